@@ -1,0 +1,8 @@
+if(PATIO_SANITIZE)
+  add_compile_options(-fsanitize=${PATIO_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${PATIO_SANITIZE})
+endif()
+if(PATIO_COVERAGE)
+  add_compile_options(--coverage -fprofile-update=atomic)
+  add_link_options(--coverage)
+endif()

@@ -1,0 +1,122 @@
+/* patio/executor.h: the contract of an executor plugin.
+ *
+ * An executor runs jobs: it decides where, when and within which limits; what a job does is the
+ * host's affair. docs/executors.md has the concept; executors/thread is the plugin to read first.
+ *
+ * Life:  create -> start -> work -> stop -> destroy. The thread tags and the failure rule are those
+ * of patio/transport.h.
+ */
+#ifndef PATIO_EXECUTOR_H
+#define PATIO_EXECUTOR_H
+
+#include <patio/plugin.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PATIO_EXECUTOR_ID "patio.executor/1"
+
+typedef struct patio_executor patio_executor; /* the plugin's own struct */
+typedef struct patio_job      patio_job;
+
+#define PATIO_EXECUTOR_CAP_MAP(X)                                                       \
+    X(RUNS, 0, "runs", "runs tasks at all")                                             \
+    X(BLOCKING, 1, "blocking", "a task may block its thread")                           \
+    X(ASYNC, 2, "async", "a task may be suspended and finish later")                    \
+    X(ISOLATED, 3, "isolated", "a crashing task does not take the process down")        \
+    X(KILL, 4, "kill", "a task that does not end can be ended")
+enum {
+#define PATIO_X(name, bit, word, text) PATIO_EXECUTOR_##name = 1u << (bit),
+    PATIO_EXECUTOR_CAP_MAP(PATIO_X)
+#undef PATIO_X
+};
+
+/* How a job ended. `verdict` is what the task asked for (patio/message.h):
+ *   PATIO_ACK     it ran to its end; `reply` may hold a result or the task's error
+ *   PATIO_RETRY   it asks to be tried again after delay_ms
+ *   PATIO_RETURN  it was not started, or asks for a snooze of delay_ms: costs no attempt
+ *   PATIO_REJECT  it failed for good, or was killed; `error` says how */
+typedef struct patio_outcome {
+    uint32_t     struct_size;
+    uint32_t     verdict;
+    patio_status status; /* PATIO_OK, TASK_FAILED, TASK_CRASHED, TIMEOUT, CANCELLED … */
+    uint32_t     reserved;
+    uint64_t     delay_ms;
+    patio_buf   *reply; /* encoded patio.v1.Envelope, or NULL; one reference, moved along */
+} patio_outcome;
+
+/* One run of one task. Made and freed by the host; valid from `submit` until `done` has been called
+ * for it. Read-only for the executor, but for `link`. */
+struct patio_job {
+    uint32_t    struct_size;
+    uint32_t    reserved;
+    const char *task; /* registered name; `task` and `request` are all that another process needs */
+    patio_id    id;
+    uint64_t    deadline_ns; /* host clock; 0: none */
+    patio_buf  *request;     /* encoded patio.v1.Envelope; borrowed, valid as long as the job */
+    void       *link[4];     /* the executor's own, for its queue: no allocation per job */
+    /* Run the task on the calling thread, to its end. Fills *out (out->struct_size set by the
+     * caller) and moves out->reply to the caller. Called at most once. Needs `stack_bytes` or more
+     * of stack, see patio_executor_params. */
+    void (*run)(patio_job *job, patio_outcome *out);
+};
+
+/* Where the host wants to hear; the rules are those of patio_transport_events, and a `done` never
+ * runs inside the `submit` of the same job. */
+typedef struct patio_executor_events {
+    uint32_t struct_size;
+    uint32_t reserved;
+    void    *self;
+    /* Exactly once per submitted job, on any thread of the executor. Takes outcome->reply; the job
+     * is the host's again. The host may submit the next job from inside. */
+    void (*done)(void *self, patio_job *job, const patio_outcome *outcome);
+    /* After a FULL: there is room again. May come more often than needed. */
+    void (*room)(void *self);
+} patio_executor_events;
+
+/* Borrowed for `create`, but `events` stays valid until `destroy` has returned. */
+typedef struct patio_executor_params {
+    uint32_t                     struct_size;
+    uint32_t                     reserved;
+    const patio_option_value    *values;      /* one per option of the plugin's table */
+    size_t                       stack_bytes; /* least stack that `run` needs beside the task's own */
+    const patio_executor_events *events;
+} patio_executor_params;
+
+typedef struct patio_executor_ops {
+    uint32_t                   struct_size;
+    uint32_t                   caps;    /* PATIO_EXECUTOR_… */
+    const patio_option *const *options; /* NULL-terminated; NULL: none */
+
+    /* [control] Make an instance; no thread, no process yet. */
+    patio_status (*create)(const patio_host *host, const patio_executor_params *params,
+                           patio_executor **out, patio_error *err);
+    /* [control] Get ready to run. */
+    patio_status (*start)(patio_executor *x, patio_error *err);
+    /* [control] Blocks up to about grace_ms. Jobs that were not started come back at once through
+     * `done` with RETURN; running ones get the grace. OK: nothing runs any more, no event comes.
+     * TIMEOUT: something still runs and cannot be ended; stop may be called again to wait more. */
+    patio_status (*stop)(patio_executor *x, uint64_t grace_ms, patio_error *err);
+    /* [control] Free everything. Only after a stop that returned OK, or if start was never called or
+     * failed. NULL is allowed. */
+    void (*destroy)(patio_executor *x);
+
+    /* [any] [non-blocking] Take one job. OK: `done` follows, exactly once. FULL: not now, `room`
+     * will come. UNSUPPORTED: never (null). CLOSED: after stop. */
+    patio_status (*submit)(patio_executor *x, patio_job *job, patio_error *err);
+    /* [any] [non-blocking] [optional] Forget a queued job (done: RETURN, CANCELLED) or end a running
+     * one where the executor can. The host has told the task already. */
+    patio_status (*cancel)(patio_executor *x, patio_job *job, patio_error *err);
+    /* [any] [non-blocking] How many jobs can run side by side; the host asks for no more
+     * deliveries than that. Constant between start and stop. */
+    uint32_t (*slots)(patio_executor *x);
+
+    /* [any] [non-blocking] [optional] Interfaces beyond this table, by id. */
+    const void *(*query)(patio_executor *x, const char *interface_id);
+} patio_executor_ops;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

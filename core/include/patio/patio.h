@@ -1,0 +1,14 @@
+/* patio/patio.h: the whole application API. Plugins include patio/transport.h or patio/executor.h. */
+#ifndef PATIO_PATIO_H
+#define PATIO_PATIO_H
+
+#include <patio/base.h>
+#include <patio/broker.h>
+#include <patio/call.h>
+#include <patio/config.h>
+#include <patio/registry.h>
+#include <patio/runtime.h>
+#include <patio/task.h>
+#include <patio/value.h>
+
+#endif

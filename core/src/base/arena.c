@@ -1,0 +1,74 @@
+#include "base/arena.h"
+
+#include <stdalign.h>
+
+struct pt_arena_chunk {
+    pt_arena_chunk *next;
+    max_align_t     data[];
+};
+
+enum { CHUNK_MIN_BYTES = 4096 };
+
+void pt_arena_init(pt_arena *arena, const patio_allocator *mem, void *first, size_t first_bytes,
+                   size_t budget_bytes)
+{
+    *arena = (pt_arena){
+        .mem          = mem,
+        .next         = first,
+        .end          = first != NULL ? (uint8_t *)first + first_bytes : NULL,
+        .first        = first,
+        .first_bytes  = first_bytes,
+        .budget_bytes = budget_bytes,
+    };
+}
+
+void pt_arena_reset(pt_arena *arena)
+{
+    while (arena->chunks != NULL) {
+        pt_arena_chunk *next = arena->chunks->next;
+        pt_free(arena->mem, arena->chunks);
+        arena->chunks = next;
+    }
+    arena->chunk_bytes = 0;
+    arena->next        = arena->first;
+    arena->end         = arena->first != NULL ? arena->first + arena->first_bytes : NULL;
+}
+
+static uint8_t *align_up(uint8_t *p)
+{
+    uintptr_t mask = alignof(max_align_t) - 1;
+    return p + ((~(uintptr_t)p + 1) & mask);
+}
+
+void *pt_arena_alloc(pt_arena *arena, size_t size_bytes)
+{
+    if (arena->next != NULL) {
+        uint8_t *p = align_up(arena->next);
+        if (p <= arena->end && size_bytes <= (size_t)(arena->end - p)) {
+            arena->next = p + size_bytes;
+            return p;
+        }
+    }
+    size_t bytes = size_bytes > CHUNK_MIN_BYTES ? size_bytes : CHUNK_MIN_BYTES;
+    size_t left  = arena->budget_bytes - arena->chunk_bytes;
+    if (bytes > left) {
+        bytes = size_bytes;
+    }
+    if (bytes > left) {
+        return NULL;
+    }
+    pt_arena_chunk *chunk = pt_alloc(arena->mem, sizeof(*chunk) + bytes);
+    if (chunk == NULL) {
+        return NULL;
+    }
+    chunk->next = arena->chunks;
+    arena->chunks = chunk;
+    arena->chunk_bytes += bytes;
+    /* keep filling the chunk with more room left */
+    uint8_t *data = (uint8_t *)chunk->data;
+    if (arena->next == NULL || bytes - size_bytes > (size_t)(arena->end - arena->next)) {
+        arena->next = data + size_bytes;
+        arena->end  = data + bytes;
+    }
+    return data;
+}

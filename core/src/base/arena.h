@@ -1,0 +1,29 @@
+/* base/arena.h: memory that is given out in a row and freed at once, up to a budget. */
+#ifndef PT_ARENA_H
+#define PT_ARENA_H
+
+#include "base/alloc.h"
+
+typedef struct pt_arena_chunk pt_arena_chunk;
+
+/* An arena begins in memory of its owner, so that small uses cost no allocation. Not thread-safe. */
+typedef struct pt_arena {
+    const patio_allocator *mem;
+    uint8_t               *next;
+    uint8_t               *end;
+    uint8_t               *first; /* the owner's memory */
+    size_t                 first_bytes;
+    pt_arena_chunk        *chunks;
+    size_t                 chunk_bytes; /* heap memory held */
+    size_t                 budget_bytes;
+} pt_arena;
+
+/* budget_bytes bounds the heap memory; first may be NULL with first_bytes 0. */
+void pt_arena_init(pt_arena *arena, const patio_allocator *mem, void *first, size_t first_bytes,
+                   size_t budget_bytes);
+/* Free everything given out; the arena is as after init. */
+void pt_arena_reset(pt_arena *arena);
+/* Aligned for any type. NULL when out of memory or over the budget. */
+void *pt_arena_alloc(pt_arena *arena, size_t size_bytes);
+
+#endif

@@ -1,0 +1,196 @@
+#include "base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void pt_text_init(pt_text *text, const patio_allocator *mem, size_t max_bytes)
+{
+    *text = (pt_text){.mem = mem, .max_bytes = max_bytes};
+}
+
+void pt_text_fini(pt_text *text)
+{
+    pt_free(text->mem, text->data);
+    *text = (pt_text){.mem = text->mem, .max_bytes = text->max_bytes};
+}
+
+static bool grow(pt_text *text, size_t more)
+{
+    if (text->failed || more > text->max_bytes - text->size) {
+        text->failed = true;
+        return false;
+    }
+    size_t need = text->size + more + 1;
+    if (need <= text->room) {
+        return true;
+    }
+    size_t room = text->room != 0 ? text->room * 2 : 64;
+    if (room < need) {
+        room = need;
+    }
+    char *data = pt_resize(text->mem, text->data, room);
+    if (data == NULL) {
+        text->failed = true;
+        return false;
+    }
+    text->data = data;
+    text->room = room;
+    return true;
+}
+
+void pt_text_add(pt_text *text, const char *data, size_t size)
+{
+    if (!grow(text, size)) {
+        return;
+    }
+    if (size > 0) {
+        memcpy(text->data + text->size, data, size);
+    }
+    text->size += size;
+    text->data[text->size] = '\0';
+}
+
+void pt_text_printf(pt_text *text, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    va_list again;
+    va_copy(again, args);
+    int size = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (size < 0) {
+        text->failed = true;
+    } else if (grow(text, (size_t)size)) {
+        (void)vsnprintf(text->data + text->size, (size_t)size + 1, format, again);
+        text->size += (size_t)size;
+    }
+    va_end(again);
+}
+
+enum { NEAR_MAX = 64 }; /* names beyond that get no suggestion */
+
+static unsigned min2(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+static unsigned distance(const char *a, const char *b)
+{
+    size_t   size_a = strnlen(a, NEAR_MAX);
+    size_t   size_b = strnlen(b, NEAR_MAX);
+    unsigned rows[3][NEAR_MAX + 1];
+    for (unsigned j = 0; j <= size_b; j++) {
+        rows[0][j] = j;
+    }
+    for (unsigned i = 1; i <= size_a; i++) {
+        unsigned *row   = rows[i % 3];
+        unsigned *above = rows[(i + 2) % 3];
+        unsigned *twice = rows[(i + 1) % 3];
+        row[0]          = i;
+        for (unsigned j = 1; j <= size_b; j++) {
+            unsigned cost = a[i - 1] == b[j - 1] ? 0 : 1;
+            row[j]        = min2(min2(row[j - 1], above[j]) + 1, above[j - 1] + cost);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+                row[j] = min2(row[j], twice[j - 2] + 1);
+            }
+        }
+    }
+    return rows[size_a % 3][size_b];
+}
+
+void pt_near_init(pt_near *near, const char *wanted)
+{
+    size_t size    = strlen(wanted);
+    near->wanted   = wanted;
+    near->best     = NULL;
+    near->distance = size < 3 ? 1 : min2((unsigned)(size / 3), 3);
+    near->distance += 1; /* "strictly better than" below */
+}
+
+void pt_near_try(pt_near *near, const char *candidate)
+{
+    if (strlen(near->wanted) >= NEAR_MAX || strlen(candidate) >= NEAR_MAX) {
+        return;
+    }
+    unsigned d = distance(near->wanted, candidate);
+    if (d < near->distance) {
+        near->distance = d;
+        near->best     = candidate;
+    }
+}
+
+bool pt_is_plain_name(const char *name, size_t max)
+{
+    size_t size = 0;
+    for (; name[size] != '\0'; size++) {
+        char c  = name[size];
+        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '.' || c == '_' || c == '-';
+        if (!ok || size >= max) {
+            return false;
+        }
+    }
+    return size > 0;
+}
+
+bool pt_is_task_name(const char *name)
+{
+    size_t size = strnlen(name, 256);
+    if (size == 0 || size > 255 || !pt_is_utf8(name, size)) {
+        return false;
+    }
+    for (size_t i = 0; i < size; i++) {
+        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* How many continuation bytes follow a first byte, and the range of the first of them; table 3-7 of
+ * the Unicode Standard, chapter 3. */
+static int utf8_follow(unsigned char first, unsigned char *low, unsigned char *high)
+{
+    *low  = 0x80;
+    *high = 0xbf;
+    if (first < 0x80) {
+        return 0;
+    }
+    if (first >= 0xc2 && first <= 0xdf) {
+        return 1;
+    }
+    if (first >= 0xe0 && first <= 0xef) {
+        *low  = first == 0xe0 ? 0xa0 : 0x80;
+        *high = first == 0xed ? 0x9f : 0xbf;
+        return 2;
+    }
+    if (first >= 0xf0 && first <= 0xf4) {
+        *low  = first == 0xf0 ? 0x90 : 0x80;
+        *high = first == 0xf4 ? 0x8f : 0xbf;
+        return 3;
+    }
+    return -1;
+}
+
+bool pt_is_utf8(const char *text, size_t size)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    for (size_t i = 0; i < size;) {
+        unsigned char low    = 0;
+        unsigned char high   = 0;
+        int           follow = utf8_follow(p[i], &low, &high);
+        if (follow < 0 || (size_t)follow >= size - i) {
+            return false;
+        }
+        i++;
+        for (; follow > 0; follow--, i++) {
+            if (p[i] < low || p[i] > high) {
+                return false;
+            }
+            low  = 0x80;
+            high = 0xbf;
+        }
+    }
+    return true;
+}
