@@ -35,8 +35,7 @@ PATIO_API PATIO_CHECKED patio_status patio_broker_start(patio_broker *broker, pa
  * lets running tasks finish, flushes replies and settlements. Calls of this broker that are not done
  * then end as CANCELLED. OK, or TIMEOUT when tasks were still running: they have been told, and their
  * results are refused; call stop again to wait more. Stopping twice is harmless. [control] */
-PATIO_API PATIO_CHECKED patio_status patio_broker_stop(patio_broker *broker, uint64_t grace_ms,
-                                                       patio_error *err);
+PATIO_API patio_status patio_broker_stop(patio_broker *broker, uint64_t grace_ms, patio_error *err);
 /* Block until somebody stops the broker. Any thread but a task's. */
 PATIO_API void patio_broker_join(patio_broker *broker);
 /* Stop without grace if need be, wait for tasks that still run (C threads cannot be killed), free.
@@ -56,8 +55,8 @@ typedef struct patio_broker_stats {
     uint32_t struct_size;
     uint32_t link; /* PATIO_LINK_… */
     uint64_t calls_started;
-    uint64_t calls_ok;
-    uint64_t calls_failed;    /* any status but OK */
+    uint64_t calls_answered;  /* by the task: its result or its error */
+    uint64_t calls_failed;    /* ended without an answer: deadline, cancelled, peer lost … */
     uint64_t calls_in_flight; /* started, not done */
     uint64_t sends_accepted;
     uint64_t sends_refused;
@@ -65,7 +64,7 @@ typedef struct patio_broker_stats {
     uint64_t tasks_received;
     uint64_t tasks_started;
     uint64_t tasks_ok;
-    uint64_t tasks_failed;
+    uint64_t tasks_failed; /* the task said so, or a run ended badly */
     uint64_t tasks_retried;
     uint64_t tasks_returned;
     uint64_t tasks_rejected; /* to the dead letters */

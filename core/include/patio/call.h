@@ -104,13 +104,12 @@ PATIO_API PATIO_CHECKED patio_status patio_send_start(patio_broker *broker, cons
 PATIO_API bool patio_future_done(const patio_future *future);
 /* Blocks until it is done (OK) or timeout_ms have passed (TIMEOUT: it is not done, and goes on).
  * PATIO_FOREVER waits as long as the future's own deadline allows. */
-PATIO_API PATIO_CHECKED patio_status patio_future_wait(patio_future *future, uint64_t timeout_ms);
+PATIO_API patio_status patio_future_wait(patio_future *future, uint64_t timeout_ms);
 /* Blocks until all of them are done, or one of them is (*index says which, the lowest). */
-PATIO_API PATIO_CHECKED patio_status patio_future_wait_all(patio_future *const *futures,
-                                                           size_t count, uint64_t timeout_ms);
-PATIO_API PATIO_CHECKED patio_status patio_future_wait_any(patio_future *const *futures,
-                                                           size_t count, uint64_t timeout_ms,
-                                                           size_t *index);
+PATIO_API patio_status patio_future_wait_all(patio_future *const *futures, size_t count,
+                                             uint64_t timeout_ms);
+PATIO_API patio_status patio_future_wait_any(patio_future *const *futures, size_t count,
+                                             uint64_t timeout_ms, size_t *index);
 /* Give up: it becomes done with CANCELLED, and the transport is told if it can cancel. No effect on
  * one that is done. */
 PATIO_API void patio_future_cancel(patio_future *future);

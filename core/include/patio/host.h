@@ -51,7 +51,8 @@ typedef struct patio_host {
     /* Run fn(arg) once, on the host's timer thread, not before delay_ns from now. Returns a number
      * for cancel, or 0 when out of memory. fn must not block. */
     uint64_t (*after)(void *self, uint64_t delay_ns, patio_fn fn, void *arg);
-    /* 1: fn will not run. 0: it ran, is running, or the number is unknown. */
+    /* Once this has returned, fn does not run and will not: 1 if it was cancelled, 0 if it had run or
+     * the number is unknown. Blocks while fn runs, unless called from fn: hold no lock fn takes. */
     int32_t (*cancel)(void *self, uint64_t timer);
     /* Fill with bytes fit for nonces and keys. Returns PATIO_OK or PATIO_IO. */
     patio_status (*random)(void *self, void *data, size_t size_bytes);

@@ -32,6 +32,8 @@ enum {
     PATIO_MESSAGE_IDEMPOTENT = 1u << 3,
     /* This is not the first delivery, as far as the transport can tell. */
     PATIO_MESSAGE_REDELIVERED = 1u << 4,
+    /* On a delivery: its deadline passed while it waited. The host will not start it. */
+    PATIO_MESSAGE_EXPIRED = 1u << 5,
 };
 
 #define PATIO_PRIORITY_MAX     9u
@@ -103,12 +105,14 @@ typedef struct patio_receipt {
     const patio_error *error; /* with REJECTED and UNKNOWN, else NULL */
 } patio_receipt;
 
-/* Exactly one per delivery. */
+/* Exactly one per delivery, which a CLAIM may precede. */
 enum {
     PATIO_ACK    = 1, /* done: deliver the reply if there is one, then remove the task */
     PATIO_RETRY  = 2, /* again, after delay_ms; the next delivery has attempt + 1 */
     PATIO_RETURN = 3, /* never started: back, after delay_ms, at no cost of an attempt */
     PATIO_REJECT = 4, /* never again: deliver the reply if there is one, then to the dead letters */
+    PATIO_CLAIM  = 5, /* never deliver it again, whatever happens (at most once); the tag stays valid
+                         for the one ACK or REJECT that follows with the reply */
 };
 
 typedef struct patio_settlement {

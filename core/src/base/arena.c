@@ -61,7 +61,7 @@ void *pt_arena_alloc(pt_arena *arena, size_t size_bytes)
     if (chunk == NULL) {
         return NULL;
     }
-    chunk->next = arena->chunks;
+    chunk->next   = arena->chunks;
     arena->chunks = chunk;
     arena->chunk_bytes += bytes;
     /* keep filling the chunk with more room left */

@@ -6,7 +6,8 @@
 
 typedef struct pt_arena_chunk pt_arena_chunk;
 
-/* An arena begins in memory of its owner, so that small uses cost no allocation. Not thread-safe. */
+/* An arena begins in memory of its owner, so that small uses cost no allocation. Not thread-safe.
+ */
 typedef struct pt_arena {
     const patio_allocator *mem;
     uint8_t               *next;

@@ -10,8 +10,8 @@
 const char *patio_status_name(patio_status status)
 {
     switch (status) {
-#define PATIO_X(name, value, text) \
-    case value:                    \
+#define PATIO_X(name, value, text)                                                                 \
+    case value:                                                                                    \
         return #name;
         PATIO_STATUS_MAP(PATIO_X)
 #undef PATIO_X
@@ -23,8 +23,8 @@ const char *patio_status_name(patio_status status)
 const char *patio_status_text(patio_status status)
 {
     switch (status) {
-#define PATIO_X(name, value, text) \
-    case value:                    \
+#define PATIO_X(name, value, text)                                                                 \
+    case value:                                                                                    \
         return text;
         PATIO_STATUS_MAP(PATIO_X)
 #undef PATIO_X
@@ -68,7 +68,7 @@ patio_status pt_fail_errno(patio_error *err, patio_status status, int os_errno, 
         va_start(args, format);
         fill(err, status, os_errno, origin, format, args);
         va_end(args);
-        char        text[128];
+        char text[128];
         /* the GNU variant: it returns the text, which need not be in the buffer */
         const char *reason = strerror_r(os_errno, text, sizeof(text));
         pt_error_add(err, ": %s", reason);

@@ -4,8 +4,8 @@
 
 #include <patio/base.h>
 
-/* Fill err (may be NULL) and return status. `origin` is the module: "config", "registry". Add context
- * once, at the layer that knows the name of the thing. */
+/* Fill err (may be NULL) and return status. `origin` is the module: "config", "registry". Add
+ * context once, at the layer that knows the name of the thing. */
 patio_status pt_fail(patio_error *err, patio_status status, const char *origin, const char *format,
                      ...) PATIO_PRINTF(4, 5);
 /* The same with an errno, whose text is appended. */

@@ -6,8 +6,8 @@
 
 #include "base/alloc.h"
 
-/* Text that grows up to a bound. After a failed append (out of memory, or over the bound) `failed` is
- * set and further appends do nothing, so a caller checks once, at the end. */
+/* Text that grows up to a bound. After a failed append (out of memory, or over the bound) `failed`
+ * is set and further appends do nothing, so a caller checks once, at the end. */
 typedef struct pt_text {
     const patio_allocator *mem;
     char                  *data; /* NUL-terminated once something was appended */

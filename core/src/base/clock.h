@@ -1,0 +1,23 @@
+/* base/clock.h: the monotonic clock, and sleeping on a word of memory. */
+#ifndef PT_CLOCK_H
+#define PT_CLOCK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PT_NS_PER_MS 1000000u
+
+uint64_t pt_now_ns(void);
+/* now + ms, saturating; PATIO_FOREVER stays UINT64_MAX. */
+uint64_t pt_after_ms(uint64_t now_ns, uint64_t ms);
+/* Milliseconds from now to then, rounded up; 0 if then has passed. */
+uint64_t pt_until_ms(uint64_t now_ns, uint64_t then_ns);
+
+/* Sleep while *word == expected, at most until until_ns on the monotonic clock (UINT64_MAX: no
+ * limit). May return early; false only when the time is up. Linux futex(2). */
+bool pt_park(const _Atomic uint32_t *word, uint32_t expected, uint64_t until_ns);
+/* Wake up to `count` threads that sleep on word. */
+void pt_unpark(const _Atomic uint32_t *word, int count);
+
+#endif

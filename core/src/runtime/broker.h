@@ -1,0 +1,182 @@
+/* runtime/broker.h: the inside of a broker. docs/architecture.md draws the way of a call through
+ * it.
+ *
+ *   broker_make.c   configuration -> plugins, options, routes
+ *   broker_life.c   start, stop, join
+ *   broker_event.c  what the transport says to the caller's side
+ *   call.c          the caller's way out;  future_*.c  waiting and reading
+ *   worker.c        the worker's way: delivery -> job -> settlement
+ *   run.c           one run of one task;  context.c  what the task sees
+ */
+#ifndef PT_BROKER_H
+#define PT_BROKER_H
+
+#include <patio/broker.h>
+#include <patio/executor.h>
+#include <patio/transport.h>
+
+#include "config/config.h"
+#include "config/url.h"
+#include "runtime/future.h"
+#include "runtime/registry.h"
+#include "runtime/run.h"
+#include "runtime/runtime.h"
+
+/* One executor of a broker. */
+typedef struct pt_executor {
+    patio_broker             *broker;
+    const pt_executor_plugin *plugin;
+    patio_executor           *instance;
+    patio_executor_events     events;
+    pt_host                   host;
+    uint32_t                  slots;
+    bool                      stopped;
+} pt_executor;
+
+/* A task of the registry as this broker treats it: the code's options under the configuration's. */
+typedef struct pt_route {
+    const pt_task     *task;
+    patio_task_options options;
+    pt_executor       *executor; /* NULL: this broker does not run it */
+} pt_route;
+
+/* A queue that this broker takes tasks from. */
+typedef struct pt_queue {
+    const char  *name; /* borrowed from a route */
+    const char **tasks;
+    size_t       task_count;
+    uint32_t     slots;
+} pt_queue;
+
+/* One delivered task, from `delivered` to its settlement. */
+typedef struct pt_job pt_job;
+struct pt_job {
+    patio_job        base; /* first: an executor's job is ours */
+    patio_broker    *broker;
+    const pt_route  *route;
+    pt_job          *next; /* free list, or deferred list */
+    _Atomic uint32_t told; /* PT_TOLD_… */
+    _Atomic uint32_t busy; /* between delivered and settlement */
+    patio_tag        tag;
+    uint64_t         fence;
+    uint32_t         attempt;
+    uint32_t         crashes;
+    uint32_t         flags; /* PATIO_MESSAGE_… */
+    uint32_t         deferred_verdict;
+    uint64_t         deferred_delay_ms;
+    patio_status     deferred_status;
+    _Alignas(16) uint8_t scratch[2048]; /* most runs need no other memory */
+};
+
+enum {
+    PT_TOLD_CANCEL = 1, /* somebody cancelled it */
+    PT_TOLD_LEASE  = 2, /* its lease is lost: settling it is useless */
+    PT_TOLD_STOP   = 4, /* the broker stopped without waiting for it */
+};
+
+enum {
+    PT_BROKER_NEW     = 0,
+    PT_BROKER_RUNNING = 1,
+    PT_BROKER_STOPPED = 2, /* may still have executors that did not end */
+};
+
+typedef struct pt_caller_stats {
+    _Atomic uint64_t calls_started;
+    _Atomic uint64_t calls_answered;
+    _Atomic uint64_t sends_accepted;
+    _Atomic uint64_t sends_refused;
+    _Atomic uint64_t replies_late;
+} pt_caller_stats;
+
+typedef struct pt_worker_stats {
+    _Atomic uint64_t received;
+    _Atomic uint64_t started;
+    _Atomic uint64_t ok;
+    _Atomic uint64_t failed;
+    _Atomic uint64_t retried;
+    _Atomic uint64_t returned;
+    _Atomic uint64_t rejected;
+    _Atomic uint64_t ended;
+    _Atomic uint64_t leases_lost;
+    _Atomic uint64_t settlements_failed;
+} pt_worker_stats;
+
+struct patio_broker {
+    void           *block; /* the allocation it lies in */
+    patio_runtime  *runtime;
+    bool            owns_runtime;
+    patio_registry *registry; /* may be NULL */
+    patio_allocator mem;
+    uint64_t        incarnation;
+    char           *project;
+
+    patio_option_value *core; /* by pt_core_option */
+    uint64_t            max_body_bytes;
+    uint64_t            max_decode_bytes;
+
+    /* transport */
+    const pt_transport_plugin *transport_plugin;
+    patio_transport           *transport;
+    patio_transport_events     events;
+    pt_host                    transport_host;
+    pt_url                    *urls;
+    patio_endpoint            *endpoints;
+    size_t                     endpoint_count;
+
+    /* executors and routes */
+    pt_executor *executors; /* the first is the default */
+    size_t       executor_count;
+    pt_route    *routes; /* by pt_task.index */
+    size_t       route_count;
+    pt_queue    *queues;
+    size_t       queue_count;
+
+    pt_futures futures;
+
+    pthread_mutex_t  lock; /* state, jobs, interned names, deferred settlements */
+    pthread_cond_t   changed;
+    _Atomic uint32_t state;
+    _Atomic uint32_t link; /* PATIO_LINK_… */
+    patio_error      link_error;
+    bool             transport_stopped;
+    char           **interned;
+    size_t           interned_count;
+
+    pt_job  *jobs; /* a fixed slab: what credit allows, twice */
+    uint32_t job_count;
+    pt_job  *free_jobs;
+    pt_job  *deferred; /* to be settled outside of `delivered` */
+    uint64_t defer_timer;
+    uint64_t sweep_timer;
+
+    /* written by callers, and by workers: apart, so that they do not share a cache line */
+    _Alignas(64) pt_caller_stats called;
+    _Alignas(64) pt_worker_stats worked;
+};
+
+#define PT_COUNT(counter) (void)atomic_fetch_add_explicit(&(counter), 1, memory_order_relaxed)
+
+/* broker_event.c */
+void pt_broker_replied(void *self, const patio_reply *reply);
+void pt_broker_published(void *self, const patio_receipt *receipt);
+void pt_broker_cancelled(void *self, const patio_id *id, uint32_t outcome);
+void pt_broker_link(void *self, uint32_t state, const patio_error *why);
+/* A deadline before the next sweep was added. */
+void pt_broker_sooner(patio_broker *broker);
+
+/* worker.c */
+patio_status pt_worker_start(patio_broker *broker, patio_error *err);
+void         pt_worker_fini(patio_broker *broker);
+void         pt_worker_tell_all(patio_broker *broker, uint32_t what);
+void         pt_worker_flush(patio_broker *broker); /* settle what is deferred, now */
+void         pt_worker_delivered(void *self, const patio_delivery *delivery);
+void         pt_worker_lease_lost(void *self, patio_tag tag, const patio_error *why);
+void         pt_worker_settle_failed(void *self, patio_tag tag, const patio_error *why);
+void         pt_worker_cancel_wanted(void *self, patio_tag tag);
+void         pt_worker_done(void *self, patio_job *job, const patio_outcome *outcome);
+void         pt_worker_room(void *self);
+
+/* The route of a task by name, NULL if the registry has none. */
+const pt_route *pt_broker_route(const patio_broker *broker, const char *task);
+
+#endif

@@ -1,0 +1,118 @@
+/* What a transport says to the caller's side of a broker. */
+#include "base/clock.h"
+#include "base/error.h"
+#include "runtime/broker.h"
+
+/* Sweeps cost a look at every slot; however deadlines lie, they take at most a twentieth of a core.
+ */
+enum { SWEEP_SHARE = 20 };
+static const uint64_t sweep_pause_ns = 2 * PT_NS_PER_MS;
+
+static void sweep(void *self);
+
+/* Under the lock. A dropped timer that runs all the same only looks once more. */
+static void sweep_at(patio_broker *b, uint64_t next_ns, uint64_t now_ns)
+{
+    pt_timers_drop(b->runtime->timers, b->sweep_timer);
+    b->sweep_timer = 0;
+    atomic_store(&b->futures.sweep_ns, next_ns);
+    if (next_ns != UINT64_MAX) {
+        uint64_t delay = next_ns > now_ns ? next_ns - now_ns : 0;
+        b->sweep_timer = pt_timers_after(b->runtime->timers, delay, sweep, b);
+    }
+}
+
+static void sweep(void *self)
+{
+    patio_broker *b    = self;
+    uint64_t      from = pt_now_ns();
+    /* A deadline added while the table is walked must not be missed: it finds UINT64_MAX here and
+     * asks for a sweep of its own. */
+    atomic_store(&b->futures.sweep_ns, UINT64_MAX);
+    uint64_t next  = pt_futures_sweep(&b->futures, from);
+    uint64_t now   = pt_now_ns();
+    uint64_t pause = (now - from) * SWEEP_SHARE;
+    pause          = pause > sweep_pause_ns ? pause : sweep_pause_ns;
+    pthread_mutex_lock(&b->lock);
+    next = next < now + pause ? now + pause : next;
+    if (atomic_load(&b->state) == PT_BROKER_RUNNING && next < atomic_load(&b->futures.sweep_ns)) {
+        sweep_at(b, next, now);
+    }
+    pthread_mutex_unlock(&b->lock);
+}
+
+void pt_broker_sooner(patio_broker *b)
+{
+    /* The exact deadline is in the table; here it is enough to look soon, and then to plan. */
+    uint64_t now  = pt_now_ns();
+    uint64_t next = now + sweep_pause_ns;
+    pthread_mutex_lock(&b->lock);
+    if (atomic_load(&b->state) == PT_BROKER_RUNNING && next < atomic_load(&b->futures.sweep_ns)) {
+        sweep_at(b, next, now);
+    }
+    pthread_mutex_unlock(&b->lock);
+}
+
+void pt_broker_replied(void *self, const patio_reply *reply)
+{
+    patio_broker *b = self;
+    if ((reply->flags & PATIO_REPLY_PARTIAL) != 0) {
+        return; /* progress has no reader yet */
+    }
+    patio_future *f = pt_futures_claim(&b->futures, &reply->id);
+    if (f == NULL) {
+        PT_COUNT(b->called.replies_late);
+        return;
+    }
+    PT_COUNT(b->called.calls_answered);
+    pt_future_complete(f, PATIO_OK, pt_buf_ref(reply->body), NULL);
+}
+
+void pt_broker_published(void *self, const patio_receipt *receipt)
+{
+    patio_broker *b = self;
+    bool accepted   = receipt->outcome == PATIO_ACCEPTED || receipt->outcome == PATIO_DUPLICATE;
+    patio_future *f = pt_futures_claim(&b->futures, &receipt->id);
+    if (f == NULL) {
+        return; /* its caller has given up */
+    }
+    if (accepted) {
+        f->level = receipt->level;
+        PT_COUNT(b->called.sends_accepted);
+        pt_future_complete(f, PATIO_OK, NULL, NULL);
+        return;
+    }
+    if (f->kind == PT_KIND_SEND) {
+        PT_COUNT(b->called.sends_refused);
+    }
+    const patio_error *why = receipt->error;
+    pt_future_complete(f, why != NULL && why->status != PATIO_OK ? why->status : PATIO_PEER_LOST,
+                       NULL, why != NULL ? why->message : NULL);
+}
+
+void pt_broker_cancelled(void *self, const patio_id *id, uint32_t outcome)
+{
+    /* The caller has its CANCELLED already; the outcome is for `patio cancel`. */
+    (void)self;
+    (void)id;
+    (void)outcome;
+}
+
+void pt_broker_link(void *self, uint32_t state, const patio_error *why)
+{
+    static const char *const words[] = {"?", "connecting", "up", "blocked", "down"};
+    patio_broker            *b       = self;
+    pthread_mutex_lock(&b->lock);
+    b->link_error.status     = PATIO_OK;
+    b->link_error.message[0] = '\0';
+    if (why != NULL) {
+        pt_error_copy(&b->link_error, why);
+    }
+    atomic_store(&b->link, state);
+    pthread_cond_broadcast(&b->changed);
+    pthread_mutex_unlock(&b->lock);
+    pt_log_printf(&b->runtime->log, why != NULL ? PATIO_LOG_WARN : PATIO_LOG_DEBUG, "broker",
+                  "link of transport %s is %s%s%s", b->transport_plugin->identity->name,
+                  state < sizeof(words) / sizeof(words[0]) ? words[state] : "?",
+                  why != NULL ? ": " : "", why != NULL ? why->message : "");
+}

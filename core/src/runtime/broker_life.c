@@ -1,0 +1,256 @@
+/* Start, stop, join. */
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "runtime/broker.h"
+
+static patio_status start_executors(patio_broker *b, patio_error *err)
+{
+    for (size_t i = 0; i < b->executor_count; i++) {
+        pt_executor *x  = &b->executors[i];
+        patio_status st = x->plugin->ops.start(x->instance, err);
+        if (st != PATIO_OK) {
+            pt_error_origin(err, "executor.%s", x->plugin->identity->name);
+            return st;
+        }
+        x->slots = x->plugin->ops.slots(x->instance);
+    }
+    return PATIO_OK;
+}
+
+/* Wait until the link is up, or given up, or the time is over. */
+static patio_status wait_for_link(patio_broker *b, patio_error *err)
+{
+    uint64_t        timeout_ms = (uint64_t)b->core[PT_CORE_CONNECT_TIMEOUT_MS].number;
+    uint64_t        until      = pt_after_ms(pt_now_ns(), timeout_ms);
+    struct timespec when       = {
+              .tv_sec  = (time_t)(until / 1000000000u),
+              .tv_nsec = (long)(until % 1000000000u),
+    };
+    pthread_mutex_lock(&b->lock);
+    while (atomic_load(&b->link) == PATIO_LINK_CONNECTING && pt_now_ns() < until) {
+        pthread_cond_timedwait(&b->changed, &b->lock, &when);
+    }
+    uint32_t     link = atomic_load(&b->link);
+    patio_status st   = PATIO_OK;
+    if (link == PATIO_LINK_CONNECTING || link == PATIO_LINK_DOWN) {
+        const patio_error *why = &b->link_error;
+        st = pt_fail(err, why->status != PATIO_OK ? why->status : PATIO_UNREACHABLE, "broker",
+                     "connect to %s within %llu ms: %s", b->endpoints[0].shown,
+                     (unsigned long long)timeout_ms,
+                     why->status != PATIO_OK ? why->message : "no answer");
+    }
+    pthread_mutex_unlock(&b->lock);
+    return st;
+}
+
+static patio_status subscribe(patio_broker *b, patio_error *err)
+{
+    for (size_t i = 0; i < b->queue_count; i++) {
+        const pt_queue *q = &b->queues[i];
+        if (q->slots == 0) {
+            continue; /* an executor that runs nothing: others may */
+        }
+        patio_subscription s = {
+            PATIO_SIZED(patio_subscription),
+            .credit     = q->slots + (uint32_t)b->core[PT_CORE_LOOKAHEAD].number,
+            .queue      = q->name,
+            .tasks      = q->tasks,
+            .task_count = q->task_count,
+        };
+        patio_status st = b->transport_plugin->ops.subscribe(b->transport, &s, err);
+        if (st != PATIO_OK) {
+            pt_error_origin(err, "transport.%s", b->transport_plugin->identity->name);
+            return st;
+        }
+    }
+    return PATIO_OK;
+}
+
+patio_status patio_broker_start(patio_broker *b, patio_error *err)
+{
+    if (atomic_load(&b->state) != PT_BROKER_NEW) {
+        return pt_fail(err, PATIO_STATE, "broker", "start: the broker was started before");
+    }
+    if (b->registry != NULL) {
+        patio_registry_lock(b->registry);
+        if (patio_registry_count(b->registry) != b->route_count) {
+            return pt_fail(err, PATIO_STATE, "broker",
+                           "start: the registry changed after this broker was made from it");
+        }
+    }
+    atomic_store(&b->state, PT_BROKER_RUNNING);
+    patio_status st = start_executors(b, err);
+    if (st == PATIO_OK) {
+        st = pt_worker_start(b, err);
+    }
+    if (st == PATIO_OK) {
+        st = b->transport_plugin->ops.start(b->transport, err);
+        if (st != PATIO_OK) {
+            pt_error_origin(err, "transport.%s", b->transport_plugin->identity->name);
+        }
+    }
+    if (st == PATIO_OK) {
+        st = wait_for_link(b, err);
+    }
+    if (st == PATIO_OK) {
+        st = subscribe(b, err);
+    }
+    if (st != PATIO_OK) {
+        (void)patio_broker_stop(b, 0, NULL);
+    }
+    return st;
+}
+
+static uint64_t left_ms(uint64_t until_ns)
+{
+    return until_ns == UINT64_MAX ? PATIO_FOREVER : pt_until_ms(pt_now_ns(), until_ns);
+}
+
+/* Each executor until the common end. TIMEOUT if one still has running tasks. */
+static patio_status stop_executors(patio_broker *b, uint64_t until_ns, patio_error *err)
+{
+    patio_status result = PATIO_OK;
+    for (size_t i = 0; i < b->executor_count; i++) {
+        pt_executor *x = &b->executors[i];
+        if (x->stopped) {
+            continue;
+        }
+        patio_status st = x->plugin->ops.stop(x->instance, left_ms(until_ns), err);
+        x->stopped      = st == PATIO_OK;
+        if (st != PATIO_OK) {
+            pt_error_origin(err, "executor.%s", x->plugin->identity->name);
+            result = st;
+        }
+    }
+    return result;
+}
+
+/* The first stop drains; a later one only waits for what still ran. */
+static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
+{
+    for (size_t i = 0; i < b->queue_count; i++) {
+        (void)b->transport_plugin->ops.unsubscribe(b->transport, b->queues[i].name, NULL);
+    }
+    patio_status st = stop_executors(b, until_ns, err);
+    if (st != PATIO_OK) {
+        pt_worker_tell_all(b, PT_TOLD_STOP);
+    }
+    pt_worker_flush(b);
+    atomic_store(&b->state, PT_BROKER_STOPPED);
+    patio_status flushed =
+        b->transport_plugin->ops.stop(b->transport, left_ms(until_ns), st == PATIO_OK ? err : NULL);
+    pthread_mutex_lock(&b->lock);
+    uint64_t sweep_timer = b->sweep_timer;
+    uint64_t defer_timer = b->defer_timer;
+    b->sweep_timer       = 0;
+    b->defer_timer       = 0;
+    pthread_mutex_unlock(&b->lock);
+    (void)pt_timers_cancel(b->runtime->timers, sweep_timer);
+    (void)pt_timers_cancel(b->runtime->timers, defer_timer);
+    pt_futures_fail_all(&b->futures, PATIO_CANCELLED, "the broker was stopped");
+    return st != PATIO_OK ? st : flushed;
+}
+
+patio_status patio_broker_stop(patio_broker *b, uint64_t grace_ms, patio_error *err)
+{
+    uint64_t until = grace_ms == PATIO_FOREVER ? UINT64_MAX : pt_after_ms(pt_now_ns(), grace_ms);
+    switch (atomic_load(&b->state)) {
+    case PT_BROKER_NEW:
+        return PATIO_OK;
+    case PT_BROKER_STOPPED:
+        return stop_executors(b, until, err);
+    default:
+        break;
+    }
+    patio_status st = drain(b, until, err);
+    pthread_mutex_lock(&b->lock);
+    b->transport_stopped = true;
+    pthread_cond_broadcast(&b->changed);
+    pthread_mutex_unlock(&b->lock);
+    return st;
+}
+
+void patio_broker_join(patio_broker *b)
+{
+    pthread_mutex_lock(&b->lock);
+    while (atomic_load(&b->state) != PT_BROKER_NEW && !b->transport_stopped) {
+        pthread_cond_wait(&b->changed, &b->lock);
+    }
+    pthread_mutex_unlock(&b->lock);
+}
+
+/* ---- looking at it ---- */
+
+const char *patio_broker_project(const patio_broker *b)
+{
+    return b->project;
+}
+
+const char *patio_broker_transport(const patio_broker *b)
+{
+    return b->transport_plugin->identity->name;
+}
+
+const char *patio_broker_executor(const patio_broker *b)
+{
+    return b->executor_count > 0 ? b->executors[0].plugin->identity->name : "";
+}
+
+patio_runtime *patio_broker_runtime(patio_broker *b)
+{
+    return b->runtime;
+}
+
+uint32_t patio_broker_caps(const patio_broker *b)
+{
+    return b->transport_plugin->ops.caps;
+}
+
+patio_status patio_broker_counts(patio_broker *b, const char *queue, uint64_t timeout_ms,
+                                 patio_counts *counts, patio_error *err)
+{
+    if (atomic_load(&b->state) != PT_BROKER_RUNNING) {
+        return pt_fail(err, PATIO_STATE, "broker", "counts: the broker is not running");
+    }
+    return b->transport_plugin->ops.counts(b->transport, queue != NULL ? queue : "default",
+                                           timeout_ms, counts, err);
+}
+
+void patio_broker_get_stats(const patio_broker *b, patio_broker_stats *stats)
+{
+    const pt_caller_stats *c = &b->called;
+    const pt_worker_stats *w = &b->worked;
+
+    uint32_t pending = pt_futures_pending(&b->futures);
+    uint64_t started = atomic_load(&w->started);
+    uint64_t ended   = atomic_load(&w->ended);
+    uint64_t calls   = atomic_load(&c->calls_started);
+    uint64_t over    = atomic_load(&c->calls_answered) + pending;
+
+    patio_broker_stats now = {
+        .link               = atomic_load(&b->link),
+        .calls_started      = calls,
+        .calls_answered     = atomic_load(&c->calls_answered),
+        .calls_failed       = calls > over ? calls - over : 0,
+        .calls_in_flight    = pending,
+        .sends_accepted     = atomic_load(&c->sends_accepted),
+        .sends_refused      = atomic_load(&c->sends_refused),
+        .replies_late       = atomic_load(&c->replies_late),
+        .tasks_received     = atomic_load(&w->received),
+        .tasks_started      = started,
+        .tasks_ok           = atomic_load(&w->ok),
+        .tasks_failed       = atomic_load(&w->failed),
+        .tasks_retried      = atomic_load(&w->retried),
+        .tasks_returned     = atomic_load(&w->returned),
+        .tasks_rejected     = atomic_load(&w->rejected),
+        .tasks_running      = started > ended ? started - ended : 0,
+        .leases_lost        = atomic_load(&w->leases_lost),
+        .settlements_failed = atomic_load(&w->settlements_failed),
+    };
+    uint32_t size   = stats->struct_size;
+    now.struct_size = size;
+    memcpy(stats, &now, size < sizeof(now) ? size : sizeof(now));
+}

@@ -1,0 +1,100 @@
+/* runtime/future.h: calls in flight.
+ *
+ * A broker's futures live in a table of fixed slots that never move and are never freed while the
+ * broker lives, so a late reply may look at any slot without a lock. A call's number is
+ * generation << PT_SLOT_BITS | slot, its id the broker's incarnation and that number: a reply finds
+ * its future in one step, and one for an older call in the same slot does not match.
+ */
+#ifndef PT_FUTURE_H
+#define PT_FUTURE_H
+
+#include <patio/call.h>
+#include <patio/message.h>
+#include <patio/spin.h>
+
+#include <stdatomic.h>
+
+#include "wire/envelope.h"
+
+enum {
+    PT_SLOT_BITS   = 20,
+    PT_SLOTS_MAX   = 1 << PT_SLOT_BITS,
+    PT_CHUNK_BITS  = 8,
+    PT_CHUNK_SLOTS = 1 << PT_CHUNK_BITS,
+};
+
+/* The low byte of a future's word; the rest is its number. */
+enum {
+    PT_FUTURE_FREE    = 0,
+    PT_FUTURE_PENDING = 1,
+    PT_FUTURE_CLAIMED = 2, /* somebody is completing it */
+    PT_FUTURE_DONE    = 3,
+};
+
+typedef struct pt_reading pt_reading; /* a decoded reply */
+typedef struct pt_futures pt_futures;
+
+struct patio_future {
+    _Atomic uint64_t word; /* number << 8 | state */
+    _Atomic uint32_t done; /* what waiters sleep on: 0, then 1 */
+    _Atomic uint32_t sleepers;
+    _Atomic uint32_t refs; /* the user's, and the flight's */
+    uint32_t         slot;
+    _Atomic uint32_t next_free; /* slot + 1 in the free list */
+    patio_status     status;
+    _Atomic uint64_t deadline_ns; /* UINT64_MAX: none */
+    pt_futures      *table;
+    patio_buf       *reply; /* the envelope, for a call that was answered */
+    patio_done_fn    on_done;
+    void            *on_done_arg;
+    pt_reading      *reading; /* made by the first read */
+    char            *problem; /* text of a failure without a reply; may be NULL */
+    const char      *queue;   /* where it was sent, for cancelling; interned */
+    uint32_t         level;
+    uint32_t         kind; /* PT_KIND_CALL, PT_KIND_SEND */
+};
+
+struct pt_futures {
+    patio_broker            *broker;
+    const patio_allocator   *mem;
+    uint64_t                 incarnation;
+    uint64_t                 max_decode_bytes;
+    uint32_t                 max_slots;
+    _Atomic uint32_t         made; /* slots that exist */
+    _Atomic(patio_future *) *chunks;
+    _Alignas(64) _Atomic uint64_t free;  /* tag << 32 | slot + 1: a stack without a lock */
+    _Alignas(64) _Atomic uint32_t crowd; /* waiters on several futures; they sleep on `tide` */
+    _Atomic uint32_t tide;               /* moves with every completion while there is a crowd */
+    _Atomic uint64_t sweep_ns;           /* when the deadlines are looked at next */
+    patio_spin       spin;
+    void (*sooner)(patio_broker *broker); /* a deadline before sweep_ns was added */
+};
+
+patio_status pt_futures_init(pt_futures *table, const patio_allocator *mem, uint32_t max_slots,
+                             patio_error *err);
+void         pt_futures_fini(pt_futures *table);
+
+/* A pending future with both references, or FULL, NO_MEMORY. */
+patio_status pt_future_new(pt_futures *table, uint32_t kind, uint64_t deadline_ns,
+                           patio_future **out, patio_error *err);
+/* Undo a new one that was never published. */
+void     pt_future_undo(patio_future *future);
+patio_id pt_future_make_id(const patio_future *future);
+/* The future in flight under an id, for completing; NULL if there is none any more. */
+patio_future *pt_futures_claim(pt_futures *table, const patio_id *id);
+/* Finish a claimed one. reply is taken (may be NULL); problem may be NULL, and is copied. */
+void pt_future_complete(patio_future *future, patio_status status, patio_buf *reply,
+                        const char *problem);
+/* Claim it if it is still pending under that word. */
+bool pt_future_claim_word(patio_future *future, uint64_t word);
+
+/* Complete everything that is due, as TIMEOUT; returns when to come back (UINT64_MAX: never). */
+uint64_t pt_futures_sweep(pt_futures *table, uint64_t now_ns);
+/* Complete everything that is pending. */
+void     pt_futures_fail_all(pt_futures *table, patio_status status, const char *problem);
+uint32_t pt_futures_pending(const pt_futures *table);
+
+patio_future *pt_futures_at(const pt_futures *table, uint32_t slot);
+void          pt_reading_free(const patio_allocator *mem, pt_reading *reading);
+
+#endif

@@ -1,0 +1,175 @@
+/* Reading what came back: decoded by the first read, on the reader's thread. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/id.h"
+#include "runtime/future.h"
+
+struct pt_reading {
+    pt_arena         arena;
+    patio_status     status; /* OK, the task's, or why it could not be decoded */
+    pt_reply         reply;
+    pt_payload_view  payload;
+    pt_values        values;
+    patio_value      null;
+    patio_task_error error;
+    const char      *problem; /* of decoding */
+    _Alignas(16) uint8_t scratch[1024];
+};
+
+void pt_reading_free(const patio_allocator *mem, pt_reading *reading)
+{
+    pt_arena_reset(&reading->arena);
+    pt_free(mem, reading);
+}
+
+static void fill_error(pt_reading *r)
+{
+    pt_values details;
+    r->error = (patio_task_error){
+        PATIO_SIZED(patio_task_error),
+        .code    = r->reply.code,
+        .type    = r->reply.error_type,
+        .message = r->reply.error_message,
+    };
+    if (r->reply.error_details.size > 0 &&
+        pt_decode_values(&r->arena, r->reply.error_details, &details, NULL) == PATIO_OK &&
+        details.count > 0) {
+        r->error.details = &details.positional[0];
+    }
+}
+
+static void decode(pt_reading *r, const patio_buf *reply)
+{
+    patio_error err = {.struct_size = sizeof(err)};
+    r->status       = pt_decode_reply(&r->arena, pt_buf_view(reply), &r->reply, &r->payload, &err);
+    if (r->status == PATIO_OK && r->reply.status != PATIO_OK) {
+        r->status = r->reply.status;
+        fill_error(r);
+        return;
+    }
+    if (r->status == PATIO_OK && r->payload.kind == PATIO_PAYLOAD_VALUES) {
+        r->status = pt_decode_values(&r->arena, r->payload.bytes, &r->values, &err);
+    }
+    if (r->status != PATIO_OK) {
+        size_t size    = strlen(err.message) + 1;
+        char  *problem = pt_arena_alloc(&r->arena, size);
+        r->problem     = problem != NULL ? memcpy(problem, err.message, size) : "";
+    }
+}
+
+/* NULL when there is no reply, or no memory to read it. */
+static pt_reading *read_reply(patio_future *f)
+{
+    if (f->reading == NULL && f->reply != NULL) {
+        pt_futures *table = f->table;
+        pt_reading *r     = pt_alloc(table->mem, sizeof(*r));
+        if (r == NULL) {
+            return NULL;
+        }
+        memset(r, 0, offsetof(pt_reading, scratch));
+        pt_arena_init(&r->arena, table->mem, r->scratch, sizeof(r->scratch),
+                      (size_t)table->max_decode_bytes);
+        decode(r, f->reply);
+        f->reading = r;
+    }
+    return f->reading;
+}
+
+static patio_status explain(const patio_future *f, patio_error *err)
+{
+    if (f->status == PATIO_TIMEOUT && f->problem == NULL) {
+        return pt_fail(err, PATIO_TIMEOUT, "broker",
+                       f->kind == PT_KIND_CALL
+                           ? "no result by the call's deadline; the task may still run"
+                           : "the transport has not answered in time; the task may have been "
+                             "accepted");
+    }
+    return pt_fail(err, f->status, "broker", "%s",
+                   f->problem != NULL ? f->problem : patio_status_text(f->status));
+}
+
+patio_status patio_future_status(patio_future *f, patio_error *err)
+{
+    if (!patio_future_done(f)) {
+        return pt_fail(err, PATIO_STATE, "broker", "the call is not done yet");
+    }
+    if (f->reply == NULL) {
+        return f->status == PATIO_OK ? PATIO_OK : explain(f, err);
+    }
+    const pt_reading *r = read_reply(f);
+    if (r == NULL) {
+        return pt_no_memory(err, "broker");
+    }
+    if (r->status == PATIO_OK) {
+        return PATIO_OK;
+    }
+    if (r->problem != NULL) {
+        return pt_fail(err, r->status, "broker", "reply cannot be read: %s", r->problem);
+    }
+    return pt_fail(err, r->status, "task", "%s (%d): %s", r->error.type, r->error.code,
+                   r->error.message);
+}
+
+/* The reading of a call that succeeded. */
+static const pt_reading *result_of(patio_future *f)
+{
+    const pt_reading *r = patio_future_done(f) ? read_reply(f) : NULL;
+    return r != NULL && r->status == PATIO_OK ? r : NULL;
+}
+
+uint32_t patio_future_kind(patio_future *f)
+{
+    const pt_reading *r = result_of(f);
+    return r != NULL ? r->payload.kind : 0;
+}
+
+const patio_value *patio_future_value(patio_future *f)
+{
+    const pt_reading *r = result_of(f);
+    if (r == NULL || r->payload.kind != PATIO_PAYLOAD_VALUES) {
+        return NULL;
+    }
+    return r->values.count > 0 ? &r->values.positional[0] : &r->null;
+}
+
+patio_status patio_future_raw(patio_future *f, patio_bytes *out, const char **content_type)
+{
+    const pt_reading *r = result_of(f);
+    if (r == NULL || r->payload.kind == PATIO_PAYLOAD_VALUES) {
+        return PATIO_TYPE;
+    }
+    *out = r->payload.bytes;
+    if (content_type != NULL) {
+        *content_type = r->payload.content_type;
+    }
+    return PATIO_OK;
+}
+
+patio_status patio_future_protobuf(patio_future                            *f,
+                                   const struct ProtobufCMessageDescriptor *descriptor,
+                                   struct ProtobufCMessage                **out)
+{
+    if (result_of(f) == NULL) {
+        return PATIO_TYPE;
+    }
+    return pt_decode_message(&f->reading->arena, &f->reading->payload, descriptor, out, NULL);
+}
+
+const patio_task_error *patio_future_error(patio_future *f)
+{
+    const pt_reading *r = patio_future_done(f) ? read_reply(f) : NULL;
+    return r != NULL && r->status == PATIO_TASK_FAILED ? &r->error : NULL;
+}
+
+patio_id patio_future_id(const patio_future *f)
+{
+    return pt_future_make_id(f);
+}
+
+uint32_t patio_future_level(const patio_future *f)
+{
+    return f->level;
+}

@@ -1,0 +1,266 @@
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/id.h"
+#include "runtime/future.h"
+
+patio_status pt_futures_init(pt_futures *table, const patio_allocator *mem, uint32_t max_slots,
+                             patio_error *err)
+{
+    uint32_t chunks  = (max_slots + PT_CHUNK_SLOTS - 1) / PT_CHUNK_SLOTS;
+    table->mem       = mem;
+    table->max_slots = chunks * PT_CHUNK_SLOTS;
+    table->chunks    = pt_calloc(mem, chunks, sizeof(*table->chunks));
+    if (table->chunks == NULL) {
+        return pt_no_memory(err, "broker");
+    }
+    atomic_store(&table->sweep_ns, UINT64_MAX);
+    patio_spin_init(&table->spin, 1);
+    return PATIO_OK;
+}
+
+void pt_futures_fini(pt_futures *table)
+{
+    if (table->chunks == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < table->max_slots / PT_CHUNK_SLOTS; i++) {
+        pt_free(table->mem, atomic_load(&table->chunks[i]));
+    }
+    pt_free(table->mem, table->chunks);
+}
+
+patio_future *pt_futures_at(const pt_futures *table, uint32_t slot)
+{
+    if (slot >= table->max_slots) {
+        return NULL;
+    }
+    patio_future *chunk =
+        atomic_load_explicit(&table->chunks[slot >> PT_CHUNK_BITS], memory_order_acquire);
+    return chunk != NULL ? &chunk[slot & (PT_CHUNK_SLOTS - 1)] : NULL;
+}
+
+/* ---- the free stack: Treiber's, with a tag against ABA ---- */
+
+static void push_free(pt_futures *table, patio_future *f)
+{
+    uint64_t head = atomic_load_explicit(&table->free, memory_order_relaxed);
+    uint64_t next = 0;
+    do {
+        atomic_store_explicit(&f->next_free, (uint32_t)head, memory_order_relaxed);
+        next = ((head >> 32) + 1) << 32 | (f->slot + 1);
+    } while (!atomic_compare_exchange_weak_explicit(&table->free, &head, next, memory_order_release,
+                                                    memory_order_relaxed));
+}
+
+static patio_future *pop_free(pt_futures *table)
+{
+    uint64_t head = atomic_load_explicit(&table->free, memory_order_acquire);
+    while ((uint32_t)head != 0) {
+        patio_future *f = pt_futures_at(table, (uint32_t)head - 1);
+        uint64_t      next =
+            ((head >> 32) + 1) << 32 | atomic_load_explicit(&f->next_free, memory_order_relaxed);
+        if (atomic_compare_exchange_weak_explicit(&table->free, &head, next, memory_order_acquire,
+                                                  memory_order_acquire)) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
+/* A new chunk; its first slot is returned, the others go to the free stack. */
+static patio_future *make_chunk(pt_futures *table, bool *full)
+{
+    uint32_t chunks = table->max_slots / PT_CHUNK_SLOTS;
+    uint32_t i      = atomic_load(&table->made) / PT_CHUNK_SLOTS;
+    *full           = i >= chunks;
+    patio_future *chunk =
+        *full ? NULL : pt_calloc(table->mem, PT_CHUNK_SLOTS, sizeof(patio_future));
+    if (chunk == NULL) {
+        return NULL;
+    }
+    for (uint32_t k = 0; k < PT_CHUNK_SLOTS; k++) {
+        chunk[k].table = table;
+    }
+    patio_future *none = NULL;
+    while (!atomic_compare_exchange_strong(&table->chunks[i], &none, chunk)) {
+        none  = NULL;
+        *full = ++i >= chunks;
+        if (*full) {
+            pt_free(table->mem, chunk);
+            return NULL;
+        }
+    }
+    atomic_fetch_add(&table->made, PT_CHUNK_SLOTS);
+    for (uint32_t k = 0; k < PT_CHUNK_SLOTS; k++) {
+        chunk[k].slot = i * PT_CHUNK_SLOTS + k;
+    }
+    for (uint32_t k = PT_CHUNK_SLOTS - 1; k > 0; k--) {
+        push_free(table, &chunk[k]);
+    }
+    return &chunk[0];
+}
+
+patio_status pt_future_new(pt_futures *table, uint32_t kind, uint64_t deadline_ns,
+                           patio_future **out, patio_error *err)
+{
+    bool          full = false;
+    patio_future *f    = pop_free(table);
+    if (f == NULL) {
+        f = make_chunk(table, &full);
+    }
+    if (f == NULL) {
+        return full ? pt_fail(err, PATIO_FULL, "broker",
+                              "%u calls are in flight, as many as max_pending allows",
+                              table->max_slots)
+                    : pt_no_memory(err, "broker");
+    }
+    uint64_t number = atomic_load_explicit(&f->word, memory_order_relaxed) >> 8;
+    uint64_t next   = ((number >> PT_SLOT_BITS) + 1) << PT_SLOT_BITS | f->slot;
+    f->status       = PATIO_STATE;
+    f->reply        = NULL;
+    f->on_done      = NULL;
+    f->reading      = NULL;
+    f->problem      = NULL;
+    f->level        = 0;
+    f->queue        = NULL;
+    f->kind         = kind;
+    atomic_store_explicit(&f->done, 0, memory_order_relaxed);
+    atomic_store_explicit(&f->refs, 2, memory_order_relaxed);
+    atomic_store_explicit(&f->deadline_ns, deadline_ns, memory_order_relaxed);
+    atomic_store_explicit(&f->word, next << 8 | PT_FUTURE_PENDING, memory_order_release);
+    *out = f;
+    return PATIO_OK;
+}
+
+static void release(patio_future *f)
+{
+    pt_futures *table = f->table;
+    pt_buf_drop(f->reply);
+    if (f->reading != NULL) {
+        pt_reading_free(table->mem, f->reading);
+    }
+    pt_free(table->mem, f->problem);
+    uint64_t word = atomic_load_explicit(&f->word, memory_order_relaxed);
+    atomic_store_explicit(&f->word, word & ~(uint64_t)0xff, memory_order_release);
+    push_free(table, f);
+}
+
+static void unref(patio_future *f)
+{
+    if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) == 1) {
+        release(f);
+    }
+}
+
+void patio_future_destroy(patio_future *future)
+{
+    if (future != NULL) {
+        unref(future);
+    }
+}
+
+void pt_future_undo(patio_future *f)
+{
+    /* a sweep may have claimed it in between: then the flight's reference is dropped there */
+    uint64_t word = atomic_load(&f->word);
+    if (pt_future_claim_word(f, word & ~(uint64_t)0xff)) {
+        unref(f);
+    }
+    unref(f);
+}
+
+patio_id pt_future_make_id(const patio_future *f)
+{
+    return pt_id_make(f->table->incarnation,
+                      atomic_load_explicit(&f->word, memory_order_relaxed) >> 8);
+}
+
+bool pt_future_claim_word(patio_future *f, uint64_t word)
+{
+    uint64_t pending = (word & ~(uint64_t)0xff) | PT_FUTURE_PENDING;
+    return atomic_compare_exchange_strong_explicit(&f->word, &pending,
+                                                   (word & ~(uint64_t)0xff) | PT_FUTURE_CLAIMED,
+                                                   memory_order_acq_rel, memory_order_relaxed);
+}
+
+patio_future *pt_futures_claim(pt_futures *table, const patio_id *id)
+{
+    uint64_t incarnation = 0;
+    uint64_t number      = 0;
+    pt_id_split(id, &incarnation, &number);
+    patio_future *f = incarnation == table->incarnation
+                          ? pt_futures_at(table, (uint32_t)(number & (PT_SLOTS_MAX - 1)))
+                          : NULL;
+    return f != NULL && pt_future_claim_word(f, number << 8) ? f : NULL;
+}
+
+void pt_future_complete(patio_future *f, patio_status status, patio_buf *reply, const char *problem)
+{
+    pt_futures *table = f->table;
+    f->status         = status;
+    f->reply          = reply;
+    f->problem        = problem != NULL ? pt_strdup(table->mem, problem) : NULL;
+    uint64_t word     = atomic_load_explicit(&f->word, memory_order_relaxed);
+    atomic_store_explicit(&f->word, (word & ~(uint64_t)0xff) | PT_FUTURE_DONE,
+                          memory_order_release);
+    /* Store, then look for sleepers; a sleeper counts itself, then looks at done: one sees the
+     * other. */
+    atomic_store_explicit(&f->done, 1, memory_order_seq_cst);
+    if (atomic_load_explicit(&f->sleepers, memory_order_seq_cst) != 0) {
+        pt_unpark(&f->done, INT32_MAX);
+    }
+    if (atomic_load_explicit(&table->crowd, memory_order_seq_cst) != 0) {
+        atomic_fetch_add(&table->tide, 1);
+        pt_unpark(&table->tide, INT32_MAX);
+    }
+    if (f->on_done != NULL) {
+        f->on_done(f, f->on_done_arg);
+    }
+    unref(f);
+}
+
+uint64_t pt_futures_sweep(pt_futures *table, uint64_t now_ns)
+{
+    uint64_t next = UINT64_MAX;
+    uint32_t made = atomic_load(&table->made);
+    for (uint32_t slot = 0; slot < made; slot++) {
+        patio_future *f = pt_futures_at(table, slot);
+        if (f == NULL) {
+            continue; /* made but not yet hung in: it will announce its own deadline */
+        }
+        uint64_t word = atomic_load_explicit(&f->word, memory_order_acquire);
+        uint64_t due  = atomic_load_explicit(&f->deadline_ns, memory_order_relaxed);
+        if ((word & 0xff) != PT_FUTURE_PENDING || due == UINT64_MAX) {
+            continue;
+        }
+        if (due > now_ns) {
+            next = due < next ? due : next;
+        } else if (pt_future_claim_word(f, word)) {
+            pt_future_complete(f, PATIO_TIMEOUT, NULL, NULL);
+        }
+    }
+    return next;
+}
+
+void pt_futures_fail_all(pt_futures *table, patio_status status, const char *problem)
+{
+    for (uint32_t slot = 0; slot < atomic_load(&table->made); slot++) {
+        patio_future *f    = pt_futures_at(table, slot);
+        uint64_t      word = f != NULL ? atomic_load(&f->word) : 0;
+        if ((word & 0xff) == PT_FUTURE_PENDING && pt_future_claim_word(f, word)) {
+            pt_future_complete(f, status, NULL, problem);
+        }
+    }
+}
+
+uint32_t pt_futures_pending(const pt_futures *table)
+{
+    uint32_t pending = 0;
+    for (uint32_t slot = 0; slot < atomic_load(&table->made); slot++) {
+        const patio_future *f = pt_futures_at(table, slot);
+        pending += f != NULL && (atomic_load(&f->word) & 0xff) == PT_FUTURE_PENDING;
+    }
+    return pending;
+}

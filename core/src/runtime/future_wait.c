@@ -1,0 +1,141 @@
+#include "base/clock.h"
+#include "runtime/future.h"
+
+bool patio_future_done(const patio_future *f)
+{
+    return atomic_load_explicit(&f->done, memory_order_acquire) != 0;
+}
+
+/* Look again for a moment instead of sleeping, where that pays. */
+static void spin_for(const patio_future *f, uint64_t from_ns)
+{
+    pt_futures *table = f->table;
+    if (!patio_spin_begin(&table->spin)) {
+        return;
+    }
+    uint64_t until = from_ns + PATIO_SPIN_LIMIT_NS;
+    do {
+        for (int i = 0; i < 16 && !patio_future_done(f); i++) {
+            patio_spin_pause();
+        }
+    } while (!patio_future_done(f) && pt_now_ns() < until);
+    patio_spin_end(&table->spin);
+}
+
+/* The waiter is there anyway: it ends its own call when the time is up, to the microsecond. */
+static void expire(patio_future *f, uint64_t now_ns)
+{
+    uint64_t word = atomic_load(&f->word);
+    if (now_ns >= atomic_load(&f->deadline_ns) && pt_future_claim_word(f, word)) {
+        pt_future_complete(f, PATIO_TIMEOUT, NULL, NULL);
+    }
+}
+
+static bool wait_until(patio_future *f, uint64_t until_ns)
+{
+    if (patio_future_done(f)) {
+        return true;
+    }
+    uint64_t from = pt_now_ns();
+    if (until_ns > from) {
+        spin_for(f, from);
+    }
+    uint64_t deadline = atomic_load(&f->deadline_ns);
+    uint64_t sleep_to = deadline < until_ns ? deadline : until_ns;
+    bool     in_time  = true;
+    while (!patio_future_done(f) && in_time) {
+        atomic_fetch_add_explicit(&f->sleepers, 1, memory_order_seq_cst);
+        if (!patio_future_done(f)) {
+            in_time = pt_park(&f->done, 0, sleep_to);
+        }
+        atomic_fetch_sub_explicit(&f->sleepers, 1, memory_order_seq_cst);
+    }
+    uint64_t now = pt_now_ns();
+    patio_spin_learn(&f->table->spin, now - from);
+    if (!patio_future_done(f)) {
+        expire(f, now);
+        if (now < until_ns) {
+            /* somebody else is completing it this very moment */
+            while (!patio_future_done(f)) {
+                patio_spin_pause();
+            }
+        }
+    }
+    return patio_future_done(f);
+}
+
+patio_status patio_future_wait(patio_future *f, uint64_t timeout_ms)
+{
+    if (patio_future_done(f)) {
+        return PATIO_OK;
+    }
+    uint64_t until =
+        timeout_ms == PATIO_FOREVER ? UINT64_MAX : pt_after_ms(pt_now_ns(), timeout_ms);
+    return wait_until(f, until) ? PATIO_OK : PATIO_TIMEOUT;
+}
+
+patio_status patio_future_wait_all(patio_future *const *futures, size_t count, uint64_t timeout_ms)
+{
+    uint64_t until =
+        timeout_ms == PATIO_FOREVER ? UINT64_MAX : pt_after_ms(pt_now_ns(), timeout_ms);
+    for (size_t i = 0; i < count; i++) {
+        if (!wait_until(futures[i], until)) {
+            return PATIO_TIMEOUT;
+        }
+    }
+    return PATIO_OK;
+}
+
+static bool find_done(patio_future *const *futures, size_t count, size_t *index)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (patio_future_done(futures[i])) {
+            *index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The futures may be of several brokers, and so of several tables; sleeping on one word is then not
+ * enough. The first's table gets the sleep, the others are looked at now and then. */
+static uint64_t nap_end(patio_future *const *futures, size_t count, uint64_t now, uint64_t until)
+{
+    uint64_t end = until;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t deadline = atomic_load(&futures[i]->deadline_ns);
+        end               = deadline < end ? deadline : end;
+        if (futures[i]->table != futures[0]->table) {
+            uint64_t look = now + PT_NS_PER_MS;
+            end           = look < end ? look : end;
+        }
+    }
+    return end;
+}
+
+patio_status patio_future_wait_any(patio_future *const *futures, size_t count, uint64_t timeout_ms,
+                                   size_t *index)
+{
+    if (count == 0) {
+        return PATIO_INVALID;
+    }
+    uint64_t    now   = pt_now_ns();
+    uint64_t    until = timeout_ms == PATIO_FOREVER ? UINT64_MAX : pt_after_ms(now, timeout_ms);
+    pt_futures *table = futures[0]->table;
+    bool        found = find_done(futures, count, index);
+    atomic_fetch_add_explicit(&table->crowd, 1, memory_order_seq_cst);
+    while (!found && now < until) {
+        uint32_t tide = atomic_load_explicit(&table->tide, memory_order_seq_cst);
+        found         = find_done(futures, count, index);
+        if (!found) {
+            (void)pt_park(&table->tide, tide, nap_end(futures, count, now, until));
+            now = pt_now_ns();
+            for (size_t i = 0; i < count; i++) {
+                expire(futures[i], now);
+            }
+            found = find_done(futures, count, index);
+        }
+    }
+    atomic_fetch_sub_explicit(&table->crowd, 1, memory_order_seq_cst);
+    return found ? PATIO_OK : PATIO_TIMEOUT;
+}

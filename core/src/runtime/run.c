@@ -1,0 +1,109 @@
+#include "runtime/run.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+
+/* The error reply of a context. Also where nobody waits: the dead letters want its text. */
+static patio_buf *encode_error(const pt_run *run, patio_id id, patio_status status,
+                               const patio_context *ctx)
+{
+    pt_reply reply = {
+        .id            = id,
+        .status        = status,
+        .code          = ctx->code,
+        .error_type    = ctx->error_type != NULL ? ctx->error_type : patio_status_name(status),
+        .error_message = ctx->error_message != NULL ? ctx->error_message : "",
+        .error_details = ctx->error_details,
+    };
+    patio_buf *buf = NULL;
+    if (pt_encode_reply(run->mem, &reply, NULL, UINT64_MAX / 2, &buf, NULL) != PATIO_OK) {
+        return NULL; /* out of memory: the caller's deadline speaks instead */
+    }
+    return buf;
+}
+
+void pt_run_refuse(const pt_run *run, patio_id id, patio_status status, const char *type,
+                   const char *message, patio_outcome *out)
+{
+    patio_context ctx = {.code = status, .error_type = type, .error_message = message};
+    out->verdict      = PATIO_REJECT;
+    out->status       = status;
+    out->delay_ms     = 0;
+    out->reply        = encode_error(run, id, status, &ctx);
+}
+
+/* A task that succeeded without saying a result returns null. */
+static void finish_ok(patio_context *ctx, patio_outcome *out)
+{
+    const pt_run *run = ctx->run;
+    if (ctx->reply == NULL && run->wants_reply) {
+        pt_reply reply = {.id = ctx->request.id, .status = PATIO_OK};
+        if (pt_encode_reply(run->mem, &reply, NULL, run->max_body_bytes, &ctx->reply, NULL) !=
+            PATIO_OK) {
+            out->verdict  = PATIO_RETRY; /* out of memory: done, but nobody could be told */
+            out->status   = PATIO_NO_MEMORY;
+            out->delay_ms = 0;
+            return;
+        }
+    }
+    out->verdict = PATIO_ACK;
+    out->status  = PATIO_OK;
+    out->reply   = ctx->reply;
+    ctx->reply   = NULL;
+}
+
+static void finish(patio_context *ctx, patio_status st, patio_outcome *out)
+{
+    if (st == PATIO_OK) {
+        finish_ok(ctx, out);
+        return;
+    }
+    pt_buf_drop(ctx->reply);
+    ctx->reply    = NULL;
+    out->status   = st;
+    out->delay_ms = ctx->delay_ms;
+    if (st == PATIO_TASK_SNOOZE) {
+        out->verdict = PATIO_RETURN;
+        return;
+    }
+    if (st != PATIO_TASK_RETRY && st != PATIO_TASK_FAILED) {
+        /* a bare status, returned as it came */
+        ctx->code       = ctx->error_type != NULL ? ctx->code : st;
+        ctx->error_type = ctx->error_type != NULL ? ctx->error_type : patio_status_name(st);
+        ctx->error_message =
+            ctx->error_message != NULL ? ctx->error_message : patio_status_text(st);
+        out->status = PATIO_TASK_FAILED;
+    }
+    out->verdict = st == PATIO_TASK_RETRY ? PATIO_RETRY : PATIO_REJECT;
+    /* also for a retry: should it have been the last, the caller hears why */
+    out->reply = encode_error(ctx->run, ctx->request.id, PATIO_TASK_FAILED, ctx);
+}
+
+static patio_status decode(patio_context *ctx, patio_error *err)
+{
+    const pt_run *run = ctx->run;
+    patio_status  st  = pt_decode_request(&ctx->arena, pt_buf_view(run->request), &ctx->request,
+                                          &ctx->payload, err);
+    if (st == PATIO_OK && ctx->payload.kind == PATIO_PAYLOAD_VALUES) {
+        st = pt_decode_values(&ctx->arena, ctx->payload.bytes, &ctx->values, err);
+    }
+    return st;
+}
+
+void pt_run_task(const pt_run *run, patio_outcome *out)
+{
+    patio_context ctx = {.run = run};
+    patio_error   err = {.struct_size = sizeof(err)};
+    err.message[0]    = '\0';
+    out->reply        = NULL;
+    out->delay_ms     = 0;
+    pt_arena_init(&ctx.arena, run->mem, run->scratch, run->scratch_bytes,
+                  (size_t)run->max_decode_bytes);
+    patio_status st = decode(&ctx, &err);
+    if (st != PATIO_OK) {
+        pt_run_refuse(run, ctx.request.id, st, patio_status_name(st), err.message, out);
+    } else {
+        finish(&ctx, run->task->fn(&ctx), out);
+    }
+    pt_arena_reset(&ctx.arena);
+}

@@ -1,0 +1,60 @@
+/* runtime/run.h: one run of one task, wherever it happens: in a thread of the worker or in a child
+ * process that has nothing but the registry. */
+#ifndef PT_RUN_H
+#define PT_RUN_H
+
+#include <patio/executor.h>
+#include <patio/task.h>
+
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "runtime/registry.h"
+#include "wire/envelope.h"
+
+/* All that a run needs; borrowed until it is over. */
+typedef struct pt_run {
+    const patio_allocator  *mem;
+    const pt_log           *log;
+    patio_broker           *broker; /* NULL in a child */
+    const pt_task          *task;
+    const char             *project;
+    patio_buf              *request;
+    uint64_t                deadline_ns; /* of the call and of this attempt; 0: none */
+    uint64_t                fence;
+    uint32_t                attempt;
+    bool                    wants_reply; /* somebody waits for the result */
+    const _Atomic uint32_t *told;        /* non-zero: cancelled */
+    uint64_t                max_body_bytes;
+    uint64_t                max_decode_bytes;
+    void                   *scratch; /* first memory of the arena */
+    size_t                  scratch_bytes;
+} pt_run;
+
+/* What the task function sees. */
+struct patio_context {
+    const pt_run   *run;
+    pt_arena        arena;
+    pt_request      request;
+    pt_payload_view payload;
+    pt_values       values;
+
+    patio_buf   *reply; /* of the last patio_return */
+    patio_status status;
+    int32_t      code;
+    const char  *error_type;
+    const char  *error_message;
+    patio_bytes  error_details;
+    uint64_t     delay_ms;
+};
+
+/* Run it to its end. Fills *out; out->reply is the caller's then. Never fails: what goes wrong is
+ * an outcome. */
+void pt_run_task(const pt_run *run, patio_outcome *out);
+
+/* The error a run that was refused before its start is answered with: into out->reply.
+ */
+void pt_run_refuse(const pt_run *run, patio_id id, patio_status status, const char *type,
+                   const char *message, patio_outcome *out);
+
+#endif

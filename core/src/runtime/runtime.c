@@ -1,0 +1,118 @@
+#include "runtime/runtime.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "config/config.h"
+
+static patio_status set_up_log(patio_runtime *runtime, const patio_runtime_options *options,
+                               patio_error *err)
+{
+    runtime->log.level = options != NULL ? options->log_level : PATIO_LOG_WARN;
+    if (options == NULL) {
+        return PATIO_OK;
+    }
+    runtime->log.fn   = options->log;
+    runtime->log.self = options->log_self;
+    pt_setting setting;
+    if (options->config != NULL && pt_config_find(options->config, "log.level", &setting) &&
+        !pt_log_parse_level(setting.value, &runtime->log.level)) {
+        return pt_fail(err, PATIO_CONFIG, "runtime",
+                       "%s: log.level: \"%s\" is not trace, debug, info, warn, error or off",
+                       setting.origin, setting.value);
+    }
+    if (options->config != NULL && pt_config_find(options->config, "log.format", &setting)) {
+        runtime->log.json = strcmp(setting.value, "json") == 0;
+        if (!runtime->log.json && strcmp(setting.value, "text") != 0) {
+            return pt_fail(err, PATIO_CONFIG, "runtime",
+                           "%s: log.format: \"%s\" is neither text nor json", setting.origin,
+                           setting.value);
+        }
+    }
+    return PATIO_OK;
+}
+
+/* plugin_path of the configuration: folders with ':' between them. */
+static patio_status add_plugin_path(patio_runtime *runtime, const char *path, patio_error *err)
+{
+    while (*path != '\0') {
+        size_t size = strcspn(path, ":");
+        if (size > 0) {
+            char *dir = pt_strndup(&runtime->mem, path, size);
+            if (dir == NULL) {
+                return pt_no_memory(err, "runtime");
+            }
+            patio_status st = pt_plugins_add_dir(runtime->plugins, dir, err);
+            pt_free(&runtime->mem, dir);
+            if (st != PATIO_OK) {
+                return st;
+            }
+        }
+        path += size + (path[size] == ':');
+    }
+    return PATIO_OK;
+}
+
+patio_status patio_runtime_create(const patio_runtime_options *options, patio_runtime **out,
+                                  patio_error *err)
+{
+    if (out == NULL || (options != NULL && !PATIO_HAS(patio_runtime_options, options, log_self))) {
+        return pt_fail(err, PATIO_INVALID, "runtime", "out or the options' struct_size is not set");
+    }
+    const patio_allocator *mem =
+        options != NULL && options->allocator != NULL ? options->allocator : &pt_malloc_allocator;
+    patio_runtime *runtime = pt_calloc(mem, 1, sizeof(*runtime));
+    if (runtime == NULL) {
+        return pt_no_memory(err, "runtime");
+    }
+    runtime->mem = *mem;
+    pthread_mutex_init(&runtime->share_lock, NULL);
+    patio_status st = set_up_log(runtime, options, err);
+    if (st == PATIO_OK) {
+        st = pt_plugins_create(&runtime->mem, &runtime->plugins, err);
+    }
+    if (st == PATIO_OK) {
+        st = pt_timers_create(&runtime->mem, &runtime->timers, err);
+    }
+    if (st == PATIO_OK && options != NULL && options->config != NULL) {
+        const char *path = patio_config_get(options->config, "plugin_path");
+        st               = path != NULL ? add_plugin_path(runtime, path, err) : PATIO_OK;
+    }
+    if (st != PATIO_OK) {
+        patio_runtime_destroy(runtime);
+        return st;
+    }
+    *out = runtime;
+    return PATIO_OK;
+}
+
+void patio_runtime_destroy(patio_runtime *runtime)
+{
+    if (runtime == NULL) {
+        return;
+    }
+    patio_allocator mem = runtime->mem;
+    pt_timers_destroy(runtime->timers);
+    if (runtime->plugins != NULL) {
+        pt_plugins_destroy(runtime->plugins);
+    }
+    pthread_mutex_destroy(&runtime->share_lock);
+    pt_free(&mem, runtime);
+}
+
+patio_status patio_runtime_add_plugin_dir(patio_runtime *runtime, const char *dir, patio_error *err)
+{
+    return pt_plugins_add_dir(runtime->plugins, dir, err);
+}
+
+patio_status patio_runtime_plugins(patio_runtime *runtime, patio_plugin_visit_fn visit, void *arg,
+                                   patio_error *err)
+{
+    return pt_plugins_visit(runtime->plugins, visit, arg, err);
+}
+
+patio_status patio_runtime_describe(patio_runtime *runtime, const char *kind, const char *name,
+                                    patio_plugin_visit_fn visit, void *arg, patio_error *err)
+{
+    return pt_plugins_describe(runtime->plugins, kind, name, visit, arg, err);
+}

@@ -1,0 +1,44 @@
+/* runtime/runtime.h: the inside of a runtime, and the host table that each plugin instance gets. */
+#ifndef PT_RUNTIME_H
+#define PT_RUNTIME_H
+
+#include <patio/host.h>
+#include <patio/runtime.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "plugin/plugins.h"
+#include "runtime/timers.h"
+
+typedef struct pt_shared pt_shared;
+
+struct patio_runtime {
+    patio_allocator  mem;
+    pt_log           log;
+    pt_plugins      *plugins;
+    pt_timers       *timers;
+    pthread_mutex_t  share_lock;
+    pt_shared       *shared; /* objects that plugin instances share (patio_host.share) */
+    _Atomic uint32_t brokers;
+};
+
+/* What one plugin instance sees of its host. */
+typedef struct pt_host {
+    patio_host     table;
+    patio_runtime *runtime;
+    char           topic[48]; /* "transport.memory" */
+} pt_host;
+
+/* The host must stay where it is until the instance is destroyed. */
+void pt_host_init(pt_host *host, patio_runtime *runtime, const char *kind, const char *name);
+
+/* Random bytes from the system. */
+patio_status pt_random(void *data, size_t size_bytes);
+
+void *pt_share(patio_runtime *runtime, const char *owner, const char *key, void *(*make)(void *arg),
+               void *arg);
+void  pt_unshare(patio_runtime *runtime, void *object, void (*destroy)(void *object));
+
+#endif

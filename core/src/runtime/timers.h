@@ -1,0 +1,27 @@
+/* runtime/timers.h: one thread that runs functions at their time; a binary heap by due time. */
+#ifndef PT_TIMERS_H
+#define PT_TIMERS_H
+
+#include <stdbool.h>
+
+#include <patio/host.h>
+
+#include "base/alloc.h"
+
+typedef struct pt_timers pt_timers;
+
+/* The thread begins with the first timer, so a process without any has none. */
+patio_status pt_timers_create(const patio_allocator *mem, pt_timers **out, patio_error *err);
+/* Waits for the function that runs now; timers still set never run. NULL is allowed. */
+void pt_timers_destroy(pt_timers *timers);
+
+/* See patio_host.after and .cancel. 0: out of memory, or no thread to be had. */
+uint64_t pt_timers_after(pt_timers *timers, uint64_t delay_ns, patio_fn fn, void *arg);
+bool     pt_timers_cancel(pt_timers *timers, uint64_t timer);
+/* Cancel without waiting: it may be running, or about to. Any lock may be held. */
+void pt_timers_drop(pt_timers *timers, uint64_t timer);
+/* Cancel, and if it is running on another thread wait until it has returned. After this fn neither
+ * runs nor will. Must not be called with a lock that fn takes. */
+void pt_timers_cancel_wait(pt_timers *timers, uint64_t timer);
+
+#endif

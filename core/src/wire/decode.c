@@ -1,0 +1,216 @@
+#include <patio/v1/envelope.pb-c.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "wire/payload.h"
+
+#define PROTOBUF_TYPE "application/protobuf; proto="
+
+enum { PAYLOAD_FIELD = 100 };
+
+/* ---- finding the payload without copying it ---- */
+
+static bool read_varint(patio_bytes in, size_t *at, uint64_t *out)
+{
+    uint64_t n = 0;
+    for (unsigned shift = 0; shift < 64 && *at < in.size; shift += 7) {
+        uint8_t byte = in.data[(*at)++];
+        n |= (uint64_t)(byte & 0x7f) << shift;
+        if ((byte & 0x80) == 0) {
+            *out = n;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Step over the value of one field; protobuf encoding, wire types 0, 1, 2, 5. */
+static bool skip_value(patio_bytes in, size_t *at, unsigned wire_type, size_t *value_bytes)
+{
+    uint64_t n = 0;
+    switch (wire_type) {
+    case 0:
+        return read_varint(in, at, &n);
+    case 1:
+        n = 8;
+        break;
+    case 2:
+        if (!read_varint(in, at, &n)) {
+            return false;
+        }
+        break;
+    case 5:
+        n = 4;
+        break;
+    default:
+        return false;
+    }
+    if (n > in.size - *at) {
+        return false;
+    }
+    *at += (size_t)n;
+    *value_bytes = (size_t)n;
+    return true;
+}
+
+/* Split `in` before a payload that is its last field. Where it is not, *head is all of `in` and the
+ * unpacker copies the payload: correct, only slower. */
+static bool split_payload(patio_bytes in, patio_bytes *head, patio_bytes *payload)
+{
+    size_t at = 0;
+    *head     = in;
+    *payload  = (patio_bytes){NULL, 0};
+    while (at < in.size) {
+        size_t   start = at;
+        size_t   bytes = 0;
+        uint64_t tag   = 0;
+        if (!read_varint(in, &at, &tag) || !skip_value(in, &at, (unsigned)(tag & 7u), &bytes)) {
+            return false;
+        }
+        if (tag == ((uint64_t)PAYLOAD_FIELD << 3 | 2u) && at == in.size) {
+            *head    = (patio_bytes){in.data, start};
+            *payload = (patio_bytes){in.data + at - bytes, bytes};
+        }
+    }
+    return true;
+}
+
+/* ---- the envelope ---- */
+
+static patio_status unpack(pt_arena *arena, patio_bytes bytes, Patio__V1__Envelope **out,
+                           pt_payload_view *payload, patio_error *err)
+{
+    patio_bytes head;
+    if (!split_payload(bytes, &head, &payload->bytes)) {
+        return pt_fail(err, PATIO_PROTOCOL, "envelope", "%zu bytes are not an envelope",
+                       bytes.size);
+    }
+    ProtobufCAllocator   allocator = pt_arena_allocator(arena);
+    Patio__V1__Envelope *envelope  = patio__v1__envelope__unpack(&allocator, head.size, head.data);
+    if (envelope == NULL) {
+        return pt_fail(err, PATIO_PROTOCOL, "envelope",
+                       "%zu bytes are not an envelope, or need more memory than the budget",
+                       bytes.size);
+    }
+    if (envelope->version == 0 || envelope->version > PT_PROTOCOL_VERSION) {
+        return pt_fail(err, PATIO_PROTOCOL, "envelope",
+                       "envelope of protocol version %u, this patio speaks up to %u",
+                       envelope->version, PT_PROTOCOL_VERSION);
+    }
+    if (envelope->id.len != sizeof(patio_id)) {
+        return pt_fail(err, PATIO_PROTOCOL, "envelope", "id of %zu bytes, expected 16",
+                       envelope->id.len);
+    }
+    if (envelope->payload.len > 0) {
+        payload->bytes = (patio_bytes){envelope->payload.data, envelope->payload.len};
+    }
+    *out = envelope;
+    return PATIO_OK;
+}
+
+static void view_payload(const Patio__V1__Envelope *envelope, pt_payload_view *payload)
+{
+    size_t      prefix = strlen(PROTOBUF_TYPE);
+    const char *type   = envelope->content_type;
+    if (type[0] == '\0') {
+        payload->kind         = PATIO_PAYLOAD_VALUES;
+        payload->content_type = "";
+    } else if (strncmp(type, PROTOBUF_TYPE, prefix) == 0) {
+        payload->kind         = PATIO_PAYLOAD_PROTOBUF;
+        payload->content_type = type + prefix;
+    } else {
+        payload->kind         = PATIO_PAYLOAD_RAW;
+        payload->content_type = type;
+    }
+}
+
+static patio_status view_extra(pt_arena *arena, const Patio__V1__Extra *extra, pt_request *r,
+                               patio_error *err)
+{
+    if (extra->n_codecs > 0) {
+        return pt_fail(err, PATIO_UNSUPPORTED, "envelope",
+                       "payload is encoded with \"%.64s\", which this patio does not have",
+                       extra->codecs[0]);
+    }
+    r->task_version    = extra->task_version;
+    r->queue           = extra->queue;
+    r->dedup_key       = extra->dedup_key;
+    r->dedup_window_ms = extra->dedup_window_ms;
+    r->dedup_conflict  = extra->dedup_conflict;
+    r->traceparent     = extra->traceparent;
+    r->tracestate      = extra->tracestate;
+    if (extra->n_headers == 0) {
+        return PATIO_OK;
+    }
+    patio_header *headers = pt_arena_alloc(arena, extra->n_headers * sizeof(*headers));
+    if (headers == NULL) {
+        return pt_fail(err, PATIO_TOO_LARGE, "envelope", "headers need more than the budget");
+    }
+    for (size_t i = 0; i < extra->n_headers; i++) {
+        headers[i] = (patio_header){extra->headers[i]->name, extra->headers[i]->value};
+    }
+    r->headers      = headers;
+    r->header_count = extra->n_headers;
+    return PATIO_OK;
+}
+
+patio_status pt_decode_request(pt_arena *arena, patio_bytes bytes, pt_request *request,
+                               pt_payload_view *payload, patio_error *err)
+{
+    Patio__V1__Envelope *envelope = NULL;
+    patio_status         st       = unpack(arena, bytes, &envelope, payload, err);
+    if (st != PATIO_OK) {
+        return st;
+    }
+    if ((envelope->kind != PATIO__V1__KIND__KIND_CALL &&
+         envelope->kind != PATIO__V1__KIND__KIND_SEND) ||
+        envelope->task[0] == '\0') {
+        return pt_fail(err, PATIO_PROTOCOL, "envelope", "envelope of kind %d is not a request",
+                       (int)envelope->kind);
+    }
+    pt_request r = {
+        .kind        = (uint32_t)envelope->kind,
+        .attempt     = envelope->attempt,
+        .task        = envelope->task,
+        .project     = envelope->project,
+        .ttl_ms      = envelope->ttl_ms,
+        .priority    = envelope->priority_plus_one,
+        .queue       = "",
+        .traceparent = "",
+        .tracestate  = "",
+        .dedup_key   = "",
+    };
+    memcpy(r.id.bytes, envelope->id.data, sizeof(r.id.bytes));
+    view_payload(envelope, payload);
+    if (envelope->extra != NULL) {
+        st = view_extra(arena, envelope->extra, &r, err);
+    }
+    *request = r;
+    return st;
+}
+
+patio_status pt_decode_reply(pt_arena *arena, patio_bytes bytes, pt_reply *reply,
+                             pt_payload_view *payload, patio_error *err)
+{
+    Patio__V1__Envelope *envelope = NULL;
+    patio_status         st       = unpack(arena, bytes, &envelope, payload, err);
+    if (st != PATIO_OK) {
+        return st;
+    }
+    if (envelope->kind != PATIO__V1__KIND__KIND_REPLY) {
+        return pt_fail(err, PATIO_PROTOCOL, "envelope", "envelope of kind %d is not a reply",
+                       (int)envelope->kind);
+    }
+    pt_reply r = {.status = envelope->status, .error_type = "", .error_message = ""};
+    memcpy(r.id.bytes, envelope->id.data, sizeof(r.id.bytes));
+    if (envelope->error != NULL) {
+        r.code          = envelope->error->code;
+        r.error_type    = envelope->error->type;
+        r.error_message = envelope->error->message;
+        r.error_details =
+            (patio_bytes){envelope->error->details.data, envelope->error->details.len};
+    }
+    view_payload(envelope, payload);
+    *reply = r;
+    return PATIO_OK;
+}

@@ -1,0 +1,217 @@
+#include <limits.h>
+#include <patio/v1/dead_letter.pb-c.h>
+#include <patio/v1/envelope.pb-c.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "wire/payload.h"
+
+/* Tag of Envelope.payload: field 100, wire type 2; proto/patio/v1/envelope.proto. */
+static const uint8_t payload_tag[2] = {0xa2, 0x06};
+
+enum {
+    SCRATCH_BYTES = 2048, /* nodes of small arguments: no allocation */
+    SCRATCH_SHARE = 64,   /* larger ones may take this many times the body limit while encoding */
+};
+
+/* protobuf-c's generated structs want char *; the packer only reads. */
+static char *text(const char *s)
+{
+    union {
+        const char *in;
+        char       *out;
+    } cast = {.in = s};
+    return cast.out;
+}
+
+static size_t varint_size(uint64_t n)
+{
+    size_t size = 1;
+    for (; n >= 0x80; n >>= 7) {
+        size++;
+    }
+    return size;
+}
+
+static uint8_t *write_varint(uint8_t *out, uint64_t n)
+{
+    for (; n >= 0x80; n >>= 7) {
+        *out++ = (uint8_t)(n | 0x80);
+    }
+    *out++ = (uint8_t)n;
+    return out;
+}
+
+/* Header and payload into one buffer. */
+static patio_status assemble(const patio_allocator *mem, const Patio__V1__Envelope *envelope,
+                             const pt_payload_plan *plan, uint64_t max_bytes, patio_buf **out,
+                             patio_error *err)
+{
+    size_t head = patio__v1__envelope__get_packed_size(envelope);
+    size_t tail = plan->size_bytes == 0
+                      ? 0
+                      : sizeof(payload_tag) + varint_size(plan->size_bytes) + plan->size_bytes;
+    if (plan->size_bytes > max_bytes || head > max_bytes - plan->size_bytes) {
+        return pt_fail(err, PATIO_TOO_LARGE, "envelope",
+                       "payload of %zu bytes exceeds max_body_bytes (%llu)", plan->size_bytes,
+                       (unsigned long long)max_bytes);
+    }
+    uint8_t   *data = NULL;
+    patio_buf *buf  = pt_buf_new(mem, head + tail, &data);
+    if (buf == NULL) {
+        return pt_no_memory(err, "envelope");
+    }
+    data += patio__v1__envelope__pack(envelope, data);
+    if (tail > 0) {
+        memcpy(data, payload_tag, sizeof(payload_tag));
+        data = write_varint(data + sizeof(payload_tag), plan->size_bytes);
+        pt_payload_plan_write(plan, data);
+    }
+    *out = buf;
+    return PATIO_OK;
+}
+
+static void set_id(Patio__V1__Envelope *envelope, const patio_id *id)
+{
+    union {
+        const uint8_t *in;
+        uint8_t       *out;
+    } cast            = {.in = id->bytes};
+    envelope->id.len  = sizeof(id->bytes);
+    envelope->id.data = cast.out;
+}
+
+/* Fills extra and hangs it in, if there is anything to say. */
+static patio_status add_extra(Patio__V1__Envelope *envelope, Patio__V1__Extra *extra,
+                              const pt_request *r, pt_arena *arena, patio_error *err)
+{
+    bool needed = r->task_version != 0 || r->queue[0] != '\0' || r->dedup_key[0] != '\0' ||
+                  r->traceparent[0] != '\0' || r->header_count > 0;
+    if (!needed) {
+        return PATIO_OK;
+    }
+    patio__v1__extra__init(extra);
+    extra->task_version    = r->task_version;
+    extra->queue           = text(r->queue);
+    extra->dedup_key       = text(r->dedup_key);
+    extra->dedup_window_ms = r->dedup_window_ms;
+    extra->dedup_conflict  = r->dedup_conflict;
+    extra->traceparent     = text(r->traceparent);
+    extra->tracestate      = text(r->tracestate);
+    if (r->header_count > 0) {
+        Patio__V1__Header  *headers  = pt_arena_alloc(arena, r->header_count * sizeof(*headers));
+        Patio__V1__Header **pointers = pt_arena_alloc(arena, r->header_count * sizeof(*pointers));
+        if (headers == NULL || pointers == NULL) {
+            return pt_no_memory(err, "envelope");
+        }
+        for (size_t i = 0; i < r->header_count; i++) {
+            patio__v1__header__init(&headers[i]);
+            headers[i].name  = text(r->headers[i].name);
+            headers[i].value = text(r->headers[i].value != NULL ? r->headers[i].value : "");
+            pointers[i]      = &headers[i];
+        }
+        extra->n_headers = r->header_count;
+        extra->headers   = pointers;
+    }
+    envelope->extra = extra;
+    return PATIO_OK;
+}
+
+static void init_scratch(pt_arena *arena, const patio_allocator *mem, void *first, size_t size,
+                         uint64_t max_bytes)
+{
+    size_t budget = 0;
+    if (__builtin_mul_overflow((size_t)max_bytes, (size_t)SCRATCH_SHARE, &budget)) {
+        budget = SIZE_MAX / 2;
+    }
+    pt_arena_init(arena, mem, first, size, budget);
+}
+
+patio_status pt_encode_request(const patio_allocator *mem, const pt_request *r,
+                               const patio_payload *payload, uint64_t max_bytes, patio_buf **out,
+                               patio_error *err)
+{
+    _Alignas(16) uint8_t scratch[SCRATCH_BYTES];
+    pt_arena             arena;
+    pt_payload_plan      plan;
+    Patio__V1__Extra     extra;
+    Patio__V1__Envelope  envelope = PATIO__V1__ENVELOPE__INIT;
+    init_scratch(&arena, mem, scratch, sizeof(scratch), max_bytes);
+
+    patio_status st = pt_payload_plan_make(&plan, &arena, payload, err);
+    if (st == PATIO_OK) {
+        envelope.version           = PT_PROTOCOL_VERSION;
+        envelope.kind              = (Patio__V1__Kind)r->kind;
+        envelope.task              = text(r->task);
+        envelope.project           = text(r->project);
+        envelope.ttl_ms            = r->ttl_ms;
+        envelope.content_type      = plan.content_type;
+        envelope.attempt           = r->attempt;
+        envelope.priority_plus_one = r->priority;
+        set_id(&envelope, &r->id);
+        st = add_extra(&envelope, &extra, r, &arena, err);
+    }
+    if (st == PATIO_OK) {
+        st = assemble(mem, &envelope, &plan, max_bytes, out, err);
+    }
+    pt_arena_reset(&arena);
+    return st;
+}
+
+patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *r,
+                             const patio_payload *payload, uint64_t max_bytes, patio_buf **out,
+                             patio_error *err)
+{
+    _Alignas(16) uint8_t scratch[SCRATCH_BYTES];
+    pt_arena             arena;
+    pt_payload_plan      plan;
+    Patio__V1__TaskError error    = PATIO__V1__TASK_ERROR__INIT;
+    Patio__V1__Envelope  envelope = PATIO__V1__ENVELOPE__INIT;
+    init_scratch(&arena, mem, scratch, sizeof(scratch), max_bytes);
+
+    patio_status st = pt_payload_plan_make(&plan, &arena, payload, err);
+    if (st == PATIO_OK) {
+        envelope.version      = PT_PROTOCOL_VERSION;
+        envelope.kind         = PATIO__V1__KIND__KIND_REPLY;
+        envelope.status       = r->status;
+        envelope.content_type = plan.content_type;
+        set_id(&envelope, &r->id);
+        if (r->status != PATIO_OK) {
+            union {
+                const uint8_t *in;
+                uint8_t       *out;
+            } details          = {.in = r->error_details.data};
+            error.code         = r->code;
+            error.type         = text(r->error_type);
+            error.message      = text(r->error_message);
+            error.details.data = details.out;
+            error.details.len  = r->error_details.size;
+            envelope.error     = &error;
+        }
+        st = assemble(mem, &envelope, &plan, max_bytes, out, err);
+    }
+    pt_arena_reset(&arena);
+    return st;
+}
+
+patio_bytes pt_encode_death(pt_arena *arena, const pt_death *death)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    Patio__V1__DeadLetter letter = PATIO__V1__DEAD_LETTER__INIT;
+    letter.cause                 = text(death->cause);
+    letter.status                = death->status;
+    letter.message               = text(death->message);
+    letter.error_type            = text(death->error_type);
+    letter.attempts              = death->attempts;
+    letter.crashes               = death->crashes;
+    letter.died_at_unix_ms       = (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+    size_t   size                = patio__v1__dead_letter__get_packed_size(&letter);
+    uint8_t *data                = pt_arena_alloc(arena, size);
+    if (data == NULL) {
+        return (patio_bytes){NULL, 0};
+    }
+    (void)patio__v1__dead_letter__pack(&letter, data);
+    return (patio_bytes){data, size};
+}

@@ -1,0 +1,103 @@
+/* wire/envelope.h: envelopes as plain structs; only core/src/wire knows protobuf-c's types.
+ *
+ * Encoding makes one buffer, in one allocation, with the payload written in place. Decoding takes
+ * nothing but arena memory, bounded by the arena's budget, and leaves the payload where it is.
+ */
+#ifndef PT_ENVELOPE_H
+#define PT_ENVELOPE_H
+
+#include <patio/call.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+#define PT_PROTOCOL_VERSION 1u
+
+enum {
+    PT_KIND_CALL  = 1,
+    PT_KIND_SEND  = 2,
+    PT_KIND_REPLY = 3,
+};
+
+/* What goes into a request, and what came in one. Texts are never NULL. */
+typedef struct pt_request {
+    uint32_t            kind; /* PT_KIND_CALL, PT_KIND_SEND */
+    uint32_t            attempt;
+    patio_id            id;
+    const char         *task;
+    const char         *project;
+    const char         *queue; /* "": default */
+    uint64_t            ttl_ms;
+    uint32_t            priority; /* shifted: 0 default */
+    uint32_t            task_version;
+    const char         *traceparent;
+    const char         *tracestate;
+    const char         *dedup_key;
+    uint64_t            dedup_window_ms;
+    uint32_t            dedup_conflict;
+    const patio_header *headers;
+    size_t              header_count;
+} pt_request;
+
+typedef struct pt_reply {
+    patio_id     id;
+    patio_status status;
+    int32_t      code;
+    const char  *error_type;
+    const char  *error_message;
+    patio_bytes  error_details; /* encoded values */
+} pt_reply;
+
+/* A payload as it lies in an envelope. */
+typedef struct pt_payload_view {
+    uint32_t    kind;         /* PATIO_PAYLOAD_… */
+    const char *content_type; /* RAW: content type; PROTOBUF: type name; VALUES: "" */
+    patio_bytes bytes;
+} pt_payload_view;
+
+/* Decoded arguments. */
+typedef struct pt_values {
+    const patio_value *positional;
+    size_t             count;
+    patio_value        keywords; /* a map */
+} pt_values;
+
+/* payload may be NULL (no values). INVALID: values or message that cannot be encoded (too deep, not
+ * UTF-8, key not a string); TOO_LARGE: the envelope would exceed max_bytes. */
+patio_status pt_encode_request(const patio_allocator *mem, const pt_request *request,
+                               const patio_payload *payload, uint64_t max_bytes, patio_buf **out,
+                               patio_error *err);
+patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *reply,
+                             const patio_payload *payload, uint64_t max_bytes, patio_buf **out,
+                             patio_error *err);
+
+/* PROTOCOL: not an envelope, of a later version, or not of the wanted kind; TOO_LARGE: over the
+ * arena's budget; UNSUPPORTED: names a codec this build lacks. Results borrow from the arena and
+ * from `bytes`. */
+patio_status pt_decode_request(pt_arena *arena, patio_bytes bytes, pt_request *request,
+                               pt_payload_view *payload, patio_error *err);
+patio_status pt_decode_reply(pt_arena *arena, patio_bytes bytes, pt_reply *reply,
+                             pt_payload_view *payload, patio_error *err);
+
+/* Values out of a payload's bytes: PROTOCOL (counts do not fit, too deep, not UTF-8), TOO_LARGE. */
+patio_status pt_decode_values(pt_arena *arena, patio_bytes bytes, pt_values *out, patio_error *err);
+/* A user's message; TYPE if the payload holds another. Lives in the arena. */
+patio_status pt_decode_message(pt_arena *arena, const pt_payload_view *payload,
+                               const struct ProtobufCMessageDescriptor *descriptor,
+                               struct ProtobufCMessage **out, patio_error *err);
+/* Encode values alone, into the arena (for error details). */
+patio_status pt_encode_values(pt_arena *arena, const patio_payload *payload, patio_bytes *out,
+                              patio_error *err);
+
+/* Why a task is dead, for patio_settlement.cause; into the arena. NULL data when out of memory. */
+typedef struct pt_death {
+    const char  *cause; /* a word of dead_letter.proto */
+    patio_status status;
+    const char  *message;
+    const char  *error_type;
+    uint32_t     attempts;
+    uint32_t     crashes;
+} pt_death;
+patio_bytes pt_encode_death(pt_arena *arena, const pt_death *death);
+
+#endif

@@ -1,0 +1,30 @@
+/* wire/payload.h: the payload part of an envelope, between its two encoders. */
+#ifndef PT_PAYLOAD_H
+#define PT_PAYLOAD_H
+
+#include <patio/v1/values.pb-c.h>
+
+#include "wire/envelope.h"
+
+/* A payload that knows its size before it is written. */
+typedef struct pt_payload_plan {
+    const ProtobufCMessage *message; /* NULL: raw */
+    patio_bytes             raw;
+    Patio__V1__Values       values;
+    char                    content_type[320]; /* as in the envelope; "" for values */
+    size_t                  size_bytes;
+} pt_payload_plan;
+
+/* Memory comes from the arena. */
+patio_status pt_payload_plan_make(pt_payload_plan *plan, pt_arena *arena,
+                                  const patio_payload *payload, patio_error *err);
+void         pt_payload_plan_write(const pt_payload_plan *plan, uint8_t *out);
+
+/* Values as nodes in pre-order, and back. */
+patio_status pt_nodes_from_payload(Patio__V1__Values *out, pt_arena *arena,
+                                   const patio_payload *payload, patio_error *err);
+
+/* protobuf-c's allocator over an arena; valid as long as the arena stays where it is. */
+ProtobufCAllocator pt_arena_allocator(pt_arena *arena);
+
+#endif
