@@ -56,13 +56,13 @@ MEMBER(patio_message, level, 90, uint16_t);
 MEMBER(patio_message, reserved, 92, uint32_t);
 MEMBER(patio_message, body, 96, patio_buf *);
 
-GROWS(patio_delivery, 136);
+GROWS(patio_delivery, 40);
 MEMBER(patio_delivery, struct_size, 0, uint32_t);
 MEMBER(patio_delivery, reserved, 4, uint32_t);
 MEMBER(patio_delivery, tag, 8, patio_tag);
 MEMBER(patio_delivery, fence, 16, uint64_t);
 MEMBER(patio_delivery, age_ms, 24, uint64_t);
-MEMBER(patio_delivery, message, 32, patio_message);
+MEMBER(patio_delivery, message, 32, const patio_message *);
 
 GROWS(patio_receipt, 56);
 MEMBER(patio_receipt, struct_size, 0, uint32_t);
