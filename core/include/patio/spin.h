@@ -3,11 +3,14 @@
  * Putting a thread to sleep and waking it costs tens of microseconds where the thing waited for
  * often takes less than one. A waiter therefore looks again for a moment, but only where recent
  * waits were short, so that an idle thread burns nothing: competitive spinning, Karlin et al.,
- * "Empirical Studies of Competitive Spinning for a Shared-Memory Multiprocessor", SOSP 1991. Header
- * only, any thread.
+ * "Empirical Studies of Competitive Spinning for a Shared-Memory Multiprocessor", SOSP 1991.
+ *
+ * Header only, any thread. Linux, with _GNU_SOURCE defined. C only: C++ cannot share C's atomics and
+ * finds nothing here.
  */
 #ifndef PATIO_SPIN_H
 #define PATIO_SPIN_H
+#ifndef __cplusplus
 
 #include <sched.h>
 #include <stdatomic.h>
@@ -97,4 +100,5 @@ static inline void patio_spin_learn(patio_spin *spin, uint64_t waited_ns)
     atomic_store_explicit(&spin->average_ns, old - old / 8 + now / 8, memory_order_relaxed);
 }
 
+#endif /* __cplusplus */
 #endif
