@@ -184,16 +184,17 @@ static patio_status check_option_name(const char *key, const char *option, patio
 /* "executors.NAME.OPTION", "tasks.NAME.OPTION", "queues.NAME.OPTION" */
 static patio_status check_named(const family *f, const char *key, patio_error *err)
 {
-    const char *name   = key + strlen(f->name) + 1;
-    const char *option = strrchr(key, '.') + 1;
+    const char *name = key + strlen(f->name) + 1;
+    const char *dot  = strrchr(key, '.');
     char        text[NAME_MAX_BYTES + 1];
     char        quoted[PT_QUOTE_BYTES];
     char        shape[64];
     (void)snprintf(shape, sizeof(shape), "%s.NAME.OPTION", f->name);
-    if (option <= name) {
+    if (dot == NULL || dot < name) {
         return fail_shape(key, shape, err);
     }
-    size_t size = (size_t)(option - 1 - name);
+    const char *option = dot + 1;
+    size_t      size   = (size_t)(dot - name);
     if (size > NAME_MAX_BYTES) {
         return pt_fail(err, PATIO_CONFIG, "config", "key %s: a name has at most %d bytes",
                        pt_quote(quoted, key), NAME_MAX_BYTES);
