@@ -125,6 +125,15 @@ static void wrong_keys_are_refused_with_the_nearest(void **state)
         {"queues.a b.accept", "here: key \"queues.a b.accept\": \"a b\" is not a name"},
         {"project.x", "here: unknown key \"project.x\"; docs/configuration.md lists the keys"},
         {"plugin_path.x", "here: unknown key \"plugin_path.x\""},
+        {"trasport.a\x1b[2J",
+         "here: unknown key \"trasport.a?[2J\"; did you mean \"transport.a?[2J\"?"},
+        {"trasport."
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+         "aaaaaa",
+         "here: unknown key "
+         "\"trasport."
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\"; "
+         "did you mean \"transport\"?"},
         {"executors", "here: key \"executors\" holds no value itself; write executors.NAME.OPTION"},
         {"queues.", "here: key \"queues.\" holds no value itself; write queues.NAME.OPTION"},
         {"broker.x", "here: unknown key \"broker.x\""},
