@@ -82,8 +82,8 @@ static int wait_for_end(const cli_session *session)
         int number = cli_signals_wait(LINK_CHECK_MS);
         if (number != 0) {
             cli_session_log(session, PATIO_LOG_INFO,
-                            "%s: draining for up to %llu ms, %llu tasks are running",
-                            strsignal(number), (unsigned long long)cli_session_drain_ms(session),
+                            "SIG%s: draining for up to %llu ms, %llu tasks are running",
+                            sigabbrev_np(number), (unsigned long long)cli_session_drain_ms(session),
                             (unsigned long long)read_stats(session).tasks_running);
             return CLI_EXIT_OK;
         }
@@ -102,10 +102,10 @@ static int drain(const cli_session *session)
     patio_status       st = patio_broker_stop(session->broker, cli_session_drain_ms(session), &err);
     patio_broker_stats stats = read_stats(session);
     if (st == PATIO_TIMEOUT) {
-        cli_session_log(session, PATIO_LOG_WARN,
-                        "drain timeout passed: %llu tasks were still running and will run again "
-                        "elsewhere",
-                        (unsigned long long)stats.tasks_running);
+        cli_session_log(
+            session, PATIO_LOG_WARN,
+            "drain timeout passed: tasks still running and left to another worker: %llu",
+            (unsigned long long)stats.tasks_running);
         return CLI_EXIT_DRAIN;
     }
     if (st != PATIO_OK) {

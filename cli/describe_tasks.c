@@ -71,24 +71,34 @@ static json_object *task_json(const patio_task_info *info)
     return object;
 }
 
-int cli_describe_tasks(const patio_registry *registry, bool json)
+static void print_json(const patio_registry *registry)
 {
-    cli_table    table = {0};
-    json_object *array = json_object_new_array();
+    json_object    *array = json_object_new_array();
+    patio_task_info info  = {PATIO_SIZED(patio_task_info)};
+    for (size_t i = 0; patio_registry_at(registry, i, &info, NULL) == PATIO_OK; i++) {
+        json_object_array_add(array, task_json(&info));
+    }
+    cli_inspect_print(array);
+}
+
+static void print_table(const patio_registry *registry)
+{
+    cli_table       table = {0};
+    patio_task_info info  = {PATIO_SIZED(patio_task_info)};
     CLI_ROW(&table, "TASK", "QUEUE", "EXECUTOR", "CALL", "ATTEMPT", "ATTEMPTS", "ACK",
             "IDEMPOTENT");
-    for (size_t i = 0; i < patio_registry_count(registry); i++) {
-        patio_task_info info = {PATIO_SIZED(patio_task_info)};
-        if (patio_registry_at(registry, i, &info, NULL) == PATIO_OK) {
-            add_row(&table, &info);
-            json_object_array_add(array, task_json(&info));
-        }
+    for (size_t i = 0; patio_registry_at(registry, i, &info, NULL) == PATIO_OK; i++) {
+        add_row(&table, &info);
     }
+    cli_table_print(&table, "");
+}
+
+int cli_describe_tasks(const patio_registry *registry, bool json)
+{
     if (json) {
-        cli_inspect_print(json_object_get(array));
+        print_json(registry);
     } else {
-        cli_table_print(&table, "");
+        print_table(registry);
     }
-    json_object_put(array);
     return cli_finish_output();
 }

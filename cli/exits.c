@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <patio/runtime.h>
 
@@ -71,7 +72,12 @@ static void print_error(const char *what, patio_status status, const patio_error
         fprintf(stderr, "%s: ", err->origin);
     }
     const char *message = err->message[0] != '\0' ? err->message : patio_status_text(status);
-    fprintf(stderr, "%s (%s)\n", message, patio_status_name(status));
+    /* A list of reasons names their statuses itself. */
+    if (strchr(message, '\n') != NULL) {
+        fprintf(stderr, "%s\n", message);
+    } else {
+        fprintf(stderr, "%s (%s)\n", message, patio_status_name(status));
+    }
     const char *next = next_step(status);
     if (next != NULL) {
         fprintf(stderr, "patio: hint: %s\n", next);

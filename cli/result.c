@@ -8,6 +8,8 @@
 
 #include <patio/plugin_util.h>
 
+#include "alloc.h"
+#include "base64.h"
 #include "exits.h"
 #include "json.h"
 
@@ -33,12 +35,20 @@ static int print_json(const patio_value *value)
     return cli_finish_output();
 }
 
+/* Empty data may be a null pointer, which fwrite must not see. */
+static void write_data(const void *data, size_t size)
+{
+    if (size > 0) {
+        (void)fwrite(data, 1, size, stdout);
+    }
+}
+
 static int print_text(const patio_value *value)
 {
     char number[CLI_DOUBLE_TEXT];
     switch (value->type) {
     case PATIO_TYPE_STRING:
-        (void)fwrite(value->as.string, 1, value->size, stdout);
+        write_data(value->as.string, value->size);
         (void)putchar('\n');
         break;
     case PATIO_TYPE_DOUBLE:
@@ -54,14 +64,17 @@ static int print_text(const patio_value *value)
 /* Bytes for a program that wants JSON all the same. */
 static int print_raw_json(patio_bytes bytes, const char *content_type)
 {
+    char             *base64  = cli_base64_encode(bytes);
     const patio_value pairs[] = {
         patio_string("$bytes"),
-        patio_blob(bytes.data, bytes.size),
+        patio_string(base64),
         patio_string("content_type"),
         patio_string(content_type),
     };
     const patio_value object = patio_map(pairs, 2);
-    return print_json(&object);
+    int               code   = print_json(&object);
+    cli_free(base64);
+    return code;
 }
 
 static int print_raw(patio_future *future, bool json)
@@ -75,7 +88,7 @@ static int print_raw(patio_future *future, bool json)
     if (json) {
         return print_raw_json(bytes, content_type);
     }
-    (void)fwrite(bytes.data, 1, bytes.size, stdout);
+    write_data(bytes.data, bytes.size);
     return cli_finish_output();
 }
 

@@ -45,7 +45,7 @@ refused "modules come with -m" describe tasks demo
 refused "nosuch.yaml" call -b memory:// -f nosuch.yaml echo
 refused "nosuch" call -b memory:// -m nosuch echo
 refused "nosuch" call -b nosuch://host echo
-refused "-x on the command line" call -b memory:// -m demo -x "" echo
+refused "executor name" call -b memory:// -m demo -x "" echo
 refused "-j on the command line" call -b memory:// -m demo -j many echo
 refused "borker" call -b memory:// -o borker=x echo
 refused "log" call -b memory:// --log-level loud -m demo echo
