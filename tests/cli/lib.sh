@@ -5,7 +5,8 @@ set -u
 unset "${!PATIO_BROKER@}" PATIO_PROJECT PATIO_EXECUTOR PATIO_WORKERS PATIO_LOG_LEVEL PATIO_LOG_FORMAT \
       PATIO_PLUGIN_PATH PATIO_CONFIG PATIO_TASK_PATH
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+# Background commands are shells first, and inherit the trap.
+trap '[ "$BASHPID" = $$ ] && rm -rf "$scratch"' EXIT
 cd "$scratch" || exit 1
 failures=0
 LAST="(nothing run yet)"

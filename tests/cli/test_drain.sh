@@ -7,6 +7,7 @@
 busy_worker() {
     seconds=$1
     shift
+    rm -f log
     LAST="patio worker $* (busy for $seconds s)"
     ASAN_OPTIONS="${ASAN_OPTIONS-}:verify_asan_link_order=0" BUSY_SECONDS=$seconds LD_PRELOAD=$PATIO_BUSY \
         "$PATIO" worker -b memory:// -m demo "$@" 2>log &
@@ -40,6 +41,7 @@ has_transport tcp || finish
 
 # The same with a caller in another process.
 port=$((20000 + RANDOM % 20000))
+rm -f log
 LAST="worker and caller over tcp"
 "$PATIO" worker -b "tcp+listen://127.0.0.1:$port" -m demo 2>log &
 worker=$!

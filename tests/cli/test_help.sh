@@ -64,4 +64,11 @@ statuses=$(grep -cE '^    X\([A-Z_]+, [0-9]+,' "$PATIO_SOURCE/core/include/patio
 rows=$(grep -cE '^[A-Z_]+ +[0-9]+ +[0-9]+ ' "$scratch/out")
 [ "$rows" = "$statuses" ] || complain "$rows rows, but base.h has $statuses statuses"
 
+# The page says the same.
+while read -r status _ exit_code _; do
+    case $status in TASK_RETRY | TASK_SNOOZE) continue ;; esac # a caller never sees these
+    grep -qE "^\\| $exit_code \\|.*[ |]${status}[, ]" "$PATIO_SOURCE/docs/cli.md" ||
+        complain "docs/cli.md does not give $status the exit code $exit_code"
+done < <(grep -E '^[A-Z_]+ +[0-9]+ ' "$scratch/out")
+
 finish

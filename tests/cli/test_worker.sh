@@ -4,6 +4,7 @@
 
 # start_worker OPTION...: in the background, ready when this returns.
 start_worker() {
+    rm -f log
     LAST="patio worker $*"
     "$PATIO" worker -b memory:// -m demo "$@" 2>log &
     worker=$!
