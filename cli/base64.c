@@ -1,5 +1,7 @@
 #include "base64.h"
 
+#include <string.h>
+
 #include "alloc.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -25,16 +27,8 @@ char *cli_base64_encode(patio_bytes bytes)
 /* 0..63, or -1 for a character outside the alphabet. */
 static int digit(char c)
 {
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
-    }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-    if (c >= '0' && c <= '9') {
-        return c - '0' + 52;
-    }
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+    const char *place = c != '\0' ? strchr(alphabet, c) : NULL;
+    return place != NULL ? (int)(place - alphabet) : -1;
 }
 
 /* One group of four characters into up to three bytes; how many, or 0 if it is malformed. */

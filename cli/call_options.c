@@ -67,8 +67,7 @@ static const char call_doc[] = "Call a task and print its result: text for a str
                                "as they are."
                                "\v" ARGUMENTS_DOC "  patio call -b tcp://worker:7400 mul 2 3 4\n\n"
                                "  patio call -b memory:// -m demo echo '{\"a\": [1, null]}'\n\n"
-                               "  patio call -b redis://cache thumbnail --stdin --content-type "
-                               "image/png < in.png > out.png\n\n"
+                               "  patio call -b redis://cache shrink --stdin <in.png >out.png\n\n"
                                "With -m the command runs the tasks of a module itself, which is "
                                "what memory:// needs. The exit "
                                "code says how it ended: `patio help exit-codes`.";

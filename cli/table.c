@@ -16,7 +16,9 @@ void cli_table_add(cli_table *table, size_t columns, const char *const *texts)
         const char *text = i < columns && texts[i] != NULL ? texts[i] : "-";
         char       *cell = cli_strndup(text, strlen(text));
         for (char *c = cell; *c != '\0'; c++) {
-            *c = *c == '\n' ? ' ' : *c;
+            if (*c == '\n') {
+                *c = ' ';
+            }
         }
         table->cells[table->cell_count++] = cell;
     }

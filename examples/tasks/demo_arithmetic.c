@@ -66,8 +66,8 @@ patio_status demo_mul(patio_context *ctx)
     bool   is_double    = false;
     bool   is_exact     = true;
     for (size_t i = 0; i < patio_arg_count(ctx); i++) {
-        number       factor;
-        patio_status st = read_number(ctx, i, &factor);
+        number       factor = {0};
+        patio_status st     = read_number(ctx, i, &factor);
         if (st != PATIO_OK) {
             return st;
         }
@@ -83,8 +83,8 @@ patio_status demo_mul(patio_context *ctx)
 
 patio_status demo_div(patio_context *ctx)
 {
-    number       a;
-    number       b;
+    number       a  = {0};
+    number       b  = {0};
     patio_status st = read_two(ctx, &a, &b);
     if (st != PATIO_OK) {
         return st;
@@ -97,8 +97,8 @@ patio_status demo_div(patio_context *ctx)
 
 patio_status demo_sub(patio_context *ctx)
 {
-    number       a;
-    number       b;
+    number       a  = {0};
+    number       b  = {0};
     patio_status st = read_two(ctx, &a, &b);
     if (st != PATIO_OK) {
         return st;
@@ -109,9 +109,9 @@ patio_status demo_sub(patio_context *ctx)
 
 patio_status demo_pow(patio_context *ctx)
 {
-    number       base;
-    number       exponent;
-    patio_status st = read_two(ctx, &base, &exponent);
+    number       base     = {0};
+    number       exponent = {0};
+    patio_status st       = read_two(ctx, &base, &exponent);
     if (st != PATIO_OK) {
         return st;
     }
