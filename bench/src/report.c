@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Group the digits of a whole number: 1234567 -> 1,234,567. */
-static const char *grouped(uint64_t number, char text[32])
+/* Group the digits of a whole number: 1234567 -> 1,234,567; up to 28 bytes. */
+static const char *grouped(uint64_t number, char *text)
 {
     char   digits[24];
     int    count = snprintf(digits, sizeof(digits), "%" PRIu64, number);
@@ -26,9 +26,8 @@ static const char *rounded(double value, char text[32])
     if (isnan(value)) {
         (void)snprintf(text, 32, "-");
     } else if (fabs(value) >= 1000.0) {
-        char digits[32];
-        (void)snprintf(text, 32, "%s%s", value < 0 ? "-" : "",
-                       grouped((uint64_t)llround(fabs(value)), digits));
+        text[0] = '-';
+        (void)grouped((uint64_t)llround(fabs(value)), value < 0 ? text + 1 : text);
     } else {
         (void)snprintf(text, 32, "%.*f",
                        fabs(value) >= 100.0  ? 0
