@@ -1,7 +1,8 @@
 /* patio/host.h: the services that the host gives to a plugin.
  *
- * A plugin does not link to libpatio. It gets this table at `create`; the table stays valid until its
- * `destroy` returns. Every slot: [any thread] [never blocks] unless it says otherwise.
+ * A plugin does not link to libpatio. It gets this table at `create`: the same one for all instances
+ * of a plugin in one runtime, valid until the `destroy` of the last of them has returned. Every slot:
+ * [any thread] [never blocks] unless it says otherwise.
  */
 #ifndef PATIO_HOST_H
 #define PATIO_HOST_H

@@ -74,9 +74,9 @@ typedef struct patio_delivery {
     uint32_t      struct_size;
     uint32_t      reserved;
     patio_tag     tag;
-    uint64_t      fence;  /* grows with every delivery of the same task */
-    uint64_t      age_ms; /* since the task was accepted, as far as the transport knows; else 0 */
-    patio_message message;
+    uint64_t             fence;  /* grows with every delivery of the same task */
+    uint64_t             age_ms; /* since it was accepted, as far as the transport knows; else 0 */
+    const patio_message *message;
 } patio_delivery;
 
 /* How safe is what was accepted? */

@@ -62,9 +62,9 @@ typedef struct patio_task_options {
     const char *executor; /* name of the executor to run in; NULL: the broker's first */
     uint32_t    version;  /* travels with every call */
     uint32_t    reserved2;
-    /* PATIO_STRICT fills these two; others leave them NULL. */
-    const char *module; /* for automatic names; NULL: the name of the adding file */
-    const char *source; /* text of the function, for strict names */
+    /* PATIO_ADD_STRICT fills the second one; others may leave them NULL. */
+    const char *module; /* for automatic names, taken as it is; NULL: the one of the call */
+    const char *source; /* text of the function: the automatic name carries its hash */
 } patio_task_options;
 
 #define PATIO_FOREVER UINT64_MAX
@@ -122,8 +122,9 @@ PATIO_API void patio_registry_lock(patio_registry *registry);
 
 /* Load a task module (a shared library with PATIO_TASK_MODULE) and let it add its tasks. A name
  * without '/' is searched in PATIO_TASK_PATH, the current folder and <libdir>/patio/tasks, with and
- * without ".so". The library stays loaded. NOT_FOUND lists the places; ABI: not a task module, or of
- * another patio; else what its function returned. */
+ * without ".so". The library stays loaded. NOT_FOUND lists the places; STATE: locked; ABI: not a
+ * task module, or of another patio; else what its function returned, and what it had added until
+ * then stays. */
 PATIO_API PATIO_CHECKED patio_status patio_registry_load(patio_registry *registry, const char *path,
                                                          patio_error *err);
 
@@ -167,13 +168,13 @@ typedef struct patio_module {
 
 /* Strict mode. Write the function inside PATIO_STRICT, add it with PATIO_ADD_STRICT: its automatic
  * name ends in a hash of its tokens, so a caller and a worker built from different sources never
- * meet. Comments and white space do not count, code does.
+ * meet. Comments and white space do not count, code does. No preprocessor lines inside.
  *     PATIO_STRICT(mul,
  *     static patio_status mul(patio_context *ctx) { … }
  *     )                                                                                        */
 #define PATIO_STRICT(function, ...) \
     __VA_ARGS__                     \
-    static const char patio_source_##function[] = #__VA_ARGS__;
+    __extension__ static const char patio_source_##function[] = #__VA_ARGS__;
 #define PATIO_ADD_STRICT(registry, function, err)                                             \
     patio_registry_add((registry), NULL, (function), PATIO_MODULE_, #function,                \
                        &(const patio_task_options){PATIO_SIZED(patio_task_options),           \

@@ -126,14 +126,16 @@ PATIO_API PATIO_CHECKED patio_status patio_value_get_bool(const patio_value *v, 
 PATIO_API PATIO_CHECKED patio_status patio_value_get_int64(const patio_value *v, int64_t *out);
 PATIO_API PATIO_CHECKED patio_status patio_value_get_uint64(const patio_value *v, uint64_t *out);
 PATIO_API PATIO_CHECKED patio_status patio_value_get_double(const patio_value *v, double *out);
-/* *out borrows from v and is NUL-terminated when v came from the library. */
+/* *out borrows from v and is NUL-terminated when v came from the library. A string may hold NUL
+ * characters: v->size is its true length. */
 PATIO_API PATIO_CHECKED patio_status patio_value_get_string(const patio_value *v, const char **out);
 PATIO_API PATIO_CHECKED patio_status patio_value_get_bytes(const patio_value *v, patio_bytes *out);
 
 /* Item i of a list; value of a key of a map. NULL if v is not one or has no such item. */
 PATIO_API const patio_value *patio_value_at(const patio_value *v, size_t i);
 PATIO_API const patio_value *patio_value_key(const patio_value *v, const char *key);
-/* Same type and content, to the depth; numbers of different types are different. */
+/* Same type and content; numbers of different types are different, NaN equals NaN, and maps have
+ * the same pairs in the same order. Values deeper than PATIO_VALUE_DEPTH_MAX equal nothing. */
 PATIO_API bool patio_value_equal(const patio_value *a, const patio_value *b);
 /* "int64", "map" …; never NULL. */
 PATIO_API const char *patio_type_name(uint32_t type);
@@ -194,15 +196,26 @@ static inline patio_value patio_value_same(patio_value v)
         patio_value: patio_value_same)(x)
 
 /* PATIO_VALUES(a, b, …): an array of values, and PATIO_COUNT(a, b, …): how many; up to 32. */
-#define PATIO_COUNT(...) \
-    (sizeof((patio_value[]){PATIO_EACH_(PATIO_VALUE_, __VA_ARGS__)}) / sizeof(patio_value))
 #define PATIO_VALUES(...) ((const patio_value[]){PATIO_EACH_(PATIO_VALUE_, __VA_ARGS__)})
 #define PATIO_VALUE_(x)   PATIO_VALUE(x),
+#define PATIO_COUNT(...)                                                                          \
+    PATIO_PICK_(__VA_ARGS__, 32u, 31u, 30u, 29u, 28u, 27u, 26u, 25u, 24u, 23u, 22u, 21u, 20u,     \
+                19u, 18u, 17u, 16u, 15u, 14u, 13u, 12u, 11u, 10u, 9u, 8u, 7u, 6u, 5u, 4u, 3u, 2u, \
+                1u, 0u)
+/* How many pairs. An odd number of arguments does not compile: nobody declares
+ * PATIO_ODD_ARGUMENTS. */
+#define PATIO_PAIRS_(...)                                                                         \
+    PATIO_PICK_(__VA_ARGS__, 16u, PATIO_ODD_ARGUMENTS, 15u, PATIO_ODD_ARGUMENTS, 14u,             \
+                PATIO_ODD_ARGUMENTS, 13u, PATIO_ODD_ARGUMENTS, 12u, PATIO_ODD_ARGUMENTS, 11u,     \
+                PATIO_ODD_ARGUMENTS, 10u, PATIO_ODD_ARGUMENTS, 9u, PATIO_ODD_ARGUMENTS, 8u,       \
+                PATIO_ODD_ARGUMENTS, 7u, PATIO_ODD_ARGUMENTS, 6u, PATIO_ODD_ARGUMENTS, 5u,        \
+                PATIO_ODD_ARGUMENTS, 4u, PATIO_ODD_ARGUMENTS, 3u, PATIO_ODD_ARGUMENTS, 2u,        \
+                PATIO_ODD_ARGUMENTS, 1u, PATIO_ODD_ARGUMENTS, 0u)
 
 /* PATIO_LIST(1, "two", 3.0) and PATIO_MAP("width", 128, "name", "x"); they live to the end of the
  * enclosing block. */
 #define PATIO_LIST(...) patio_list(PATIO_VALUES(__VA_ARGS__), PATIO_COUNT(__VA_ARGS__))
-#define PATIO_MAP(...)  patio_map(PATIO_VALUES(__VA_ARGS__), PATIO_COUNT(__VA_ARGS__) / 2)
+#define PATIO_MAP(...)  patio_map(PATIO_VALUES(__VA_ARGS__), PATIO_PAIRS_(__VA_ARGS__))
 
 /* Payloads, for patio_call and its kin. No arguments at all: PATIO_NO_ARGS.
  *     PATIO_ARGS(1, 2, 3)
@@ -220,14 +233,14 @@ static inline patio_value patio_value_same(patio_value v)
     (&(const patio_payload){PATIO_SIZED(patio_payload),                          \
                             .kind          = PATIO_PAYLOAD_VALUES,               \
                             .keywords      = PATIO_VALUES(__VA_ARGS__),          \
-                            .keyword_count = PATIO_COUNT(__VA_ARGS__) / 2})
+                            .keyword_count = PATIO_PAIRS_(__VA_ARGS__)})
 #define PATIO_ARGS_KW(args, keywords_)                                           \
     (&(const patio_payload){PATIO_SIZED(patio_payload),                          \
                             .kind          = PATIO_PAYLOAD_VALUES,               \
                             .values        = PATIO_VALUES args,                  \
                             .value_count   = PATIO_COUNT args,                   \
                             .keywords      = PATIO_VALUES keywords_,             \
-                            .keyword_count = PATIO_COUNT keywords_ / 2})
+                            .keyword_count = PATIO_PAIRS_ keywords_})
 #define PATIO_RAW(type_, data_, size_)                                           \
     (&(const patio_payload){PATIO_SIZED(patio_payload),                          \
                             .kind         = PATIO_PAYLOAD_RAW,                   \

@@ -39,6 +39,8 @@ const char *patio_version(void)
 }
 
 static void fill(patio_error *err, patio_status status, int os_errno, const char *origin,
+                 const char *format, va_list args) PATIO_PRINTF(5, 0);
+static void fill(patio_error *err, patio_status status, int os_errno, const char *origin,
                  const char *format, va_list args)
 {
     err->status   = status;

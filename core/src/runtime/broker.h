@@ -28,7 +28,6 @@ typedef struct pt_executor {
     const pt_executor_plugin *plugin;
     patio_executor           *instance;
     patio_executor_events     events;
-    pt_host                   host;
     uint32_t                  slots;
     bool                      stopped;
 } pt_executor;
@@ -118,7 +117,6 @@ struct patio_broker {
     const pt_transport_plugin *transport_plugin;
     patio_transport           *transport;
     patio_transport_events     events;
-    pt_host                    transport_host;
     pt_url                    *urls;
     patio_endpoint            *endpoints;
     size_t                     endpoint_count;

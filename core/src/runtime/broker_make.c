@@ -103,13 +103,16 @@ static patio_status make_transport(patio_broker *b, const patio_config *config, 
         .endpoint_count = (uint32_t)b->endpoint_count,
         .project        = b->project,
         .incarnation    = b->incarnation,
-        .max_body_bytes = b->max_body_bytes,
+        .max_body_bytes = b->max_body_bytes + PT_ENVELOPE_HEAD_MAX,
         .endpoints      = b->endpoints,
         .endpoint_bytes = sizeof(patio_endpoint),
         .events         = &b->events,
     };
-    pt_host_init(&b->transport_host, b->runtime, "transport", b->urls[0].plugin);
-    st = b->transport_plugin->ops.create(&b->transport_host.table, &params, &b->transport, err);
+    const patio_host *host = pt_runtime_host(b->runtime, "transport", b->urls[0].plugin);
+    if (host == NULL) {
+        return pt_no_memory(err, "broker");
+    }
+    st = b->transport_plugin->ops.create(host, &params, &b->transport, err);
     if (st != PATIO_OK) {
         pt_error_origin(err, "transport.%s", b->urls[0].plugin);
     }
@@ -180,8 +183,9 @@ static patio_status make_executor(patio_broker *b, const patio_config *config, c
             .stack_bytes = (size_t)16 * 1024,
             .events      = &x->events,
         };
-        pt_host_init(&x->host, b->runtime, "executor", name);
-        st = x->plugin->ops.create(&x->host.table, &params, &x->instance, err);
+        const patio_host *host = pt_runtime_host(b->runtime, "executor", name);
+        st = host != NULL ? x->plugin->ops.create(host, &params, &x->instance, err)
+                          : pt_no_memory(err, "broker");
         if (st != PATIO_OK) {
             pt_error_origin(err, "executor.%s", name);
         }

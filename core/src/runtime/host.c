@@ -128,7 +128,7 @@ static const void *host_query(void *self, const char *interface_id)
     return NULL;
 }
 
-void pt_host_init(pt_host *host, patio_runtime *runtime, const char *kind, const char *name)
+static void init(pt_host *host, patio_runtime *runtime, const char *topic)
 {
     host->runtime = runtime;
     host->table   = (patio_host){
@@ -144,7 +144,25 @@ void pt_host_init(pt_host *host, patio_runtime *runtime, const char *kind, const
           .share = host_share,       .unshare = host_unshare,
           .query = host_query,
     };
-    (void)snprintf(host->topic, sizeof(host->topic), "%s.%s", kind, name);
+    (void)snprintf(host->topic, sizeof(host->topic), "%s", topic);
+}
+
+const patio_host *pt_runtime_host(patio_runtime *runtime, const char *kind, const char *name)
+{
+    char topic[48];
+    (void)snprintf(topic, sizeof(topic), "%s.%s", kind, name);
+    pthread_mutex_lock(&runtime->share_lock);
+    pt_host *host = runtime->hosts;
+    while (host != NULL && strcmp(host->topic, topic) != 0) {
+        host = host->next;
+    }
+    if (host == NULL && (host = pt_alloc(&runtime->mem, sizeof(*host))) != NULL) {
+        init(host, runtime, topic);
+        host->next     = runtime->hosts;
+        runtime->hosts = host;
+    }
+    pthread_mutex_unlock(&runtime->share_lock);
+    return host != NULL ? &host->table : NULL;
 }
 
 /* ---- objects shared between instances ---- */

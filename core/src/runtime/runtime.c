@@ -96,6 +96,11 @@ void patio_runtime_destroy(patio_runtime *runtime)
     if (runtime->plugins != NULL) {
         pt_plugins_destroy(runtime->plugins);
     }
+    while (runtime->hosts != NULL) {
+        pt_host *next = runtime->hosts->next;
+        pt_free(&mem, runtime->hosts);
+        runtime->hosts = next;
+    }
     pthread_mutex_destroy(&runtime->share_lock);
     pt_free(&mem, runtime);
 }

@@ -13,6 +13,7 @@
 #include "runtime/timers.h"
 
 typedef struct pt_shared pt_shared;
+typedef struct pt_host   pt_host;
 
 struct patio_runtime {
     patio_allocator  mem;
@@ -20,19 +21,22 @@ struct patio_runtime {
     pt_plugins      *plugins;
     pt_timers       *timers;
     pthread_mutex_t  share_lock;
+    pt_host         *hosts;  /* one per plugin in use; under share_lock */
     pt_shared       *shared; /* objects that plugin instances share (patio_host.share) */
     _Atomic uint32_t brokers;
 };
 
-/* What one plugin instance sees of its host. */
-typedef struct pt_host {
+/* What the instances of one plugin see of their host. */
+struct pt_host {
     patio_host     table;
+    pt_host       *next;
     patio_runtime *runtime;
     char           topic[48]; /* "transport.memory" */
-} pt_host;
+};
 
-/* The host must stay where it is until the instance is destroyed. */
-void pt_host_init(pt_host *host, patio_runtime *runtime, const char *kind, const char *name);
+/* The host table for a plugin, made at its first use and kept until the runtime is destroyed; NULL
+ * when out of memory. */
+const patio_host *pt_runtime_host(patio_runtime *runtime, const char *kind, const char *name);
 
 /* Random bytes from the system. */
 patio_status pt_random(void *data, size_t size_bytes);

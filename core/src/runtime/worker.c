@@ -263,7 +263,7 @@ void pt_worker_flush(patio_broker *b)
 
 static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d)
 {
-    const patio_message *m   = &d->message;
+    const patio_message *m   = d->message;
     uint64_t             now = pt_now_ns();
     uint64_t             end = pt_after_ms(now, route->options.attempt_timeout_ms);
     if (m->ttl_ms != 0) {
@@ -287,7 +287,7 @@ static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d
 void pt_worker_delivered(void *self, const patio_delivery *d)
 {
     patio_broker   *b     = self;
-    const pt_route *route = pt_broker_route(b, d->message.task);
+    const pt_route *route = pt_broker_route(b, d->message->task);
     pt_job         *job   = take_job(b);
     PT_COUNT(b->worked.received);
     if (job == NULL) {
@@ -307,7 +307,7 @@ void pt_worker_delivered(void *self, const patio_delivery *d)
         return;
     }
     fill_job(job, route, d);
-    if ((d->message.flags & PATIO_MESSAGE_EXPIRED) != 0) {
+    if ((d->message->flags & PATIO_MESSAGE_EXPIRED) != 0) {
         defer(job, PATIO_REJECT, PATIO_TIMEOUT, 0);
         return;
     }

@@ -52,10 +52,15 @@ static patio_status assemble(const patio_allocator *mem, const Patio__V1__Envelo
     size_t tail = plan->size_bytes == 0
                       ? 0
                       : sizeof(payload_tag) + varint_size(plan->size_bytes) + plan->size_bytes;
-    if (plan->size_bytes > max_bytes || head > max_bytes - plan->size_bytes) {
+    if (plan->size_bytes > max_bytes) {
         return pt_fail(err, PATIO_TOO_LARGE, "envelope",
                        "payload of %zu bytes exceeds max_body_bytes (%llu)", plan->size_bytes,
                        (unsigned long long)max_bytes);
+    }
+    if (head + sizeof(payload_tag) + 10 > PT_ENVELOPE_HEAD_MAX) {
+        return pt_fail(err, PATIO_TOO_LARGE, "envelope",
+                       "names, headers and error text take %zu bytes, at most %u are allowed",
+                       head, PT_ENVELOPE_HEAD_MAX);
     }
     uint8_t   *data = NULL;
     patio_buf *buf  = pt_buf_new(mem, head + tail, &data);

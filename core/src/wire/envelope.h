@@ -12,6 +12,8 @@
 #include "base/buf.h"
 
 #define PT_PROTOCOL_VERSION 1u
+/* All of an envelope but its payload, whose own limit is max_body_bytes. */
+#define PT_ENVELOPE_HEAD_MAX 65536u
 
 enum {
     PT_KIND_CALL  = 1,

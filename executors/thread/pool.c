@@ -1,0 +1,292 @@
+/* Who runs what, and who is woken for it.
+ *
+ * Waking a thread costs tens of microseconds, so it is done only where it pays:
+ *   - a worker that runs out of work looks again for a moment before it sleeps (patio/spin.h);
+ *   - while one looks, nobody is woken: it takes the job, and wakes another if there is more;
+ *   - a worker that finds more jobs behind its own wakes a sleeper only if they would wait longer
+ * than a wake-up takes; should a job then last longer than jobs did, a sleeper that looks every
+ *     millisecond while there is work notices.
+ * An idle pool sleeps without a timer: it costs nothing.
+ */
+#include "pool.h"
+
+#include <errno.h>
+
+enum {
+    WAKE_COST_NS    = 50 * 1000,   /* what a wake-up is worth */
+    WATCH_NS        = 1000 * 1000, /* how long a misjudged job may keep others waiting */
+    AVERAGE_OUTLIER = 8,           /* a job counts as at most so many averages more */
+};
+
+static patio_job *next_of(const patio_job *job)
+{
+    return job->link[0];
+}
+
+static void push(patio_executor *x, patio_job *job)
+{
+    job->link[0] = NULL;
+    if (x->last != NULL) {
+        x->last->link[0] = job;
+    } else {
+        x->first = job;
+    }
+    x->last = job;
+    atomic_store_explicit(&x->queued, atomic_load_explicit(&x->queued, memory_order_relaxed) + 1,
+                          memory_order_seq_cst);
+}
+
+static patio_job *pop(patio_executor *x)
+{
+    patio_job *job = x->first;
+    if (job != NULL) {
+        x->first = next_of(job);
+        x->last  = x->first != NULL ? x->last : NULL;
+        atomic_store_explicit(&x->queued,
+                              atomic_load_explicit(&x->queued, memory_order_relaxed) - 1,
+                              memory_order_seq_cst);
+    }
+    return job;
+}
+
+/* Under the lock. */
+static void wake_one(patio_executor *x)
+{
+    worker *w = x->sleepers;
+    if (w != NULL) {
+        x->sleepers = w->below;
+        x->sleeping--;
+        w->woken = true;
+        pthread_cond_signal(&w->wake);
+    }
+}
+
+static uint32_t queued(const patio_executor *x)
+{
+    return atomic_load_explicit(&x->queued, memory_order_relaxed);
+}
+
+/* Is waking another worth its price, for the jobs that are left in the queue? */
+static bool worth_waking(const patio_executor *x)
+{
+    return queued(x) > 0 && x->sleepers != NULL &&
+           atomic_load_explicit(&x->spin.spinning, memory_order_relaxed) == 0 &&
+           queued(x) * x->average_ns > WAKE_COST_NS;
+}
+
+static void spin(patio_executor *x)
+{
+    if (!patio_spin_begin(&x->spin)) {
+        return;
+    }
+    uint64_t until = patio_spin_now_ns() + PATIO_SPIN_LIMIT_NS;
+    do {
+        for (int i = 0; i < 16 && queued(x) == 0; i++) {
+            patio_spin_pause();
+        }
+    } while (queued(x) == 0 && patio_spin_now_ns() < until);
+    patio_spin_end(&x->spin);
+}
+
+static struct timespec at_ns(uint64_t ns)
+{
+    return (struct timespec){.tv_sec  = (time_t)(ns / 1000000000u),
+                             .tv_nsec = (long)(ns % 1000000000u)};
+}
+
+static void leave_sleepers(patio_executor *x, const worker *me)
+{
+    for (worker **at = &x->sleepers; *at != NULL; at = &(*at)->below) {
+        if (*at == me) {
+            *at = me->below;
+            x->sleeping--;
+            return;
+        }
+    }
+}
+
+/* Under the lock. While other workers are busy one sleeper watches; in an idle pool none does. */
+static void sleep_until_woken(patio_executor *x, worker *me)
+{
+    bool watch  = x->sleeping == 0 && x->worker_count > 1;
+    me->woken   = false;
+    me->below   = x->sleepers;
+    x->sleepers = me;
+    x->sleeping++;
+    while (!me->woken && x->running) {
+        if (!watch || x->sleeping == x->alive) {
+            pthread_cond_wait(&me->wake, &x->lock);
+            continue;
+        }
+        struct timespec when = at_ns(patio_spin_now_ns() + WATCH_NS);
+        pthread_cond_timedwait(&me->wake, &x->lock, &when);
+        if (!me->woken && x->first != NULL) {
+            break;
+        }
+    }
+    if (!me->woken) {
+        leave_sleepers(x, me);
+    }
+}
+
+/* Under the lock; returns with it. NULL: the pool stops. */
+static patio_job *wait_for_job(patio_executor *x, worker *me)
+{
+    uint64_t   from = 0;
+    patio_job *job  = pop(x);
+    while (job == NULL && x->running) {
+        if (from == 0) {
+            from = patio_spin_now_ns();
+            pthread_mutex_unlock(&x->lock);
+            spin(x);
+            pthread_mutex_lock(&x->lock);
+        } else {
+            sleep_until_woken(x, me);
+        }
+        job = pop(x);
+    }
+    if (from != 0) {
+        patio_spin_learn(&x->spin, patio_spin_now_ns() - from);
+    }
+    return job;
+}
+
+static void run(patio_executor *x, patio_job *job)
+{
+    patio_outcome outcome = {PATIO_SIZED(patio_outcome)};
+    uint64_t      from    = patio_spin_now_ns();
+    job->run(job, &outcome);
+    x->events->done(x->events->self, job, &outcome);
+    uint64_t took = patio_spin_now_ns() - from;
+
+    pthread_mutex_lock(&x->lock);
+    uint64_t most = x->average_ns * AVERAGE_OUTLIER + 1000;
+    x->average_ns = x->average_ns - x->average_ns / 8 + (took < most ? took : most) / 8;
+}
+
+static void *work(void *arg)
+{
+    worker         *me = arg;
+    patio_executor *x  = me->pool;
+    pthread_mutex_lock(&x->lock);
+    for (patio_job *job = wait_for_job(x, me); job != NULL; job = wait_for_job(x, me)) {
+        if (worth_waking(x)) {
+            wake_one(x);
+        }
+        bool room  = x->refused;
+        x->refused = false;
+        pthread_mutex_unlock(&x->lock);
+        if (room) {
+            x->events->room(x->events->self);
+        }
+        run(x, job); /* returns with the lock */
+    }
+    x->alive--;
+    pthread_cond_broadcast(&x->ended);
+    pthread_mutex_unlock(&x->lock);
+    return NULL;
+}
+
+patio_status pool_submit(patio_executor *x, patio_job *job, patio_error *err)
+{
+    pthread_mutex_lock(&x->lock);
+    if (!x->running) {
+        pthread_mutex_unlock(&x->lock);
+        return patio_fail(err, PATIO_CLOSED, 0, "task %s: the thread executor is stopped",
+                          job->task);
+    }
+    if (queued(x) >= x->queue_max) {
+        x->refused = true;
+        pthread_mutex_unlock(&x->lock);
+        return patio_fail(err, PATIO_FULL, 0, "task %s: %u tasks are queued, as many as queue_max",
+                          job->task, x->queue_max);
+    }
+    push(x, job);
+    /* Somebody who looks for work will find it; somebody who runs will, too, unless the jobs before
+     * it last. With nobody awake one must be woken. */
+    bool all_asleep = x->sleeping == x->alive;
+    if ((all_asleep && x->sleepers != NULL) || worth_waking(x)) {
+        wake_one(x);
+    }
+    pthread_mutex_unlock(&x->lock);
+    return PATIO_OK;
+}
+
+static void give_back(patio_executor *x, patio_job *job, patio_status status)
+{
+    patio_outcome outcome = {PATIO_SIZED(patio_outcome), .verdict = PATIO_RETURN, .status = status};
+    x->events->done(x->events->self, job, &outcome);
+}
+
+static void start_worker(patio_executor *x, worker *w, const pthread_attr_t *attr)
+{
+    if (pthread_create(&w->thread, attr, work, w) == 0) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "patio-%u", x->started);
+        (void)pthread_setname_np(w->thread, name);
+        x->started++;
+        x->alive++;
+    }
+}
+
+patio_status pool_start(patio_executor *x, patio_error *err)
+{
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    (void)pthread_attr_setstacksize(&attr, x->stack_bytes);
+    pthread_mutex_lock(&x->lock);
+    x->running = true;
+    for (uint32_t i = 0; i < x->worker_count && x->started == i; i++) {
+        start_worker(x, &x->workers[i], &attr);
+    }
+    bool all = x->started == x->worker_count;
+    pthread_mutex_unlock(&x->lock);
+    pthread_attr_destroy(&attr);
+    if (!all) {
+        uint32_t started = x->started;
+        (void)pool_stop(x, UINT64_MAX, NULL);
+        return patio_fail(err, PATIO_NO_MEMORY, EAGAIN,
+                          "start %u threads of %zu bytes of stack: only %u could be started",
+                          x->worker_count, x->stack_bytes, started);
+    }
+    return PATIO_OK;
+}
+
+patio_status pool_stop(patio_executor *x, uint64_t grace_ms, patio_error *err)
+{
+    struct timespec until = at_ns(grace_ms > UINT32_MAX ? (uint64_t)INT64_MAX
+                                                        : patio_spin_now_ns() + grace_ms * 1000000);
+    pthread_mutex_lock(&x->lock);
+    x->running      = false;
+    patio_job *left = x->first;
+    x->first        = NULL;
+    x->last         = NULL;
+    atomic_store(&x->queued, 0);
+    for (uint32_t i = 0; i < x->started; i++) {
+        pthread_cond_signal(&x->workers[i].wake);
+    }
+    pthread_mutex_unlock(&x->lock);
+    while (left != NULL) {
+        patio_job *next = next_of(left);
+        give_back(x, left, PATIO_CLOSED);
+        left = next;
+    }
+    pthread_mutex_lock(&x->lock);
+    int rc = 0;
+    while (x->alive > 0 && rc != ETIMEDOUT) {
+        rc = pthread_cond_timedwait(&x->ended, &x->lock, &until);
+    }
+    uint32_t alive = x->alive;
+    pthread_mutex_unlock(&x->lock);
+    if (alive > 0) {
+        return patio_fail(err, PATIO_TIMEOUT, 0,
+                          "%u tasks still run after %llu ms; a thread cannot be ended, wait for "
+                          "them or end the process",
+                          alive, (unsigned long long)grace_ms);
+    }
+    for (uint32_t i = 0; i < x->started; i++) {
+        pthread_join(x->workers[i].thread, NULL);
+    }
+    x->started = 0;
+    return PATIO_OK;
+}

@@ -1,0 +1,282 @@
+/* The layout of ABI 1.0, frozen. What stands here is compiled into plugins that nobody can rebuild:
+ * a line may be added for an appended member, none may ever be changed. It breaks when the headers
+ * do. */
+#include <patio/executor.h>
+#include <patio/transport.h>
+
+#ifndef __LP64__
+#error "the frozen layout is that of LP64; add one for this data model"
+#endif
+
+/* A struct that begins with struct_size may get longer with a later minor version … */
+#define GROWS(type, bytes)                                                                         \
+    _Static_assert(sizeof(type) == (bytes) || (PATIO_ABI_MINOR > 0 && sizeof(type) > (bytes)),     \
+                   "the size of " #type " is frozen")
+/* … the others are passed by value or stand in arrays, and may not. */
+#define FIXED(type, bytes)                                                                         \
+    _Static_assert(sizeof(type) == (bytes), "the size of " #type " is frozen")
+/* The type goes last, because it may hold commas. */
+#define MEMBER(type, member, offset, ...)                                                          \
+    _Static_assert(offsetof(type, member) == (offset), #type "." #member " was moved");            \
+    _Static_assert(__builtin_types_compatible_p(__typeof__(((type *)0)->member), __VA_ARGS__),     \
+                   #type "." #member " has another type")
+
+/* patio/base.h */
+FIXED(patio_bytes, 16);
+MEMBER(patio_bytes, data, 0, const uint8_t *);
+MEMBER(patio_bytes, size, 8, size_t);
+
+FIXED(patio_id, 16);
+MEMBER(patio_id, bytes, 0, uint8_t[16]);
+
+GROWS(patio_error, 1024);
+MEMBER(patio_error, struct_size, 0, uint32_t);
+MEMBER(patio_error, status, 4, patio_status);
+MEMBER(patio_error, os_errno, 8, int32_t);
+MEMBER(patio_error, flags, 12, uint32_t);
+MEMBER(patio_error, origin, 16, char[32]);
+MEMBER(patio_error, message, 48, char[976]);
+
+/* patio/message.h */
+GROWS(patio_message, 104);
+MEMBER(patio_message, struct_size, 0, uint32_t);
+MEMBER(patio_message, flags, 4, uint32_t);
+MEMBER(patio_message, id, 8, patio_id);
+MEMBER(patio_message, queue, 24, const char *);
+MEMBER(patio_message, task, 32, const char *);
+MEMBER(patio_message, dedup_key, 40, patio_bytes);
+MEMBER(patio_message, dedup_window_ms, 56, uint64_t);
+MEMBER(patio_message, ttl_ms, 64, uint64_t);
+MEMBER(patio_message, delay_ms, 72, uint64_t);
+MEMBER(patio_message, dedup_conflict, 80, uint32_t);
+MEMBER(patio_message, priority, 84, uint16_t);
+MEMBER(patio_message, attempt, 86, uint16_t);
+MEMBER(patio_message, crashes, 88, uint16_t);
+MEMBER(patio_message, level, 90, uint16_t);
+MEMBER(patio_message, reserved, 92, uint32_t);
+MEMBER(patio_message, body, 96, patio_buf *);
+
+GROWS(patio_delivery, 40);
+MEMBER(patio_delivery, struct_size, 0, uint32_t);
+MEMBER(patio_delivery, reserved, 4, uint32_t);
+MEMBER(patio_delivery, tag, 8, patio_tag);
+MEMBER(patio_delivery, fence, 16, uint64_t);
+MEMBER(patio_delivery, age_ms, 24, uint64_t);
+MEMBER(patio_delivery, message, 32, const patio_message *);
+
+GROWS(patio_receipt, 56);
+MEMBER(patio_receipt, struct_size, 0, uint32_t);
+MEMBER(patio_receipt, outcome, 4, uint32_t);
+MEMBER(patio_receipt, id, 8, patio_id);
+MEMBER(patio_receipt, original, 24, patio_id);
+MEMBER(patio_receipt, level, 40, uint32_t);
+MEMBER(patio_receipt, reserved, 44, uint32_t);
+MEMBER(patio_receipt, error, 48, const patio_error *);
+
+GROWS(patio_settlement, 48);
+MEMBER(patio_settlement, struct_size, 0, uint32_t);
+MEMBER(patio_settlement, verdict, 4, uint32_t);
+MEMBER(patio_settlement, delay_ms, 8, uint64_t);
+MEMBER(patio_settlement, result_ttl_ms, 16, uint64_t);
+MEMBER(patio_settlement, cause, 24, patio_bytes);
+MEMBER(patio_settlement, reply, 40, patio_buf *);
+
+GROWS(patio_reply, 32);
+MEMBER(patio_reply, struct_size, 0, uint32_t);
+MEMBER(patio_reply, flags, 4, uint32_t);
+MEMBER(patio_reply, id, 8, patio_id);
+MEMBER(patio_reply, body, 24, patio_buf *);
+
+GROWS(patio_counts, 56);
+MEMBER(patio_counts, struct_size, 0, uint32_t);
+MEMBER(patio_counts, reserved, 4, uint32_t);
+MEMBER(patio_counts, ready, 8, uint64_t);
+MEMBER(patio_counts, leased, 16, uint64_t);
+MEMBER(patio_counts, delayed, 24, uint64_t);
+MEMBER(patio_counts, dead, 32, uint64_t);
+MEMBER(patio_counts, consumers, 40, uint64_t);
+MEMBER(patio_counts, oldest_age_ms, 48, uint64_t);
+
+/* patio/host.h */
+GROWS(patio_host, 160);
+MEMBER(patio_host, struct_size, 0, uint32_t);
+MEMBER(patio_host, abi_minor, 4, uint32_t);
+MEMBER(patio_host, version, 8, const char *);
+MEMBER(patio_host, self, 16, void *);
+MEMBER(patio_host, alloc, 24, void *(*)(void *, size_t));
+MEMBER(patio_host, resize, 32, void *(*)(void *, void *, size_t));
+MEMBER(patio_host, free, 40, void (*)(void *, void *));
+MEMBER(patio_host, buf_new, 48, patio_buf *(*)(void *, size_t, uint8_t **));
+MEMBER(patio_host, buf_wrap, 56, patio_buf *(*)(void *, patio_bytes, patio_fn, void *));
+MEMBER(patio_host, buf_ref, 64, patio_buf *(*)(void *, patio_buf *));
+MEMBER(patio_host, buf_drop, 72, void (*)(void *, patio_buf *));
+MEMBER(patio_host, buf_view, 80, patio_bytes (*)(void *, const patio_buf *));
+MEMBER(patio_host, log_on, 88, int32_t (*)(void *, int32_t));
+MEMBER(patio_host, log, 96, void (*)(void *, int32_t, const char *));
+MEMBER(patio_host, now_ns, 104, uint64_t (*)(void *));
+MEMBER(patio_host, after, 112, uint64_t (*)(void *, uint64_t, patio_fn, void *));
+MEMBER(patio_host, cancel, 120, int32_t (*)(void *, uint64_t));
+MEMBER(patio_host, random, 128, patio_status (*)(void *, void *, size_t));
+MEMBER(patio_host, share, 136, void *(*)(void *, const char *, void *(*)(void *), void *));
+MEMBER(patio_host, unshare, 144, void (*)(void *, void *, void (*)(void *)));
+MEMBER(patio_host, query, 152, const void *(*)(void *, const char *));
+
+/* patio/plugin.h */
+GROWS(patio_option, 56);
+MEMBER(patio_option, struct_size, 0, uint32_t);
+MEMBER(patio_option, type, 4, uint32_t);
+MEMBER(patio_option, name, 8, const char *);
+MEMBER(patio_option, fallback, 16, const char *);
+MEMBER(patio_option, help, 24, const char *);
+MEMBER(patio_option, choices, 32, const char *);
+MEMBER(patio_option, min, 40, int64_t);
+MEMBER(patio_option, max, 48, int64_t);
+
+FIXED(patio_option_value, 24);
+MEMBER(patio_option_value, text, 0, const char *);
+MEMBER(patio_option_value, number, 8, int64_t);
+MEMBER(patio_option_value, given, 16, uint32_t);
+MEMBER(patio_option_value, reserved, 20, uint32_t);
+
+FIXED(patio_host_port, 16);
+MEMBER(patio_host_port, host, 0, const char *);
+MEMBER(patio_host_port, port, 8, uint32_t);
+MEMBER(patio_host_port, reserved, 12, uint32_t);
+
+GROWS(patio_endpoint, 64);
+MEMBER(patio_endpoint, struct_size, 0, uint32_t);
+MEMBER(patio_endpoint, host_count, 4, uint32_t);
+MEMBER(patio_endpoint, scheme, 8, const char *);
+MEMBER(patio_endpoint, user, 16, const char *);
+MEMBER(patio_endpoint, password, 24, const char *);
+MEMBER(patio_endpoint, hosts, 32, const patio_host_port *);
+MEMBER(patio_endpoint, path, 40, const char *);
+MEMBER(patio_endpoint, shown, 48, const char *);
+MEMBER(patio_endpoint, values, 56, const patio_option_value *);
+
+GROWS(patio_plugin, 56);
+MEMBER(patio_plugin, magic, 0, uint32_t);
+MEMBER(patio_plugin, struct_size, 4, uint32_t);
+MEMBER(patio_plugin, abi_major, 8, uint16_t);
+MEMBER(patio_plugin, abi_minor, 10, uint16_t);
+MEMBER(patio_plugin, flags, 12, uint32_t);
+MEMBER(patio_plugin, name, 16, const char *);
+MEMBER(patio_plugin, version, 24, const char *);
+MEMBER(patio_plugin, license, 32, const char *);
+MEMBER(patio_plugin, summary, 40, const char *);
+MEMBER(patio_plugin, query, 48, const void *(*)(const char *));
+
+/* patio/transport.h */
+GROWS(patio_transport_events, 80);
+MEMBER(patio_transport_events, struct_size, 0, uint32_t);
+MEMBER(patio_transport_events, reserved, 4, uint32_t);
+MEMBER(patio_transport_events, self, 8, void *);
+MEMBER(patio_transport_events, delivered, 16, void (*)(void *, const patio_delivery *));
+MEMBER(patio_transport_events, replied, 24, void (*)(void *, const patio_reply *));
+MEMBER(patio_transport_events, published, 32, void (*)(void *, const patio_receipt *));
+MEMBER(patio_transport_events, lease_lost, 40, void (*)(void *, patio_tag, const patio_error *));
+MEMBER(patio_transport_events, settle_failed, 48, void (*)(void *, patio_tag, const patio_error *));
+MEMBER(patio_transport_events, cancel_wanted, 56, void (*)(void *, patio_tag));
+MEMBER(patio_transport_events, cancelled, 64, void (*)(void *, const patio_id *, uint32_t));
+MEMBER(patio_transport_events, link, 72, void (*)(void *, uint32_t, const patio_error *));
+
+GROWS(patio_transport_params, 56);
+MEMBER(patio_transport_params, struct_size, 0, uint32_t);
+MEMBER(patio_transport_params, endpoint_count, 4, uint32_t);
+MEMBER(patio_transport_params, project, 8, const char *);
+MEMBER(patio_transport_params, incarnation, 16, uint64_t);
+MEMBER(patio_transport_params, max_body_bytes, 24, uint64_t);
+MEMBER(patio_transport_params, endpoints, 32, const patio_endpoint *);
+MEMBER(patio_transport_params, endpoint_bytes, 40, size_t);
+MEMBER(patio_transport_params, events, 48, const patio_transport_events *);
+
+GROWS(patio_subscription, 32);
+MEMBER(patio_subscription, struct_size, 0, uint32_t);
+MEMBER(patio_subscription, credit, 4, uint32_t);
+MEMBER(patio_subscription, queue, 8, const char *);
+MEMBER(patio_subscription, tasks, 16, const char *const *);
+MEMBER(patio_subscription, task_count, 24, size_t);
+
+GROWS(patio_transport_ops, 128);
+MEMBER(patio_transport_ops, struct_size, 0, uint32_t);
+MEMBER(patio_transport_ops, caps, 4, uint32_t);
+MEMBER(patio_transport_ops, options, 8, const patio_option *const *);
+MEMBER(patio_transport_ops, schemes, 16, const char *const *);
+MEMBER(patio_transport_ops, create, 24,
+       patio_status (*)(const patio_host *, const patio_transport_params *, patio_transport **,
+                        patio_error *));
+MEMBER(patio_transport_ops, start, 32, patio_status (*)(patio_transport *, patio_error *));
+MEMBER(patio_transport_ops, stop, 40, patio_status (*)(patio_transport *, uint64_t, patio_error *));
+MEMBER(patio_transport_ops, destroy, 48, void (*)(patio_transport *));
+MEMBER(patio_transport_ops, publish, 56,
+       patio_status (*)(patio_transport *, const patio_message *, patio_error *));
+MEMBER(patio_transport_ops, subscribe, 64,
+       patio_status (*)(patio_transport *, const patio_subscription *, patio_error *));
+MEMBER(patio_transport_ops, unsubscribe, 72,
+       patio_status (*)(patio_transport *, const char *, patio_error *));
+MEMBER(patio_transport_ops, settle, 80,
+       patio_status (*)(patio_transport *, patio_tag, const patio_settlement *, patio_error *));
+MEMBER(patio_transport_ops, started, 88,
+       patio_status (*)(patio_transport *, patio_tag, patio_error *));
+MEMBER(patio_transport_ops, notify, 96,
+       patio_status (*)(patio_transport *, patio_tag, patio_buf *, patio_error *));
+MEMBER(patio_transport_ops, cancel, 104,
+       patio_status (*)(patio_transport *, const char *, const patio_id *, patio_error *));
+MEMBER(patio_transport_ops, counts, 112,
+       patio_status (*)(patio_transport *, const char *, uint64_t, patio_counts *, patio_error *));
+MEMBER(patio_transport_ops, query, 120, const void *(*)(patio_transport *, const char *));
+
+/* patio/executor.h */
+GROWS(patio_outcome, 32);
+MEMBER(patio_outcome, struct_size, 0, uint32_t);
+MEMBER(patio_outcome, verdict, 4, uint32_t);
+MEMBER(patio_outcome, status, 8, patio_status);
+MEMBER(patio_outcome, reserved, 12, uint32_t);
+MEMBER(patio_outcome, delay_ms, 16, uint64_t);
+MEMBER(patio_outcome, reply, 24, patio_buf *);
+
+GROWS(patio_job, 88);
+MEMBER(patio_job, struct_size, 0, uint32_t);
+MEMBER(patio_job, reserved, 4, uint32_t);
+MEMBER(patio_job, task, 8, const char *);
+MEMBER(patio_job, id, 16, patio_id);
+MEMBER(patio_job, deadline_ns, 32, uint64_t);
+MEMBER(patio_job, request, 40, patio_buf *);
+MEMBER(patio_job, link, 48, void *[4]);
+MEMBER(patio_job, run, 80, void (*)(patio_job *, patio_outcome *));
+
+GROWS(patio_executor_events, 32);
+MEMBER(patio_executor_events, struct_size, 0, uint32_t);
+MEMBER(patio_executor_events, reserved, 4, uint32_t);
+MEMBER(patio_executor_events, self, 8, void *);
+MEMBER(patio_executor_events, done, 16, void (*)(void *, patio_job *, const patio_outcome *));
+MEMBER(patio_executor_events, room, 24, void (*)(void *));
+
+GROWS(patio_executor_params, 32);
+MEMBER(patio_executor_params, struct_size, 0, uint32_t);
+MEMBER(patio_executor_params, reserved, 4, uint32_t);
+MEMBER(patio_executor_params, values, 8, const patio_option_value *);
+MEMBER(patio_executor_params, stack_bytes, 16, size_t);
+MEMBER(patio_executor_params, events, 24, const patio_executor_events *);
+
+GROWS(patio_executor_ops, 80);
+MEMBER(patio_executor_ops, struct_size, 0, uint32_t);
+MEMBER(patio_executor_ops, caps, 4, uint32_t);
+MEMBER(patio_executor_ops, options, 8, const patio_option *const *);
+MEMBER(patio_executor_ops, create, 16,
+       patio_status (*)(const patio_host *, const patio_executor_params *, patio_executor **,
+                        patio_error *));
+MEMBER(patio_executor_ops, start, 24, patio_status (*)(patio_executor *, patio_error *));
+MEMBER(patio_executor_ops, stop, 32, patio_status (*)(patio_executor *, uint64_t, patio_error *));
+MEMBER(patio_executor_ops, destroy, 40, void (*)(patio_executor *));
+MEMBER(patio_executor_ops, submit, 48,
+       patio_status (*)(patio_executor *, patio_job *, patio_error *));
+MEMBER(patio_executor_ops, cancel, 56,
+       patio_status (*)(patio_executor *, patio_job *, patio_error *));
+MEMBER(patio_executor_ops, slots, 64, uint32_t (*)(patio_executor *));
+MEMBER(patio_executor_ops, query, 72, const void *(*)(patio_executor *, const char *));
+
+int main(void)
+{
+    return 0; /* all of it was checked by the compiler */
+}

@@ -1,0 +1,169 @@
+/* hub.h: where the instances of the memory transport meet: queues of tasks, under one lock.
+ *
+ * Each queue has a lane per task name; a lane has a list per priority. A subscription is a set of
+ * lanes, so a task that nobody here knows never stands before one that somebody does. Entries come
+ * from a slab and are used again: in steady state a message costs no allocation here.
+ */
+#ifndef MEMORY_HUB_H
+#define MEMORY_HUB_H
+
+#include <patio/plugin_util.h>
+#include <patio/transport.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+enum { PRIORITIES = PATIO_PRIORITY_MAX + 1, WORD_BITS = 64, CHUNK_ENTRIES = 128 };
+
+typedef struct entry        entry;
+typedef struct lane         lane;
+typedef struct queue        queue;
+typedef struct subscription subscription;
+typedef struct hub          hub;
+
+enum entry_state {
+    ENTRY_FREE    = 0,
+    ENTRY_READY   = 1,
+    ENTRY_LEASED  = 2,
+    ENTRY_DELAYED = 3,
+    ENTRY_DEAD    = 4,
+    ENTRY_GONE    = 5, /* cancelled while delayed; free once its timer cannot run any more */
+};
+
+/* One task. */
+struct entry {
+    entry           *next; /* in its lane, the free list, or the dead letters */
+    uint64_t         tag;  /* generation << 32 | slot + 1; the generation moves with every lease */
+    lane            *lane;
+    patio_buf       *body;
+    patio_buf       *cause;  /* of a dead letter */
+    patio_transport *origin; /* who waits for the reply; NULL: nobody, or gone */
+    subscription    *holder; /* whose credit it uses while leased */
+    uint64_t         order;  /* of arrival, for first in first out over lanes */
+    uint64_t         accepted_ns;
+    uint64_t         deadline_ns; /* 0: none */
+    uint64_t         timer;       /* while delayed */
+    patio_id         id;
+    uint32_t         flags; /* PATIO_MESSAGE_… */
+    uint32_t         fence;
+    uint16_t         attempt;
+    uint16_t         crashes;
+    uint8_t          priority;
+    uint8_t          state; /* entry_state */
+    bool             claimed;
+    bool             told; /* its holder knows that it is cancelled */
+    hub             *hub;
+};
+
+typedef struct list {
+    entry *first;
+    entry *last;
+} list;
+
+/* All ready tasks of one name in one queue. */
+struct lane {
+    queue   *queue;
+    lane    *next; /* in its hash bucket */
+    uint32_t index;
+    uint32_t routes;   /* subscriptions that know this task */
+    uint32_t nonempty; /* bit per priority */
+    uint32_t reserved;
+    list     ready[PRIORITIES];
+    char     task[];
+};
+
+enum { LANE_BUCKETS = 64 };
+
+struct queue {
+    queue        *next;
+    hub          *hub;
+    lane         *buckets[LANE_BUCKETS];
+    lane        **lanes;    /* by index */
+    uint64_t     *nonempty; /* bit per lane */
+    uint32_t      lane_count;
+    uint32_t      lane_room; /* multiple of WORD_BITS */
+    subscription *subscriptions;
+    uint64_t      ready;
+    uint64_t      leased;
+    uint64_t      delayed;
+    uint64_t      dead;
+    list          dead_letters; /* oldest first */
+    char          name[];
+};
+
+/* One instance's interest in one queue. */
+struct subscription {
+    subscription    *next; /* of the same queue */
+    patio_transport *instance;
+    queue           *queue;
+    uint32_t         credit;
+    uint32_t         unsettled;
+    uint64_t        *lanes; /* bit per lane it can run */
+    uint32_t         words;
+    bool             closed; /* unsubscribed; kept while deliveries are unsettled */
+};
+
+struct hub {
+    const patio_host *host;
+    pthread_mutex_t   lock;
+    queue            *queues;
+    entry           **chunks;
+    uint32_t          chunk_count;
+    entry            *free;
+    uint64_t          order;
+    uint64_t          held; /* entries in use */
+    uint64_t          held_bytes;
+    uint64_t          lanes;
+};
+
+/* The plugin's instance. */
+struct patio_transport {
+    const patio_host             *host;
+    const patio_transport_events *events;
+    hub                          *hub;
+    uint64_t                      max_queued;
+    uint64_t                      max_queued_bytes;
+    uint64_t                      max_body_bytes;
+    uint64_t                      max_dead;
+    bool                          running; /* under the hub's lock */
+    _Atomic bool                  stopping;
+    _Atomic uint32_t              calls; /* events being raised on this instance */
+    pthread_mutex_t               idle_lock;
+    pthread_cond_t                idle; /* the last event returned */
+};
+
+/* What is to be raised once the lock is open: at most one delivery, and whether to look again. */
+typedef struct handout {
+    patio_transport *instance;
+    patio_delivery   delivery;
+    patio_message    message;
+    bool             more;
+} handout;
+
+/* hub.c; all but make and free under the lock */
+void  *hub_make(void *host);
+void   hub_free(void *hub);
+queue *hub_queue(hub *h, const char *name, bool make);
+lane  *hub_lane(queue *q, const char *task, bool make);
+entry *hub_entry_new(hub *h);
+entry *hub_entry_find(hub *h, uint64_t tag);
+/* The body and cause are the caller's to drop, outside of the lock. */
+void   hub_entry_free(hub *h, entry *e);
+void   hub_push_ready(entry *e);
+entry *hub_take(subscription *s);
+/* Remove a ready entry from the middle of its lane. */
+void hub_unlink_ready(entry *e);
+void hub_append(list *l, entry *e);
+
+/* dispatch.c */
+/* Lease the next task that somebody can run now; out->instance is held until raise() is over. */
+bool dispatch_next(queue *q, subscription *prefer, handout *out);
+/* Raise one delivery, and go on as long as there is more. Not under the lock. */
+void dispatch_raise(queue *q, handout *out);
+/* Hold an instance so that it is not stopped under an event; under the lock. */
+void instance_hold(patio_transport *t);
+void instance_release(patio_transport *t);
+void dispatch_delay(entry *e, uint64_t delay_ms);
+
+#endif

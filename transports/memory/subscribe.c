@@ -1,0 +1,185 @@
+#include "memory.h"
+
+static subscription *find(queue *q, const patio_transport *t)
+{
+    subscription *s = q->subscriptions;
+    while (s != NULL && s->instance != t) {
+        s = s->next;
+    }
+    return s;
+}
+
+static void forget_routes(subscription *s)
+{
+    for (uint32_t i = 0; i < s->words * WORD_BITS && i < s->queue->lane_count; i++) {
+        if ((s->lanes[i / WORD_BITS] >> (i % WORD_BITS) & 1u) != 0) {
+            s->queue->lanes[i]->routes--;
+        }
+    }
+    if (s->words > 0) {
+        memset(s->lanes, 0, s->words * sizeof(*s->lanes));
+    }
+}
+
+/* The set of lanes for a list of names; the old set stays if memory is out. */
+static bool set_routes(subscription *s, const patio_subscription *in)
+{
+    const patio_host *host = s->instance->host;
+    for (size_t i = 0; i < in->task_count; i++) {
+        if (hub_lane(s->queue, in->tasks[i], true) == NULL) {
+            return false;
+        }
+    }
+    uint32_t  words = s->queue->lane_room / WORD_BITS;
+    uint64_t *lanes = host->alloc(host->self, (words + 1) * sizeof(*lanes));
+    if (lanes == NULL) {
+        return false;
+    }
+    forget_routes(s);
+    memset(lanes, 0, (words + 1) * sizeof(*lanes));
+    for (size_t i = 0; i < in->task_count; i++) {
+        lane    *l   = hub_lane(s->queue, in->tasks[i], false);
+        uint64_t bit = UINT64_C(1) << (l->index % WORD_BITS);
+        if ((lanes[l->index / WORD_BITS] & bit) == 0) {
+            lanes[l->index / WORD_BITS] |= bit;
+            l->routes++;
+        }
+    }
+    host->free(host->self, s->lanes);
+    s->lanes = lanes;
+    s->words = words;
+    return true;
+}
+
+static subscription *find_or_make(patio_transport *t, queue *q)
+{
+    subscription *s = find(q, t);
+    if (s == NULL && (s = t->host->alloc(t->host->self, sizeof(*s))) != NULL) {
+        memset(s, 0, sizeof(*s));
+        s->instance      = t;
+        s->queue         = q;
+        s->closed        = true; /* until it has routes */
+        s->next          = q->subscriptions;
+        q->subscriptions = s;
+    }
+    return s;
+}
+
+patio_status memory_subscribe(patio_transport *t, const patio_subscription *in, patio_error *err)
+{
+    hub    *h    = t->hub;
+    bool    some = false;
+    handout out;
+    pthread_mutex_lock(&h->lock);
+    if (!t->running) {
+        pthread_mutex_unlock(&h->lock);
+        return patio_fail(err, PATIO_CLOSED, 0, "subscribe: the transport is stopped");
+    }
+    queue        *q = hub_queue(h, in->queue, true);
+    subscription *s = q != NULL ? find_or_make(t, q) : NULL;
+    if (s == NULL || !set_routes(s, in)) {
+        pthread_mutex_unlock(&h->lock);
+        return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+    }
+    s->closed = false;
+    s->credit = in->credit;
+    some      = dispatch_next(q, NULL, &out);
+    pthread_mutex_unlock(&h->lock);
+    if (some) {
+        dispatch_raise(q, &out);
+    }
+    return PATIO_OK;
+}
+
+patio_status memory_unsubscribe(patio_transport *t, const char *name, patio_error *err)
+{
+    hub *h = t->hub;
+    pthread_mutex_lock(&h->lock);
+    queue        *q     = hub_queue(h, name, false);
+    subscription *s     = q != NULL ? find(q, t) : NULL;
+    bool          found = s != NULL && !s->closed;
+    if (found) {
+        forget_routes(s);
+        s->closed = true;
+        s->credit = 0;
+    }
+    pthread_mutex_unlock(&h->lock);
+    return found ? PATIO_OK
+                 : patio_fail(err, PATIO_NOT_FOUND, 0, "no subscription of queue \"%s\"", name);
+}
+
+/* What a leaving worker held goes back; a claimed one may have run, and is not run again. */
+static void give_back(patio_transport *t, entry *e)
+{
+    queue *q = e->lane->queue;
+    q->leased--;
+    e->holder->unsettled--;
+    e->holder = NULL;
+    e->told   = false;
+    if (e->claimed) {
+        patio_host_log(t->host, PATIO_LOG_WARN,
+                       "a task that was acknowledged at its start did not end before the stop");
+        t->host->buf_drop(t->host->self, e->body);
+        hub_entry_free(q->hub, e);
+        return;
+    }
+    hub_push_ready(e);
+}
+
+static void drop_subscription(patio_transport *t, subscription **at)
+{
+    subscription *s = *at;
+    *at             = s->next;
+    forget_routes(s);
+    t->host->free(t->host->self, s->lanes);
+    t->host->free(t->host->self, s);
+}
+
+/* Others may run what came back. */
+static void hand_out_all(hub *h)
+{
+    handout out;
+    queue  *found = NULL;
+    do {
+        found = NULL;
+        pthread_mutex_lock(&h->lock);
+        for (queue *q = h->queues; q != NULL && found == NULL; q = q->next) {
+            found = dispatch_next(q, NULL, &out) ? q : NULL;
+        }
+        pthread_mutex_unlock(&h->lock);
+        if (found != NULL) {
+            dispatch_raise(found, &out);
+        }
+    } while (found != NULL);
+}
+
+void memory_leave(patio_transport *t)
+{
+    hub *h = t->hub;
+    pthread_mutex_lock(&h->lock);
+    for (uint32_t c = 0; c < h->chunk_count; c++) {
+        for (uint32_t i = 0; i < CHUNK_ENTRIES; i++) {
+            entry *e = &h->chunks[c][i];
+            if (e->state == ENTRY_FREE) {
+                continue;
+            }
+            if (e->origin == t) {
+                e->origin = NULL;
+            }
+            if (e->state == ENTRY_LEASED && e->holder->instance == t) {
+                give_back(t, e);
+            }
+        }
+    }
+    for (queue *q = h->queues; q != NULL; q = q->next) {
+        for (subscription **at = &q->subscriptions; *at != NULL;) {
+            if ((*at)->instance == t) {
+                drop_subscription(t, at);
+            } else {
+                at = &(*at)->next;
+            }
+        }
+    }
+    pthread_mutex_unlock(&h->lock);
+    hand_out_all(h);
+}
