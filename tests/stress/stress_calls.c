@@ -232,14 +232,14 @@ static bool check_stats(patio_broker *broker, uint32_t calls)
 {
     patio_broker_stats stats = {PATIO_SIZED(patio_broker_stats)};
     patio_broker_get_stats(broker, &stats);
-    uint64_t all = (uint64_t)THREADS * calls;
-    bool well    = stats.calls_started == all && stats.calls_ok == all && stats.calls_failed == 0 &&
-                stats.calls_in_flight == 0 && stats.tasks_started == all;
+    uint64_t all  = (uint64_t)THREADS * calls;
+    bool     well = stats.calls_started == all && stats.calls_answered == all &&
+                stats.calls_failed == 0 && stats.calls_in_flight == 0 && stats.tasks_started == all;
     if (!well) {
         (void)fprintf(
             stderr,
-            "broker counts %llu started, %llu ok, %llu failed, %llu in flight, %llu tasks\n",
-            (unsigned long long)stats.calls_started, (unsigned long long)stats.calls_ok,
+            "broker counts %llu started, %llu answered, %llu failed, %llu in flight, %llu tasks\n",
+            (unsigned long long)stats.calls_started, (unsigned long long)stats.calls_answered,
             (unsigned long long)stats.calls_failed, (unsigned long long)stats.calls_in_flight,
             (unsigned long long)stats.tasks_started);
     }
