@@ -74,18 +74,9 @@ static bool worth_waking(const patio_executor *x)
            queued(x) * x->average_ns > WAKE_COST_NS;
 }
 
-static void spin(patio_executor *x)
+static bool has_work(const void *pool)
 {
-    if (!patio_spin_begin(&x->spin)) {
-        return;
-    }
-    uint64_t until = patio_spin_now_ns() + PATIO_SPIN_LIMIT_NS;
-    do {
-        for (int i = 0; i < 16 && queued(x) == 0; i++) {
-            patio_spin_pause();
-        }
-    } while (queued(x) == 0 && patio_spin_now_ns() < until);
-    patio_spin_end(&x->spin);
+    return queued(pool) > 0;
 }
 
 static struct timespec at_ns(uint64_t ns)
@@ -138,7 +129,7 @@ static patio_job *wait_for_job(patio_executor *x, worker *me)
         if (from == 0) {
             from = patio_spin_now_ns();
             pthread_mutex_unlock(&x->lock);
-            spin(x);
+            (void)patio_spin_until(&x->spin, has_work, x);
             pthread_mutex_lock(&x->lock);
         } else {
             sleep_until_woken(x, me);

@@ -29,6 +29,7 @@ for path in "$include"/patio/*.h; do
         try "$cc" c "$header" -std=c11 -Wpadded
         try "$cc" c "$header" -std=c17 -Wpadded
         ;;
+    spin) try "$cc" c "$header" -std=c17 -D_GNU_SOURCE ;; # says that it needs it
     *) try "$cc" c "$header" -std=c17 ;;
     esac
     try "$cxx" c++ "$header" -std=c++17

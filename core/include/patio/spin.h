@@ -1,13 +1,16 @@
 /* patio/spin.h: when to spin for a moment before sleeping; for the core and for executors.
  *
- * Putting a thread to sleep and waking it costs tens of microseconds where the thing waited for often
- * takes less than one. A waiter therefore looks again for a moment, but only where recent waits were
- * short, so that an idle thread burns nothing: competitive spinning, Karlin et al., "Empirical
- * Studies of Competitive Spinning for a Shared-Memory Multiprocessor", SOSP 1991. Header only, any
- * thread.
+ * Putting a thread to sleep and waking it costs tens of microseconds where the thing waited for
+ * often takes less than one. A waiter therefore looks again for a moment, but only where recent
+ * waits were short, so that an idle thread burns nothing: competitive spinning, Karlin et al.,
+ * "Empirical Studies of Competitive Spinning for a Shared-Memory Multiprocessor", SOSP 1991.
+ *
+ * Header only, any thread. Linux, with _GNU_SOURCE defined. C only: C++ cannot share C's atomics and
+ * finds nothing here.
  */
 #ifndef PATIO_SPIN_H
 #define PATIO_SPIN_H
+#ifndef __cplusplus
 
 #include <sched.h>
 #include <stdatomic.h>
@@ -18,6 +21,8 @@
 enum {
     /* A spin lasts no longer than what a sleep and a wake cost: at worst the wait costs twice. */
     PATIO_SPIN_LIMIT_NS = 50 * 1000,
+    /* From here on a spinner offers its core to others after each look. */
+    PATIO_SPIN_ALONE_NS = 2 * 1000,
     /* Spin while the average wait is below this; above what a slept wait measures, so that one who
      * sleeps can find back to spinning. */
     PATIO_SPIN_WORTH_NS = 150 * 1000,
@@ -57,23 +62,33 @@ static inline void patio_spin_init(patio_spin *spin, uint32_t most)
     spin->most = several ? most : 0;
 }
 
-/* May this thread spin now? True means patio_spin_end must follow. */
-static inline bool patio_spin_begin(patio_spin *spin)
+/* Look for a moment whether ready(arg) has become true, if that has paid lately. The result is what
+ * ready said last; false means: now sleep. */
+static inline bool patio_spin_until(patio_spin *spin, bool (*ready)(const void *arg),
+                                    const void *arg)
 {
     if (spin->most == 0 ||
         atomic_load_explicit(&spin->average_ns, memory_order_relaxed) > PATIO_SPIN_WORTH_NS) {
-        return false;
+        return ready(arg);
     }
+    bool is_ready = false;
     if (atomic_fetch_add_explicit(&spin->spinning, 1, memory_order_seq_cst) < spin->most) {
-        return true;
+        uint64_t from = patio_spin_now_ns();
+        uint64_t now  = from;
+        do {
+            for (int i = 0; i < 16 && !is_ready; i++) {
+                patio_spin_pause();
+                is_ready = ready(arg);
+            }
+            now = patio_spin_now_ns();
+            /* what we wait for may itself wait for this core */
+            if (!is_ready && now - from > PATIO_SPIN_ALONE_NS) {
+                sched_yield();
+            }
+        } while (!is_ready && now - from < PATIO_SPIN_LIMIT_NS);
     }
-    atomic_fetch_sub_explicit(&spin->spinning, 1, memory_order_relaxed);
-    return false;
-}
-
-static inline void patio_spin_end(patio_spin *spin)
-{
     atomic_fetch_sub_explicit(&spin->spinning, 1, memory_order_seq_cst);
+    return is_ready || ready(arg);
 }
 
 /* Learn how long a wait took, slept or spun: an average over about eight. */
@@ -85,4 +100,5 @@ static inline void patio_spin_learn(patio_spin *spin, uint64_t waited_ns)
     atomic_store_explicit(&spin->average_ns, old - old / 8 + now / 8, memory_order_relaxed);
 }
 
+#endif /* __cplusplus */
 #endif

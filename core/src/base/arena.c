@@ -54,7 +54,7 @@ void *pt_arena_alloc(pt_arena *arena, size_t size_bytes)
     if (bytes > left) {
         bytes = size_bytes;
     }
-    if (bytes > left) {
+    if (bytes > left || bytes > SIZE_MAX - sizeof(pt_arena_chunk)) {
         return NULL;
     }
     pt_arena_chunk *chunk = pt_alloc(arena->mem, sizeof(*chunk) + bytes);

@@ -11,7 +11,7 @@
 /* patio_config_create with memory of one's own. */
 patio_status pt_config_create(const patio_allocator *mem, patio_config **out, patio_error *err);
 
-/* The setting of one key; false if it is not set. Borrowed until the next change. */
+/* The setting of one key; false if it is not set, or no key. Borrowed until the next change. */
 bool pt_config_find(const patio_config *config, const char *key, pt_setting *out);
 
 /* All settings whose key begins with `prefix` ("transport."), the prefix cut off, in the order they
@@ -20,8 +20,8 @@ bool pt_config_find(const patio_config *config, const char *key, pt_setting *out
 patio_status pt_config_under(const patio_config *config, const char *prefix, pt_setting **out,
                              size_t *count, patio_error *err);
 
-/* The keys of the core itself (project, connect_timeout_ms, max_body_bytes …), as an option table, for
- * validation and for docs/options.md. pt_core_option numbers its rows. */
+/* The keys of the core itself (project, connect_timeout_ms, max_body_bytes …), as an option table,
+ * for validation and for docs/options.md. pt_core_option numbers its rows. */
 extern const patio_option *const pt_core_options[];
 enum pt_core_option {
     PT_CORE_PROJECT,
@@ -39,13 +39,21 @@ enum pt_core_option {
 patio_status pt_config_core(const patio_allocator *mem, const patio_config *config,
                             patio_option_value **out, patio_error *err);
 
+/* The keys below log., as an option table; the level's number is the PATIO_LOG_… it means. */
+extern const patio_option *const pt_log_options[];
+enum pt_log_option { PT_LOG_LEVEL, PT_LOG_FORMAT, PT_LOG_OPTION_COUNT };
+/* Their values; free with pt_options_free(mem, pt_log_options, …). */
+patio_status pt_config_log(const patio_allocator *mem, const patio_config *config,
+                           patio_option_value **out, patio_error *err);
+
 /* The options of one task (tasks.NAME.…) as an option table. */
 extern const patio_option *const pt_task_option_table[];
 struct patio_task_options;
-/* Lay the settings of tasks.NAME over *options (which holds what the code said). Texts that end up in
- * *options are borrowed from the config. CONFIG as in pt_options_parse. */
-patio_status pt_config_task(const patio_allocator *mem, const patio_config *config, const char *name,
-                            struct patio_task_options *options, patio_error *err);
+/* Lay the settings of tasks.NAME over *options (which holds what the code said); what is not set
+ * there is left alone. Texts that end up in *options are borrowed from the config until its next
+ * change. CONFIG as in pt_options_parse; *options is then untouched. */
+patio_status pt_config_task(const patio_allocator *mem, const patio_config *config,
+                            const char *name, struct patio_task_options *options, patio_error *err);
 /* The names below tasks., each once, visited in the order they were set. */
 typedef void (*pt_name_fn)(void *arg, const char *name, const char *origin);
 void pt_config_each_task(const patio_config *config, pt_name_fn visit, void *arg);

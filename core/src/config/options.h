@@ -17,12 +17,12 @@ typedef struct pt_setting {
 /* Number of options in a NULL-terminated table; a NULL table has none. */
 size_t pt_options_count(const patio_option *const *table);
 
-/* Parse `settings` by `table` into *out: an array of pt_options_count values in table order (NULL for
- * an empty table), to be freed with pt_options_free. A later setting of the same key wins. Values not
- * set get their fallback. `who` ("transport memory") is for errors:
- *   CONFIG  unknown key (with the nearest option), missing required option, a value that does not
- *           parse or is out of range; each names who, option, value (never a secret's) and origin
- *   IO      a "file:PATH" secret that cannot be read; CONFIG for an "env:NAME" that is not set */
+/* Parse `settings` by `table` into *out: an array of pt_options_count values in table order (NULL
+ * for an empty table), to be freed with pt_options_free. A later setting of the same key wins.
+ * Values not set get their fallback. `who` ("transport memory") is for errors: CONFIG  unknown key
+ * (with the nearest option), missing required option, a value that does not parse or is out of
+ * range; each names who, option, value (never a secret's) and origin IO      a "file:PATH" secret
+ * that cannot be read; CONFIG for an "env:NAME" that is not set */
 patio_status pt_options_parse(const patio_allocator *mem, const patio_option *const *table,
                               const char *who, const pt_setting *settings, size_t count,
                               patio_option_value **out, patio_error *err);

@@ -6,20 +6,9 @@ bool patio_future_done(const patio_future *f)
     return atomic_load_explicit(&f->done, memory_order_acquire) != 0;
 }
 
-/* Look again for a moment instead of sleeping, where that pays. */
-static void spin_for(const patio_future *f, uint64_t from_ns)
+static bool is_done(const void *arg)
 {
-    pt_futures *table = f->table;
-    if (!patio_spin_begin(&table->spin)) {
-        return;
-    }
-    uint64_t until = from_ns + PATIO_SPIN_LIMIT_NS;
-    do {
-        for (int i = 0; i < 16 && !patio_future_done(f); i++) {
-            patio_spin_pause();
-        }
-    } while (!patio_future_done(f) && pt_now_ns() < until);
-    patio_spin_end(&table->spin);
+    return patio_future_done(arg);
 }
 
 /* The waiter is there anyway: it ends its own call when the time is up, to the microsecond. */
@@ -38,7 +27,7 @@ static bool wait_until(patio_future *f, uint64_t until_ns)
     }
     uint64_t from = pt_now_ns();
     if (until_ns > from) {
-        spin_for(f, from);
+        (void)patio_spin_until(&f->table->spin, is_done, f);
     }
     uint64_t deadline = atomic_load(&f->deadline_ns);
     uint64_t sleep_to = deadline < until_ns ? deadline : until_ns;
