@@ -66,6 +66,9 @@ int patio_bench_main(int argc, char **argv)
                       bench_pin_name(opt.pin), session.pin.cores);
         return 1;
     }
+    if (opt.pin != BENCH_PIN_NONE || !bench_pin_plan(BENCH_PIN_SPLIT, &session.floor_pin)) {
+        session.floor_pin = session.pin;
+    }
     session.samples     = malloc(opt.count * sizeof(*session.samples));
     bench_metrics *runs = calloc(opt.repeat, sizeof(*runs));
     bool           well = session.samples != NULL && runs != NULL;

@@ -65,6 +65,7 @@ static bool add_subject(struct json_object *object, const bench_session *s)
            add_count(object, "size_bytes", opt->size_bytes) &&
            add_count(object, "repeats", opt->repeat) &&
            add_text(object, "pin", bench_pin_name(opt->pin)) &&
+           add_text(object, "floors_pin", bench_pin_name(s->floor_pin.mode)) &&
            add_count(object, "cores", (uint64_t)s->pin.cores);
 }
 

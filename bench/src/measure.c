@@ -195,7 +195,7 @@ patio_status bench_measure(bench_session *session, uint64_t deadline_ns, bench_m
     bench_metrics_init(out);
     patio_status st = PATIO_OK;
     if (session->opt->floors) {
-        st = bench_floors(session->opt, &session->pin, out, err);
+        st = bench_floors(session->opt, &session->floor_pin, out, err);
     }
     if (st != PATIO_OK) {
         return st;

@@ -12,10 +12,13 @@
 typedef struct bench_session {
     const bench_options *opt;
     bench_pin            pin;
-    uint64_t            *samples; /* [opt->count] */
-    char                 transport[32];
-    char                 executor[32]; /* "" if the tasks run elsewhere */
-    uint64_t             done;         /* calls of the shortest repetition */
+    bench_pin floor_pin; /* as `pin`; for unpinned runs on two cores, for the kernel places
+                            an unpinned pair now on one core, now on two, and a floor
+                            that varies tenfold is none */
+    uint64_t *samples;   /* [opt->count] */
+    char      transport[32];
+    char      executor[32]; /* "" if the tasks run elsewhere */
+    uint64_t  done;         /* calls of the shortest repetition */
 } bench_session;
 
 /* Measure once, ending at about deadline_ns. Anything but OK: `err` says what went wrong, and

@@ -124,13 +124,11 @@ void bench_report_text(const bench_session *session, const bench_metrics *median
         {"TCP ping-pong", "us p50", BENCH_FLOOR_TCP, BENCH_RATIO_TCP},
         {"mutex queue, 256", "per second", BENCH_FLOOR_QUEUE, BENCH_RATIO_QUEUE},
     };
-    char pin[96];
     print_head(session);
     print_latency(session, medians);
     print_rows(medians, results, sizeof(results) / sizeof(results[0]));
     if (session->opt->floors) {
-        bench_pin_describe(&session->pin, pin, sizeof(pin));
-        printf("\n  floors, %-46s patio\n", pin);
+        printf("\n  floors, pin %-42s patio\n", bench_pin_name(session->floor_pin.mode));
         print_rows(medians, floors, sizeof(floors) / sizeof(floors[0]));
     }
 }

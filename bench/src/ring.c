@@ -70,8 +70,9 @@ static bool end_oldest(ring *r)
 }
 
 /* FULL is a normal answer: something of ours has to end first. With nothing outstanding that can
- * only be the queue, and it has room again when some more tasks were executed. */
-static bool make_room(ring *r, uint64_t stamp, const patio_error *err)
+ * only be the queue, and it has room again when more tasks were executed than had been before the
+ * refused one was tried. */
+static bool make_room(ring *r, uint64_t stamp, uint64_t executed, const patio_error *err)
 {
     if (r->tail < r->head) {
         return end_oldest(r);
@@ -79,7 +80,7 @@ static bool make_room(ring *r, uint64_t stamp, const patio_error *err)
     const bench_options *opt = r->lane->all->opt;
     if (opt->mode == BENCH_MODE_SEND && !opt->remote) {
         uint64_t patience_ns = opt->max_seconds * BENCH_NS_PER_S;
-        if (bench_sink_wait(bench_sink_executed() + 1, bench_now_ns() + patience_ns)) {
+        if (bench_sink_wait(executed + 1, bench_now_ns() + patience_ns)) {
             return true;
         }
     }
@@ -88,13 +89,15 @@ static bool make_room(ring *r, uint64_t stamp, const patio_error *err)
 
 static bool fill_one(ring *r)
 {
-    patio_error  err = PATIO_ERROR_INIT;
-    slot        *s   = &r->slots[r->head % r->size];
+    patio_error  err      = PATIO_ERROR_INIT;
+    slot        *s        = &r->slots[r->head % r->size];
+    uint64_t     executed = bench_sink_executed();
     patio_status st;
     while ((st = start_one(r, s, &err)) == PATIO_FULL) {
-        if (!make_room(r, s->stamp, &err)) {
+        if (!make_room(r, s->stamp, executed, &err)) {
             return false;
         }
+        executed = bench_sink_executed();
     }
     if (st != PATIO_OK) {
         return bench_lane_fail(r->lane, s->stamp, st, &err);
