@@ -29,8 +29,11 @@ for path in "$include"/patio/*.h; do
         try "$cc" c "$header" -std=c11 -Wpadded
         try "$cc" c "$header" -std=c17 -Wpadded
         ;;
-    spin) try "$cc" c "$header" -std=c17 -D_GNU_SOURCE ;; # says that it needs it
-    *) try "$cc" c "$header" -std=c17 ;;
+    *)
+        gnu= # patio/spin.h says that it needs it
+        [ "$header" = spin ] && gnu=-D_GNU_SOURCE
+        try "$cc" c "$header" -std=c17 $gnu
+        ;;
     esac
     try "$cxx" c++ "$header" -std=c++17
 done
