@@ -200,8 +200,7 @@ patio_status bench_measure(bench_session *session, uint64_t deadline_ns, bench_m
     if (st != PATIO_OK) {
         return st;
     }
-    bench_pin_self(&session->pin, BENCH_WORKER); /* patio's threads inherit it */
-    st = bench_stage_open(session->opt, &r.stage, err);
+    st = bench_stage_open(session->opt, &session->pin, &r.stage, err);
     if (st == PATIO_OK) {
         (void)snprintf(session->transport, sizeof(session->transport), "%s",
                        patio_broker_transport(r.stage.broker));

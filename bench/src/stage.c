@@ -81,9 +81,13 @@ static patio_status look_at_executor(bench_stage *s, patio_error *err)
     return patio_runtime_describe(s->runtime, "executor", name, note_isolation, s, err);
 }
 
-patio_status bench_stage_open(const bench_options *opt, bench_stage *out, patio_error *err)
+patio_status bench_stage_open(const bench_options *opt, const bench_pin *pin, bench_stage *out,
+                              patio_error *err)
 {
     memset(out, 0, sizeof(*out));
+    if (pin->mode == BENCH_PIN_SAME) {
+        bench_pin_self(pin, BENCH_WORKER);
+    }
     patio_status st = patio_config_create(&out->config, err);
     if (st == PATIO_OK) {
         st = configure(opt, out->config, err);
@@ -101,6 +105,7 @@ patio_status bench_stage_open(const bench_options *opt, bench_stage *out, patio_
         st = look_at_executor(out, err);
     }
     if (st == PATIO_OK) {
+        bench_pin_self(pin, BENCH_WORKER);
         st = patio_broker_start(out->broker, err);
     }
     if (st != PATIO_OK) {
