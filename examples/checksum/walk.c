@@ -51,8 +51,7 @@ int walk_open(walk *w, const char *dir, walk_problem_fn on_problem, void *arg)
         if (here == NULL) {
             return errno;
         }
-        w->skip = set_path(w, 0, here);
-        w->skip += w->path[w->skip - 1] != '/';
+        w->skip = set_path(w, set_path(w, 0, here), ""); /* with the slash */
         free(here);
     }
     size_t size    = set_path(w, w->skip, dir);
