@@ -11,11 +11,12 @@ static patio_status resize(patio_context *ctx)
     if (st != PATIO_OK) {
         return st;
     }
-    const Gallery__Resize *wish  = (const Gallery__Resize *)message;
-    Gallery__Image         image = GALLERY__IMAGE__INIT;
-    image.name                   = wish->name;
-    image.width                  = wish->width;
-    image.height                 = wish->height;
+    const Gallery__Resize *wish = (const Gallery__Resize *)message;
+    Gallery__Image         image;
+    gallery__image__init(&image);
+    image.name   = wish->name;
+    image.width  = wish->width;
+    image.height = wish->height;
     if (wish->max_width != 0 && wish->width > wish->max_width) {
         image.width  = wish->max_width;
         image.height = (uint32_t)((uint64_t)wish->height * wish->max_width / wish->width);
@@ -36,19 +37,21 @@ int main(void)
     MUST(patio_broker_open(registry, "memory://", &broker, &err));
     MUST(patio_broker_start(broker, &err));
 
-    Gallery__Resize wish = GALLERY__RESIZE__INIT;
-    wish.name            = (char[]){"sunset.png"};
-    wish.width           = 4000;
-    wish.height          = 3000;
-    wish.max_width       = 1024;
+    Gallery__Resize wish;
+    gallery__resize__init(&wish);
+    wish.name      = (char[]){"sunset.png"};
+    wish.width     = 4000;
+    wish.height    = 3000;
+    wish.max_width = 1024;
     MUST(patio_call(broker, "resize", PATIO_PROTOBUF(&wish), NULL, &future, &err));
     MUST(patio_future_protobuf(future, &gallery__image__descriptor, &message));
     const Gallery__Image *image = (const Gallery__Image *)message; /* lives as long as the future */
     printf("%s: %" PRIu32 " x %" PRIu32 "\n", image->name, image->width, image->height);
     patio_future_destroy(future);
 
-    Gallery__Image wrong = GALLERY__IMAGE__INIT;
-    patio_status   st    = patio_call(broker, "resize", PATIO_PROTOBUF(&wrong), NULL, NULL, &err);
+    Gallery__Image wrong;
+    gallery__image__init(&wrong);
+    patio_status st = patio_call(broker, "resize", PATIO_PROTOBUF(&wrong), NULL, NULL, &err);
     printf("%s: %s\n", patio_status_name(st), err.message);
 
     patio_broker_destroy(broker);
