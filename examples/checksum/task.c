@@ -92,7 +92,7 @@ static patio_status digest_file(patio_context *ctx, const char *path, int fd, EV
     bool          ok    = md != NULL && EVP_DigestInit_ex2(md, sha256, NULL) == 1;
     for (ssize_t n = 1; ok && n != 0;) {
         if (patio_task_cancelled(ctx)) {
-            return PATIO_CANCELLED;
+            return patio_task_remaining_ms(ctx) == 0 ? PATIO_TIMEOUT : PATIO_CANCELLED;
         }
         n = read(fd, block, sizeof(block));
         if (n < 0 && errno != EINTR) {
