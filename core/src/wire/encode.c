@@ -11,7 +11,7 @@
 static const uint8_t payload_tag[2] = {0xa2, 0x06};
 
 enum {
-    SCRATCH_BYTES      = 2048, /* nodes of small arguments: no allocation */
+    SCRATCH_BYTES      = 2048, /* columns of small arguments: no allocation */
     HEAD_SCRATCH_BYTES = 1024,
     HEAD_FIXED_BYTES   = 96, /* an envelope's numbers, tags and lengths, and its id */
     SCRATCH_SHARE = 64, /* larger ones may take this many times the body limit while encoding */
