@@ -171,7 +171,8 @@ static patio_status encode(patio_broker *b, const outgoing *o, const patio_futur
                            "call %s: header %zu has no name of 1 to 255 bytes", o->task, i);
         }
     }
-    return pt_encode_request(&b->mem, &request, payload, b->max_body_bytes, out, err);
+    /* not the broker's memory: whoever holds the body last may outlive this broker */
+    return pt_encode_request(&b->runtime->mem, &request, payload, b->max_body_bytes, out, err);
 }
 
 static patio_status publish(patio_broker *b, const outgoing *o, const patio_id *id, patio_buf *body,
