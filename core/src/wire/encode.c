@@ -59,8 +59,8 @@ static patio_status assemble(const patio_allocator *mem, const Patio__V1__Envelo
     }
     if (head + sizeof(payload_tag) + 10 > PT_ENVELOPE_HEAD_MAX) {
         return pt_fail(err, PATIO_TOO_LARGE, "envelope",
-                       "names, headers and error text take %zu bytes, at most %u are allowed",
-                       head, PT_ENVELOPE_HEAD_MAX);
+                       "names, headers and error text take %zu bytes, at most %u are allowed", head,
+                       PT_ENVELOPE_HEAD_MAX);
     }
     uint8_t   *data = NULL;
     patio_buf *buf  = pt_buf_new(mem, head + tail, &data);
