@@ -123,7 +123,7 @@ static void sleep_until_woken(patio_executor *x, worker *me)
 /* Under the lock; returns with it. NULL: the pool stops. */
 static patio_job *wait_for_job(patio_executor *x, worker *me)
 {
-    uint64_t   from = 0;
+    uint64_t   from = 0; /* when this worker ran out of work */
     patio_job *job  = pop(x);
     while (job == NULL && x->running) {
         if (from == 0) {
@@ -137,18 +137,22 @@ static patio_job *wait_for_job(patio_executor *x, worker *me)
         job = pop(x);
     }
     if (from != 0) {
-        patio_spin_learn(&x->spin, patio_spin_now_ns() - from);
+        me->since_ns = patio_spin_now_ns();
+        patio_spin_learn(&x->spin, me->since_ns - from);
     }
     return job;
 }
 
-static void run(patio_executor *x, patio_job *job)
+/* Returns with the lock. A job begins when the one before it ended: one look at the clock for both.
+ */
+static void run(patio_executor *x, worker *me, patio_job *job)
 {
     patio_outcome outcome = {PATIO_SIZED(patio_outcome)};
-    uint64_t      from    = patio_spin_now_ns();
     job->run(job, &outcome);
     x->events->done(x->events->self, job, &outcome);
-    uint64_t took = patio_spin_now_ns() - from;
+    uint64_t now  = patio_spin_now_ns();
+    uint64_t took = now - me->since_ns;
+    me->since_ns  = now;
 
     pthread_mutex_lock(&x->lock);
     uint64_t most = x->average_ns * AVERAGE_OUTLIER + 1000;
@@ -170,7 +174,7 @@ static void *work(void *arg)
         if (room) {
             x->events->room(x->events->self);
         }
-        run(x, job); /* returns with the lock */
+        run(x, me, job);
     }
     x->alive--;
     pthread_cond_broadcast(&x->ended);

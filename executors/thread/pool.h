@@ -15,6 +15,7 @@ typedef struct worker {
     struct worker  *below; /* next in the stack of sleepers */
     pthread_t       thread;
     pthread_cond_t  wake;
+    uint64_t        since_ns; /* when its job, or its wait, began */
     bool            woken;
 } worker;
 

@@ -14,6 +14,16 @@ uint64_t pt_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+bool pt_has_passed(uint64_t then_ns)
+{
+    /* The coarse clock is a number in memory that the kernel moves at each tick, every 10 ms or
+     * more often; a busy host may be late with it, hence the wide margin. */
+    struct timespec tick;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &tick);
+    uint64_t now = (uint64_t)tick.tv_sec * 1000000000u + (uint64_t)tick.tv_nsec;
+    return now + 100 * PT_NS_PER_MS >= then_ns && pt_now_ns() >= then_ns;
+}
+
 uint64_t pt_after_ms(uint64_t now_ns, uint64_t ms)
 {
     uint64_t ns   = 0;

@@ -53,7 +53,9 @@ struct pt_job {
     patio_job        base; /* first: an executor's job is ours */
     patio_broker    *broker;
     const pt_route  *route;
-    pt_job          *next; /* free list, or deferred list */
+    pt_job          *next; /* deferred list */
+    _Atomic uint32_t next_free;
+    uint32_t         reserved;
     _Atomic uint32_t told; /* PT_TOLD_… */
     _Atomic uint32_t busy; /* between delivered and settlement */
     patio_tag        tag;
@@ -142,12 +144,12 @@ struct patio_broker {
 
     pt_job  *jobs; /* a fixed slab: what credit allows, twice */
     uint32_t job_count;
-    pt_job  *free_jobs;
     pt_job  *deferred; /* to be settled outside of `delivered` */
     uint64_t defer_timer;
     uint64_t sweep_timer;
 
     /* written by callers, and by workers: apart, so that they do not share a cache line */
+    _Alignas(64) pt_stack free_jobs;
     _Alignas(64) pt_caller_stats called;
     _Alignas(64) pt_worker_stats worked;
 };

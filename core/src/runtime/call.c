@@ -154,7 +154,7 @@ static patio_status encode(patio_broker *b, const outgoing *o, const patio_futur
         .project         = b->project,
         .queue           = strcmp(o->queue, "default") == 0 ? "" : o->queue,
         .ttl_ms          = o->kind == PT_KIND_CALL ? o->timeout_ms : 0,
-        .priority        = o->priority,
+        .priority        = o->priority != PATIO_PRIORITY(PATIO_PRIORITY_DEFAULT) ? o->priority : 0,
         .task_version    = o->route != NULL ? o->route->options.version : 0,
         .traceparent     = o->traceparent != NULL ? o->traceparent : "",
         .tracestate      = o->tracestate != NULL ? o->tracestate : "",

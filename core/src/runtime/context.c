@@ -210,7 +210,7 @@ bool patio_task_cancelled(const patio_context *ctx)
 {
     const pt_run *run = ctx->run;
     return (run->told != NULL && atomic_load_explicit(run->told, memory_order_acquire) != 0) ||
-           (run->deadline_ns != 0 && pt_now_ns() >= run->deadline_ns);
+           (run->deadline_ns != 0 && pt_has_passed(run->deadline_ns));
 }
 
 const char *patio_task_header(const patio_context *ctx, const char *name)

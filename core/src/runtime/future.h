@@ -14,6 +14,7 @@
 
 #include <stdatomic.h>
 
+#include "base/stack.h"
 #include "wire/envelope.h"
 
 enum {
@@ -62,7 +63,7 @@ struct pt_futures {
     uint32_t                 max_slots;
     _Atomic uint32_t         made; /* slots that exist */
     _Atomic(patio_future *) *chunks;
-    _Alignas(64) _Atomic uint64_t free;  /* tag << 32 | slot + 1: a stack without a lock */
+    _Alignas(64) pt_stack free;
     _Alignas(64) _Atomic uint32_t crowd; /* waiters on several futures; they sleep on `tide` */
     _Atomic uint32_t tide;               /* moves with every completion while there is a crowd */
     _Atomic uint64_t sweep_ns;           /* when the deadlines are looked at next */

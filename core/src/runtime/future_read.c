@@ -16,7 +16,8 @@ struct pt_reading {
     patio_value      null;
     patio_task_error error;
     const char      *problem; /* of decoding */
-    _Alignas(16) uint8_t scratch[1024];
+    /* with this the whole stays below 1 KiB, which malloc hands out from a thread's own cache */
+    _Alignas(16) uint8_t scratch[704];
 };
 
 void pt_reading_free(const patio_allocator *mem, pt_reading *reading)

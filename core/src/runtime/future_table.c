@@ -41,32 +41,20 @@ patio_future *pt_futures_at(const pt_futures *table, uint32_t slot)
     return chunk != NULL ? &chunk[slot & (PT_CHUNK_SLOTS - 1)] : NULL;
 }
 
-/* ---- the free stack: Treiber's, with a tag against ABA ---- */
+static _Atomic uint32_t *next_free(const void *table, uint32_t slot)
+{
+    return &pt_futures_at(table, slot)->next_free;
+}
 
 static void push_free(pt_futures *table, patio_future *f)
 {
-    uint64_t head = atomic_load_explicit(&table->free, memory_order_relaxed);
-    uint64_t next = 0;
-    do {
-        atomic_store_explicit(&f->next_free, (uint32_t)head, memory_order_relaxed);
-        next = ((head >> 32) + 1) << 32 | (f->slot + 1);
-    } while (!atomic_compare_exchange_weak_explicit(&table->free, &head, next, memory_order_release,
-                                                    memory_order_relaxed));
+    pt_stack_push(&table->free, f->slot, &f->next_free);
 }
 
 static patio_future *pop_free(pt_futures *table)
 {
-    uint64_t head = atomic_load_explicit(&table->free, memory_order_acquire);
-    while ((uint32_t)head != 0) {
-        patio_future *f = pt_futures_at(table, (uint32_t)head - 1);
-        uint64_t      next =
-            ((head >> 32) + 1) << 32 | atomic_load_explicit(&f->next_free, memory_order_relaxed);
-        if (atomic_compare_exchange_weak_explicit(&table->free, &head, next, memory_order_acquire,
-                                                  memory_order_acquire)) {
-            return f;
-        }
-    }
-    return NULL;
+    uint32_t slot = pt_stack_pop(&table->free, next_free, table);
+    return slot != 0 ? pt_futures_at(table, slot - 1) : NULL;
 }
 
 /* A new chunk; its first slot is returned, the others go to the free stack. */

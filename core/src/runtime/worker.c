@@ -13,15 +13,15 @@ static void run_job(patio_job *base, patio_outcome *out);
 
 /* ---- jobs ---- */
 
+static _Atomic uint32_t *next_free(const void *broker, uint32_t slot)
+{
+    return &((const patio_broker *)broker)->jobs[slot].next_free;
+}
+
 static pt_job *take_job(patio_broker *b)
 {
-    pthread_mutex_lock(&b->lock);
-    pt_job *job = b->free_jobs;
-    if (job != NULL) {
-        b->free_jobs = job->next;
-    }
-    pthread_mutex_unlock(&b->lock);
-    return job;
+    uint32_t slot = pt_stack_pop(&b->free_jobs, next_free, b);
+    return slot != 0 ? &b->jobs[slot - 1] : NULL;
 }
 
 static void free_job(pt_job *job)
@@ -30,10 +30,7 @@ static void free_job(pt_job *job)
     pt_buf_drop(job->base.request);
     job->base.request = NULL;
     atomic_store_explicit(&job->busy, 0, memory_order_release);
-    pthread_mutex_lock(&b->lock);
-    job->next    = b->free_jobs;
-    b->free_jobs = job;
-    pthread_mutex_unlock(&b->lock);
+    pt_stack_push(&b->free_jobs, (uint32_t)(job - b->jobs), &job->next_free);
 }
 
 /* Queues with their tasks, and jobs for what their credit allows. */
@@ -90,8 +87,7 @@ patio_status pt_worker_start(patio_broker *b, patio_error *err)
         job->base.struct_size = sizeof(job->base);
         job->base.run         = run_job;
         job->broker           = b;
-        job->next             = b->free_jobs;
-        b->free_jobs          = job;
+        pt_stack_push(&b->free_jobs, i, &job->next_free);
     }
     return PATIO_OK;
 }
@@ -390,7 +386,7 @@ static patio_status before_run(pt_job *job)
     if (atomic_load_explicit(&job->told, memory_order_acquire) != 0) {
         return PATIO_CANCELLED;
     }
-    if (job->base.deadline_ns != 0 && pt_now_ns() >= job->base.deadline_ns) {
+    if (job->base.deadline_ns != 0 && pt_has_passed(job->base.deadline_ns)) {
         return PATIO_TIMEOUT;
     }
     if (job->route->options.ack != PATIO_ACK_ON_DONE) {

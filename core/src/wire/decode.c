@@ -92,7 +92,7 @@ static patio_status unpack(pt_arena *arena, patio_bytes bytes, Patio__V1__Envelo
                        "%zu bytes are not an envelope, or need more memory than the budget",
                        bytes.size);
     }
-    if (envelope->version == 0 || envelope->version > PT_PROTOCOL_VERSION) {
+    if (envelope->version > PT_PROTOCOL_VERSION) {
         return pt_fail(err, PATIO_PROTOCOL, "envelope",
                        "envelope of protocol version %u, this patio speaks up to %u",
                        envelope->version, PT_PROTOCOL_VERSION);
@@ -139,6 +139,8 @@ static patio_status view_extra(pt_arena *arena, const Patio__V1__Extra *extra, p
     r->dedup_conflict  = extra->dedup_conflict;
     r->traceparent     = extra->traceparent;
     r->tracestate      = extra->tracestate;
+    r->attempt         = extra->attempt;
+    r->priority        = extra->priority_plus_one;
     if (extra->n_headers == 0) {
         return PATIO_OK;
     }
@@ -170,11 +172,9 @@ patio_status pt_decode_request(pt_arena *arena, patio_bytes bytes, pt_request *r
     }
     pt_request r = {
         .kind        = (uint32_t)envelope->kind,
-        .attempt     = envelope->attempt,
         .task        = envelope->task,
         .project     = envelope->project,
         .ttl_ms      = envelope->ttl_ms,
-        .priority    = envelope->priority_plus_one,
         .queue       = "",
         .traceparent = "",
         .tracestate  = "",
@@ -201,9 +201,12 @@ patio_status pt_decode_reply(pt_arena *arena, patio_bytes bytes, pt_reply *reply
         return pt_fail(err, PATIO_PROTOCOL, "envelope", "envelope of kind %d is not a reply",
                        (int)envelope->kind);
     }
-    pt_reply r = {.status = envelope->status, .error_type = "", .error_message = ""};
+    pt_reply r = {.status = PATIO_OK, .error_type = "", .error_message = ""};
     memcpy(r.id.bytes, envelope->id.data, sizeof(r.id.bytes));
     if (envelope->error != NULL) {
+        /* an error is an error, whatever number it carries */
+        r.status =
+            envelope->error->status != PATIO_OK ? envelope->error->status : PATIO_TASK_FAILED;
         r.code          = envelope->error->code;
         r.error_type    = envelope->error->type;
         r.error_message = envelope->error->message;

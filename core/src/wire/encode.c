@@ -11,8 +11,10 @@
 static const uint8_t payload_tag[2] = {0xa2, 0x06};
 
 enum {
-    SCRATCH_BYTES = 2048, /* nodes of small arguments: no allocation */
-    SCRATCH_SHARE = 64,   /* larger ones may take this many times the body limit while encoding */
+    SCRATCH_BYTES      = 2048, /* nodes of small arguments: no allocation */
+    HEAD_SCRATCH_BYTES = 1024,
+    HEAD_FIXED_BYTES   = 96, /* an envelope's numbers, tags and lengths, and its id */
+    SCRATCH_SHARE = 64, /* larger ones may take this many times the body limit while encoding */
 };
 
 /* protobuf-c's generated structs want char *; the packer only reads. */
@@ -45,13 +47,17 @@ static uint8_t *write_varint(uint8_t *out, uint64_t n)
 
 /* Header and payload into one buffer. */
 static patio_status assemble(const patio_allocator *mem, const Patio__V1__Envelope *envelope,
-                             const pt_payload_plan *plan, uint64_t max_bytes, patio_buf **out,
-                             patio_error *err)
+                             size_t head_bound, const pt_payload_plan *plan, uint64_t max_bytes,
+                             patio_buf **out, patio_error *err)
 {
-    size_t head = patio__v1__envelope__get_packed_size(envelope);
-    size_t tail = plan->size_bytes == 0
-                      ? 0
-                      : sizeof(payload_tag) + varint_size(plan->size_bytes) + plan->size_bytes;
+    /* The head is small: packed on the stack it need not be measured first. */
+    uint8_t scratch[HEAD_SCRATCH_BYTES];
+    bool    small = head_bound < sizeof(scratch);
+    size_t  head  = small ? patio__v1__envelope__pack(envelope, scratch)
+                          : patio__v1__envelope__get_packed_size(envelope);
+    size_t  tail  = plan->size_bytes == 0
+                        ? 0
+                        : sizeof(payload_tag) + varint_size(plan->size_bytes) + plan->size_bytes;
     if (plan->size_bytes > max_bytes) {
         return pt_fail(err, PATIO_TOO_LARGE, "envelope",
                        "payload of %zu bytes exceeds max_body_bytes (%llu)", plan->size_bytes,
@@ -67,7 +73,12 @@ static patio_status assemble(const patio_allocator *mem, const Patio__V1__Envelo
     if (buf == NULL) {
         return pt_no_memory(err, "envelope");
     }
-    data += patio__v1__envelope__pack(envelope, data);
+    if (small) {
+        memcpy(data, scratch, head);
+        data += head;
+    } else {
+        data += patio__v1__envelope__pack(envelope, data);
+    }
     if (tail > 0) {
         memcpy(data, payload_tag, sizeof(payload_tag));
         data = write_varint(data + sizeof(payload_tag), plan->size_bytes);
@@ -92,18 +103,21 @@ static patio_status add_extra(Patio__V1__Envelope *envelope, Patio__V1__Extra *e
                               const pt_request *r, pt_arena *arena, patio_error *err)
 {
     bool needed = r->task_version != 0 || r->queue[0] != '\0' || r->dedup_key[0] != '\0' ||
-                  r->traceparent[0] != '\0' || r->header_count > 0;
+                  r->traceparent[0] != '\0' || r->header_count > 0 || r->attempt > 1 ||
+                  r->priority != 0;
     if (!needed) {
         return PATIO_OK;
     }
     patio__v1__extra__init(extra);
-    extra->task_version    = r->task_version;
-    extra->queue           = text(r->queue);
-    extra->dedup_key       = text(r->dedup_key);
-    extra->dedup_window_ms = r->dedup_window_ms;
-    extra->dedup_conflict  = r->dedup_conflict;
-    extra->traceparent     = text(r->traceparent);
-    extra->tracestate      = text(r->tracestate);
+    extra->task_version      = r->task_version;
+    extra->queue             = text(r->queue);
+    extra->dedup_key         = text(r->dedup_key);
+    extra->dedup_window_ms   = r->dedup_window_ms;
+    extra->dedup_conflict    = r->dedup_conflict;
+    extra->traceparent       = text(r->traceparent);
+    extra->tracestate        = text(r->tracestate);
+    extra->attempt           = r->attempt;
+    extra->priority_plus_one = r->priority;
     if (r->header_count > 0) {
         Patio__V1__Header  *headers  = pt_arena_alloc(arena, r->header_count * sizeof(*headers));
         Patio__V1__Header **pointers = pt_arena_alloc(arena, r->header_count * sizeof(*pointers));
@@ -146,19 +160,20 @@ patio_status pt_encode_request(const patio_allocator *mem, const pt_request *r,
 
     patio_status st = pt_payload_plan_make(&plan, &arena, payload, err);
     if (st == PATIO_OK) {
-        envelope.version           = PT_PROTOCOL_VERSION;
-        envelope.kind              = (Patio__V1__Kind)r->kind;
-        envelope.task              = text(r->task);
-        envelope.project           = text(r->project);
-        envelope.ttl_ms            = r->ttl_ms;
-        envelope.content_type      = plan.content_type;
-        envelope.attempt           = r->attempt;
-        envelope.priority_plus_one = r->priority;
+        envelope.kind         = (Patio__V1__Kind)r->kind;
+        envelope.task         = text(r->task);
+        envelope.project      = text(r->project);
+        envelope.ttl_ms       = r->ttl_ms;
+        envelope.content_type = plan.content_type;
         set_id(&envelope, &r->id);
         st = add_extra(&envelope, &extra, r, &arena, err);
     }
     if (st == PATIO_OK) {
-        st = assemble(mem, &envelope, &plan, max_bytes, out, err);
+        /* with an extra, measuring is the smaller price */
+        size_t bound = envelope.extra == NULL ? HEAD_FIXED_BYTES + strlen(r->task) +
+                                                    strlen(r->project) + strlen(plan.content_type)
+                                              : SIZE_MAX;
+        st           = assemble(mem, &envelope, bound, &plan, max_bytes, out, err);
     }
     pt_arena_reset(&arena);
     return st;
@@ -177,9 +192,7 @@ patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *r,
 
     patio_status st = pt_payload_plan_make(&plan, &arena, payload, err);
     if (st == PATIO_OK) {
-        envelope.version      = PT_PROTOCOL_VERSION;
         envelope.kind         = PATIO__V1__KIND__KIND_REPLY;
-        envelope.status       = r->status;
         envelope.content_type = plan.content_type;
         set_id(&envelope, &r->id);
         if (r->status != PATIO_OK) {
@@ -187,6 +200,7 @@ patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *r,
                 const uint8_t *in;
                 uint8_t       *out;
             } details          = {.in = r->error_details.data};
+            error.status       = r->status;
             error.code         = r->code;
             error.type         = text(r->error_type);
             error.message      = text(r->error_message);
@@ -194,7 +208,9 @@ patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *r,
             error.details.len  = r->error_details.size;
             envelope.error     = &error;
         }
-        st = assemble(mem, &envelope, &plan, max_bytes, out, err);
+        size_t bound =
+            r->status == PATIO_OK ? HEAD_FIXED_BYTES + strlen(plan.content_type) : SIZE_MAX;
+        st = assemble(mem, &envelope, bound, &plan, max_bytes, out, err);
     }
     pt_arena_reset(&arena);
     return st;
