@@ -32,6 +32,7 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/patio-config.cmake
 # Relative to the .pc file's own folder.
 set(folder ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig)
 file(RELATIVE_PATH patio_libdir ${folder} ${CMAKE_INSTALL_FULL_LIBDIR})
+string(REGEX REPLACE "/$" "" patio_libdir ${patio_libdir})
 file(RELATIVE_PATH patio_includedir ${folder} ${CMAKE_INSTALL_FULL_INCLUDEDIR})
 foreach(name patio patio-plugin)
   configure_file(${in}/${name}.pc.in ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc @ONLY)

@@ -35,10 +35,10 @@ quietly "install" "$CMAKE" --install "$BUILD" --prefix "$prefix"
 there "$prefix/$LIBDIR/libpatio.so" "$prefix/include/patio/patio.h" \
     "$prefix/$LIBDIR/patio/transports/memory.so" "$prefix/$LIBDIR/patio/executors/thread.so" \
     "$prefix/share/patio/proto/patio/v1/envelope.proto"
-for file in "$BUILD"/bin/patio; do
-    [ ! -x "$file" ] || there "$prefix/bin/patio" "$prefix/share/man/man1/patio.1" \
+if [ -x "$BUILD/bin/patio" ]; then
+    there "$prefix/bin/patio" "$prefix/share/man/man1/patio.1" \
         "$prefix/share/bash-completion/completions/patio" "$prefix/$LIBDIR/patio/tasks/demo.so"
-done
+fi
 
 quietly "configure a project with find_package(patio)" "$CMAKE" -G Ninja -S "$consumer" \
     -B "$work/consumer" -DCMAKE_C_COMPILER="$CC" -DCMAKE_PREFIX_PATH="$prefix"
