@@ -63,6 +63,12 @@ quietly "build with pkg-config" sh -eu -c '
 says '42 in thread' "$work/program" thread
 says 'hello, patio in lone' "$work/program" lone greeting
 
+# The program that README.md shows.
+awk '/^```c$/ { inside = 1; next } /^```$/ { if (inside) exit } inside' "$SOURCE/README.md" >"$work/readme.c"
+quietly "build the README's program" "$CC" -Wall -Wextra -Werror "$work/readme.c" -o "$work/readme" \
+    -I "$prefix/include" -L "$prefix/$LIBDIR" -lpatio -Wl,-rpath,"$prefix/$LIBDIR"
+says '6 * 7 = 42' "$work/readme"
+
 quietly "build against the build tree" "$CC" "$consumer/program.c" -o "$work/uninstalled" \
     -I "$SOURCE/core/include" -L "$BUILD/lib" -lpatio -Wl,-rpath,"$BUILD/lib"
 says '42 in thread' "$work/uninstalled" thread
