@@ -11,7 +11,7 @@
 static const uint8_t payload_tag[2] = {0xa2, 0x06};
 
 enum {
-    SCRATCH_BYTES      = 2048, /* nodes of small arguments: no allocation */
+    SCRATCH_BYTES      = 2048, /* columns of small arguments: no allocation */
     HEAD_SCRATCH_BYTES = 1024,
     HEAD_FIXED_BYTES   = 96, /* an envelope's numbers, tags and lengths, and its id */
     SCRATCH_SHARE = 64, /* larger ones may take this many times the body limit while encoding */
@@ -155,8 +155,9 @@ patio_status pt_encode_request(const patio_allocator *mem, const pt_request *r,
     pt_arena             arena;
     pt_payload_plan      plan;
     Patio__V1__Extra     extra;
-    Patio__V1__Envelope  envelope = PATIO__V1__ENVELOPE__INIT;
+    Patio__V1__Envelope  envelope;
     init_scratch(&arena, mem, scratch, sizeof(scratch), max_bytes);
+    patio__v1__envelope__init(&envelope);
 
     patio_status st = pt_payload_plan_make(&plan, &arena, payload, err);
     if (st == PATIO_OK) {
@@ -186,9 +187,10 @@ patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *r,
     _Alignas(16) uint8_t scratch[SCRATCH_BYTES];
     pt_arena             arena;
     pt_payload_plan      plan;
-    Patio__V1__TaskError error    = PATIO__V1__TASK_ERROR__INIT;
-    Patio__V1__Envelope  envelope = PATIO__V1__ENVELOPE__INIT;
+    Patio__V1__TaskError error;
+    Patio__V1__Envelope  envelope;
     init_scratch(&arena, mem, scratch, sizeof(scratch), max_bytes);
+    patio__v1__envelope__init(&envelope);
 
     patio_status st = pt_payload_plan_make(&plan, &arena, payload, err);
     if (st == PATIO_OK) {
@@ -196,6 +198,7 @@ patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *r,
         envelope.content_type = plan.content_type;
         set_id(&envelope, &r->id);
         if (r->status != PATIO_OK) {
+            patio__v1__task_error__init(&error);
             union {
                 const uint8_t *in;
                 uint8_t       *out;
@@ -220,16 +223,17 @@ patio_bytes pt_encode_death(pt_arena *arena, const pt_death *death)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    Patio__V1__DeadLetter letter = PATIO__V1__DEAD_LETTER__INIT;
-    letter.cause                 = text(death->cause);
-    letter.status                = death->status;
-    letter.message               = text(death->message);
-    letter.error_type            = text(death->error_type);
-    letter.attempts              = death->attempts;
-    letter.crashes               = death->crashes;
-    letter.died_at_unix_ms       = (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-    size_t   size                = patio__v1__dead_letter__get_packed_size(&letter);
-    uint8_t *data                = pt_arena_alloc(arena, size);
+    Patio__V1__DeadLetter letter;
+    patio__v1__dead_letter__init(&letter);
+    letter.cause           = text(death->cause);
+    letter.status          = death->status;
+    letter.message         = text(death->message);
+    letter.error_type      = text(death->error_type);
+    letter.attempts        = death->attempts;
+    letter.crashes         = death->crashes;
+    letter.died_at_unix_ms = (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+    size_t   size          = patio__v1__dead_letter__get_packed_size(&letter);
+    uint8_t *data          = pt_arena_alloc(arena, size);
     if (data == NULL) {
         return (patio_bytes){NULL, 0};
     }
