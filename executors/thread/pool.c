@@ -4,8 +4,8 @@
  *   - a worker that runs out of work looks again for a moment before it sleeps (patio/spin.h);
  *   - while one looks, nobody is woken: it takes the job, and wakes another if there is more;
  *   - a worker that finds more jobs behind its own wakes a sleeper only if they would wait longer
- * than a wake-up takes; should a job then last longer than jobs did, a sleeper that looks every
- *     millisecond while there is work notices.
+ *     than a wake-up takes; should a job then last longer than jobs did, the watcher notices: the
+ *     one sleeper that looks every millisecond while others are awake.
  * An idle pool sleeps without a timer: it costs nothing.
  */
 #include "pool.h"
@@ -15,6 +15,7 @@
 enum {
     WAKE_COST_NS    = 50 * 1000,   /* what a wake-up is worth */
     WATCH_NS        = 1000 * 1000, /* how long a misjudged job may keep others waiting */
+    LOOKS_MAX       = 16,          /* in vain, before the watcher sleeps without a timer */
     AVERAGE_OUTLIER = 8,           /* a job counts as at most so many averages more */
 };
 
@@ -57,6 +58,7 @@ static void wake_one(patio_executor *x)
         x->sleepers = w->below;
         x->sleeping--;
         w->woken = true;
+        x->coming++;
         pthread_cond_signal(&w->wake);
     }
 }
@@ -96,17 +98,37 @@ static void leave_sleepers(patio_executor *x, const worker *me)
     }
 }
 
-/* Under the lock. While other workers are busy one sleeper watches; in an idle pool none does. */
+/* Under the lock. Jobs are left in the queue while somebody sleeps: see that they do not wait for a
+ * job of unknown length to end. Who spins, or was woken and is on its way, looks after them too. */
+static void wake_or_watch(patio_executor *x)
+{
+    if (worth_waking(x)) {
+        wake_one(x);
+    } else if (queued(x) > 0 && x->sleepers != NULL && x->watcher == NULL && x->coming == 0 &&
+               atomic_load_explicit(&x->spin.spinning, memory_order_relaxed) == 0) {
+        x->watcher = x->sleepers;
+        pthread_cond_signal(&x->watcher->wake);
+    }
+}
+
+/* Under the lock. In an idle pool nobody watches, nor for long beside a job that lasts. */
 static void sleep_until_woken(patio_executor *x, worker *me)
 {
-    bool watch  = x->sleeping == 0 && x->worker_count > 1;
     me->woken   = false;
     me->below   = x->sleepers;
     x->sleepers = me;
     x->sleeping++;
+    if (x->watcher == NULL) {
+        x->watcher = me;
+    }
+    unsigned looks = 0;
     while (!me->woken && x->running) {
-        if (!watch || x->sleeping == x->alive) {
+        if (x->watcher == me && (x->sleeping == x->alive || looks++ == LOOKS_MAX)) {
+            x->watcher = NULL; /* whoever leaves a job behind appoints another */
+        }
+        if (x->watcher != me) {
             pthread_cond_wait(&me->wake, &x->lock);
+            looks = 0;
             continue;
         }
         struct timespec when = at_ns(patio_spin_now_ns() + WATCH_NS);
@@ -115,7 +137,12 @@ static void sleep_until_woken(patio_executor *x, worker *me)
             break;
         }
     }
-    if (!me->woken) {
+    if (x->watcher == me) {
+        x->watcher = NULL;
+    }
+    if (me->woken) {
+        x->coming--;
+    } else {
         leave_sleepers(x, me);
     }
 }
@@ -165,9 +192,7 @@ static void *work(void *arg)
     patio_executor *x  = me->pool;
     pthread_mutex_lock(&x->lock);
     for (patio_job *job = wait_for_job(x, me); job != NULL; job = wait_for_job(x, me)) {
-        if (worth_waking(x)) {
-            wake_one(x);
-        }
+        wake_or_watch(x);
         bool room  = x->refused;
         x->refused = false;
         pthread_mutex_unlock(&x->lock);
@@ -200,8 +225,10 @@ patio_status pool_submit(patio_executor *x, patio_job *job, patio_error *err)
     /* Somebody who looks for work will find it; somebody who runs will, too, unless the jobs before
      * it last. With nobody awake one must be woken. */
     bool all_asleep = x->sleeping == x->alive;
-    if ((all_asleep && x->sleepers != NULL) || worth_waking(x)) {
+    if (all_asleep && x->sleepers != NULL) {
         wake_one(x);
+    } else {
+        wake_or_watch(x);
     }
     pthread_mutex_unlock(&x->lock);
     return PATIO_OK;

@@ -39,6 +39,8 @@ struct patio_executor {
     patio_job     *last;
     worker        *sleepers; /* last to sleep is first to wake: its cache is warm */
     uint32_t       sleeping;
+    uint32_t       coming;  /* woken, but not awake yet */
+    worker        *watcher; /* a sleeper that looks now and then; NULL: none */
     uint32_t       alive;
     uint64_t       average_ns; /* of recent jobs */
     bool           running;
