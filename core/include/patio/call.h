@@ -13,8 +13,9 @@ extern "C" {
 #endif
 
 typedef struct patio_future patio_future;
-/* Runs once, when the future is done: on a thread of patio, never inside patio_start; it must not
- * block. Reading and destroying the future in it is allowed. */
+/* Runs once, when the future is done: on a thread of patio, never inside patio_start or
+ * patio_future_cancel, or on the thread that stops the broker; it must not block. Reading and
+ * destroying the future in it is allowed. */
 typedef void (*patio_done_fn)(patio_future *future, void *arg);
 
 enum {

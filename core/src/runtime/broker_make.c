@@ -455,6 +455,7 @@ void patio_broker_destroy(patio_broker *b)
         /* threads cannot be killed: wait for tasks that still run */
         while (patio_broker_stop(b, 1000, NULL) == PATIO_TIMEOUT) {
         }
+        pt_callbacks_pay(b);
     }
     for (size_t i = 0; i < b->executor_count; i++) {
         b->executors[i].plugin->ops.destroy(b->executors[i].instance);

@@ -218,7 +218,7 @@ static patio_status start(patio_broker *b, uint32_t kind, const char *task,
     }
     patio_future *f    = NULL;
     patio_buf    *body = NULL;
-    st                 = pt_future_new(&b->futures, kind, o.deadline_ns, &f, err);
+    st                 = pt_future_new(&b->futures, kind, &f, err);
     if (st != PATIO_OK) {
         return st;
     }
@@ -226,12 +226,19 @@ static patio_status start(patio_broker *b, uint32_t kind, const char *task,
     f->on_done     = o.options->on_done;
     f->on_done_arg = o.options->on_done_arg;
     st             = encode(b, &o, f, payload, &body, err);
+    uint64_t word  = 0;
     if (st == PATIO_OK) {
-        patio_id id = pt_future_make_id(f);
-        st          = publish(b, &o, &id, body, err);
+        patio_id    id = pt_future_make_id(f);
+        pt_starting starting;
+        pt_callback_hold(&starting, f);
+        word = pt_future_open(f, o.deadline_ns);
+        st   = publish(b, &o, &id, body, err);
+        pt_callback_release(&starting);
         pt_buf_drop(body);
     }
-    if (st != PATIO_OK && pt_future_undo(f)) {
+    /* one that has ended by itself, by its deadline or a stop, has been heard of: it was started */
+    if (st != PATIO_OK && (word == 0 || pt_future_claim_word(f, word))) {
+        pt_future_drop(f);
         if (kind == PT_KIND_SEND) {
             PT_COUNT(b->called.sends_refused);
         }
@@ -334,5 +341,5 @@ void patio_future_cancel(patio_future *f)
         /* best effort: the caller has its answer either way */
         (void)b->transport_plugin->ops.cancel(b->transport, f->queue, &id, NULL);
     }
-    pt_future_complete(f, PATIO_CANCELLED, NULL, "cancelled by the caller");
+    pt_future_give_up(f, PATIO_CANCELLED, "cancelled by the caller");
 }
