@@ -207,6 +207,10 @@ static void settle_outcome(pt_job *job, const patio_outcome *out)
     default:
         if (out->status == PATIO_TASK_FAILED) {
             settle_failure(job, "failed", out);
+        } else if (out->status == PATIO_CANCELLED) {
+            /* its caller gave it up before it was started: nothing died */
+            s.verdict = PATIO_ACK;
+            settle(b, job->tag, &s);
         } else {
             reject(job, out->status == PATIO_TIMEOUT ? "expired" : "undecodable", out);
         }
