@@ -180,6 +180,27 @@ static void a_queued_call_that_is_cancelled_never_runs(void **state)
     fixture_close(&f);
 }
 
+/* It has been handed to the worker, where it waits for a thread. */
+static void a_call_cancelled_in_a_workers_own_queue_never_runs_nor_dies(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, SETTINGS("executor.workers=1", "lookahead=2"));
+    patio_future *held = hold_worker(f.broker);
+    patio_future *next = start_call(f.broker, "count", NULL);
+    assert_int_equal(counts_of(f.broker, NULL).leased, 2);
+    patio_future_cancel(next);
+    assert_status(patio_future_status(next, NULL), PATIO_CANCELLED);
+    gate_open(&the_gate);
+    AWAIT(counts_of(f.broker, NULL).leased == 0);
+    assert_int_equal(atomic_load(&runs), 0);
+    assert_int_equal(counts_of(f.broker, NULL).dead, 0);
+    assert_int_equal(stats_of(f.broker).settlements_failed, 0);
+    patio_future_destroy(held);
+    patio_future_destroy(next);
+    fixture_close(&f);
+}
+
 static void a_delayed_call_that_is_cancelled_never_runs(void **state)
 {
     (void)state;
@@ -357,6 +378,7 @@ int main(void)
         cmocka_unit_test(wait_any_sleeps_over_the_futures_of_two_brokers),
         cmocka_unit_test(many_threads_may_wait_for_one_future),
         cmocka_unit_test(a_queued_call_that_is_cancelled_never_runs),
+        cmocka_unit_test(a_call_cancelled_in_a_workers_own_queue_never_runs_nor_dies),
         cmocka_unit_test(a_delayed_call_that_is_cancelled_never_runs),
         cmocka_unit_test(a_running_task_learns_that_it_is_cancelled),
         cmocka_unit_test(a_task_that_learns_of_its_deadline_may_end_early),

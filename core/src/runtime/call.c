@@ -196,6 +196,9 @@ static patio_status publish(patio_broker *b, const outgoing *o, const patio_id *
         .body            = body,
     };
     patio_status st = b->transport_plugin->ops.publish(b->transport, &message, err);
+    if (st == PATIO_CLOSED) {
+        return pt_fail(err, PATIO_STATE, "broker", "call %.255s: the broker is stopping", o->task);
+    }
     if (st == PATIO_NO_ROUTE && o->route != NULL && o->route->executor != NULL &&
         o->route->executor->slots == 0) {
         pt_error_add(err, "; this broker has the task, but its executor \"%s\" runs none",
