@@ -110,9 +110,10 @@ static void a_missing_module_lists_the_places(void **state)
            "no task module /nonexistent/demo: there is no such file");
     (void)setenv("PATIO_TASK_PATH", "/nowhere:/elsewhere", 1);
     expect(*state, "absent", PATIO_NOT_FOUND,
-           "no task module \"absent\", looked for absent.so and absent in: /nowhere (PATIO_TASK_PATH), "
-           "/elsewhere (PATIO_TASK_PATH), . (current folder), ");
-    expect(*state, "absent", PATIO_NOT_FOUND, "/tasks (built in)");
+           "no task module \"absent\", looked for absent.so and absent in: /nowhere "
+           "(PATIO_TASK_PATH), "
+           "/elsewhere (PATIO_TASK_PATH), ");
+    expect(*state, "absent", PATIO_NOT_FOUND, "/tasks (built in), . (current folder)");
     expect(*state, "", PATIO_INVALID, "it has no name");
     assert_int_equal(PATIO_INVALID, patio_registry_load(*state, NULL, NULL));
     /* a folder of that name is no module */
