@@ -87,7 +87,7 @@ static error_t parse_one(int key, char *text, struct argp_state *state)
         o->in_flight = (uint32_t)number(state, "in-flight", text, 1000000);
         return 0;
     case KEY_TIMEOUT:
-        o->timeout_ms = 1000 * number(state, "timeout", text, 30 * 86400);
+        o->timeout_ms = 1000 * number(state, "timeout", text, UINT64_C(30) * 86400);
         return 0;
     case KEY_ROLE:
         o->role = role(state, text);
@@ -111,8 +111,10 @@ void options_parse(options *o, int argc, char **argv)
     memcpy(doc, before, sizeof(before) - 1);
     doc[sizeof(before) - 1] = '\v';
     memcpy(doc + sizeof(before), after, sizeof(after));
-    *o = (options){
-        .dir = "/usr/include", .in_flight = 256, .timeout_ms = 3600 * 1000, .role = ROLE_BOTH};
+    *o                   = (options){.dir        = "/usr/include",
+                                     .in_flight  = 256,
+                                     .timeout_ms = UINT64_C(3600) * 1000,
+                                     .role       = ROLE_BOTH};
     argp_err_exit_status = EXIT_WRONG;
     if (argp_parse(&argp, argc, argv, 0, NULL, o) != 0) {
         exit(EXIT_WRONG);

@@ -19,8 +19,8 @@ static const char *for_people(patio_context *ctx, const char *path)
     size_t size = strlen(path) + 1;
     char  *text = patio_task_alloc(ctx, size);
     for (size_t i = 0; text != NULL && i < size; i++) {
-        unsigned char c = (unsigned char)path[i];
-        text[i]         = (c < ' ' && c != '\0') || c >= 0x7f ? '?' : path[i];
+        bool plain = path[i] == '\0' || (path[i] >= ' ' && path[i] <= '~');
+        text[i]    = (char)(plain ? path[i] : '?');
     }
     return text != NULL ? text : "(a file)";
 }
@@ -40,7 +40,7 @@ static patio_status unreadable(patio_context *ctx, const char *step, const char 
 static patio_status read_path(patio_context *ctx, const char **out)
 {
     const patio_value *arg   = patio_arg(ctx, 0);
-    patio_bytes        bytes = {0};
+    patio_bytes        bytes = {(const uint8_t *)"", 0};
     if (arg != NULL && arg->type == PATIO_TYPE_STRING) {
         bytes = (patio_bytes){(const uint8_t *)arg->as.string, arg->size};
     } else {
