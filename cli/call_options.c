@@ -65,7 +65,7 @@ static const struct argp_option send_option_table[] = {
 static const char call_doc[] = "Call a task and print its result: text for a string or a number, "
                                "JSON for the rest, raw results "
                                "as they are."
-                               "\v" ARGUMENTS_DOC "  patio call -b tcp://worker:7400 mul 2 3 4\n\n"
+                               "\v" ARGUMENTS_DOC "  patio call -b memory:// -m demo mul 2 3 4\n\n"
                                "  patio call -b memory:// -m demo echo '{\"a\": [1, null]}'\n\n"
                                "  patio call -b redis://cache shrink --stdin <in.png >out.png\n\n"
                                "With -m the command runs the tasks of a module itself, which is "

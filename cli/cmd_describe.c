@@ -32,10 +32,10 @@ static const struct argp_option options[] = {
 static const char doc[] =
     "Show what a plugin can do and which options it takes, or which tasks a module has."
     "\v"
-    "  patio describe transport tcp\n\n"
+    "  patio describe transport memory\n\n"
     "  patio describe executor thread --json\n\n"
     "  patio describe tasks -m ./tasks.so\n\n"
-    "Options of a transport go into its URL (tcp://host:7400?heartbeat_ms=500), those of an "
+    "Options of a transport go into its URL (memory://?max_queued=1000), those of an "
     "executor "
     "into the configuration.";
 

@@ -33,8 +33,8 @@ static void print_overview(void)
         "list what can go wrong. Everything can also be set in a file (-f patio.yaml) or in the\n"
         "environment (PATIO_BROKER, PATIO_PROJECT, PATIO_EXECUTOR, PATIO_WORKERS ...).\n\n"
         "Examples:\n"
-        "  patio worker -b tcp+listen://:7400 -m ./tasks.so\n"
-        "  patio call -b tcp://localhost:7400 mul 2 3 4\n");
+        "  patio describe tasks -m demo\n"
+        "  patio call -b memory:// -m demo mul 2 3 4\n");
 }
 
 static void print_exit_codes(void)

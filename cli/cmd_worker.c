@@ -28,7 +28,7 @@ static const char doc[] =
     "running tasks finish. It exits with 0 when all of them did, with 8 when some were still "
     "running at the end of the drain timeout. A second signal ends it at once, with 130.\n"
     "\n"
-    "  patio worker -b tcp+listen://:7400 -m ./tasks.so -j 4\n\n"
+    "  patio worker -b memory:// -m ./tasks.so -j 4\n\n"
     "  patio worker -f patio.yaml --log-format json\n"
     "\n"
     "Environment, then the files of -f, then the command line: later ones win. "

@@ -24,7 +24,7 @@ static const struct argp_option config_options[] = {
 
 static const struct argp_option broker_options[] = {
     {"broker", 'b', "URL", 0,
-     "Where to meet: memory://, tcp://HOST:PORT, amqp://..., redis://...; again for more hosts of "
+     "Where to meet: memory:// or the URL of another installed transport; again for more hosts of "
      "the same transport",
      1},
     {"project", 'p', "NAME", 0, "Name space: only the same project meets", 1},

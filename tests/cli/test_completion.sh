@@ -21,7 +21,7 @@ complete_line() {
 complete_line w
 expect_out "worker"
 complete_line ""
-for command in worker call send plugins describe help --help --version; do
+for command in worker call send plugins describe bench help --help --version; do
     expect_out_has "$command"
 done
 complete_line call --time

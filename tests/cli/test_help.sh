@@ -35,7 +35,7 @@ mentions() {
 
 run help
 expect_code 0
-for command in worker call send plugins describe help; do
+for command in worker call send plugins describe bench help; do
     expect_out_has "  $command "
 done
 overview=$out

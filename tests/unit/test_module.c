@@ -112,8 +112,8 @@ static void a_missing_module_lists_the_places(void **state)
     expect(*state, "absent", PATIO_NOT_FOUND,
            "no task module \"absent\", looked for absent.so and absent in: /nowhere "
            "(PATIO_TASK_PATH), "
-           "/elsewhere (PATIO_TASK_PATH), . (current folder), ");
-    expect(*state, "absent", PATIO_NOT_FOUND, "/tasks (built in)");
+           "/elsewhere (PATIO_TASK_PATH), ");
+    expect(*state, "absent", PATIO_NOT_FOUND, "/tasks (built in), . (current folder)");
     expect(*state, "", PATIO_INVALID, "it has no name");
     assert_int_equal(PATIO_INVALID, patio_registry_load(*state, NULL, NULL));
     /* a folder of that name is no module */

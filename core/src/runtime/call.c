@@ -171,7 +171,8 @@ static patio_status encode(patio_broker *b, const outgoing *o, const patio_futur
                            "call %s: header %zu has no name of 1 to 255 bytes", o->task, i);
         }
     }
-    return pt_encode_request(&b->mem, &request, payload, b->max_body_bytes, out, err);
+    /* not the broker's memory: whoever holds the body last may outlive this broker */
+    return pt_encode_request(&b->runtime->mem, &request, payload, b->max_body_bytes, out, err);
 }
 
 static patio_status publish(patio_broker *b, const outgoing *o, const patio_id *id, patio_buf *body,
@@ -230,9 +231,7 @@ static patio_status start(patio_broker *b, uint32_t kind, const char *task,
         st          = publish(b, &o, &id, body, err);
         pt_buf_drop(body);
     }
-    if (st != PATIO_OK) {
-        f->on_done = NULL;
-        pt_future_undo(f);
+    if (st != PATIO_OK && pt_future_undo(f)) {
         if (kind == PT_KIND_SEND) {
             PT_COUNT(b->called.sends_refused);
         }

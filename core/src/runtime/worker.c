@@ -404,7 +404,7 @@ static void run_job(patio_job *base, patio_outcome *out)
     patio_broker *b   = job->broker;
 
     pt_run run = {
-        .mem              = &b->mem,
+        .mem              = &b->runtime->mem, /* the reply may outlive this broker */
         .log              = &b->runtime->log,
         .broker           = b,
         .task             = job->route->task,
