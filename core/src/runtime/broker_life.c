@@ -138,7 +138,7 @@ static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
     if (st != PATIO_OK) {
         pt_worker_tell_all(b, PT_TOLD_STOP);
     }
-    pt_worker_flush(b);
+    pt_settle_now(b);
     atomic_store(&b->state, PT_BROKER_STOPPED);
     patio_status flushed =
         b->transport_plugin->ops.stop(b->transport, left_ms(until_ns), st == PATIO_OK ? err : NULL);
