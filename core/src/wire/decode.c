@@ -54,7 +54,7 @@ static bool skip_value(patio_bytes in, size_t *at, unsigned wire_type, size_t *v
 }
 
 /* Split `in` before a payload that is its last field. Where it is not, *head is all of `in` and the
- * unpacker copies the payload: correct, only slower. */
+ * unpacker copies the payload: correct, only slower. Of several payloads the last one counts. */
 static bool split_payload(patio_bytes in, patio_bytes *head, patio_bytes *payload)
 {
     size_t at = 0;
@@ -101,7 +101,7 @@ static patio_status unpack(pt_arena *arena, patio_bytes bytes, Patio__V1__Envelo
         return pt_fail(err, PATIO_PROTOCOL, "envelope", "id of %zu bytes, expected 16",
                        envelope->id.len);
     }
-    if (envelope->payload.len > 0) {
+    if (head.size == bytes.size) {
         payload->bytes = (patio_bytes){envelope->payload.data, envelope->payload.len};
     }
     *out = envelope;
