@@ -85,13 +85,13 @@ static patio_status unpack(pt_arena *arena, patio_bytes bytes, Patio__V1__Envelo
         return pt_fail(err, PATIO_PROTOCOL, "envelope", "%zu bytes are not an envelope",
                        bytes.size);
     }
-    ProtobufCAllocator   allocator = pt_arena_allocator(arena);
-    Patio__V1__Envelope *envelope  = patio__v1__envelope__unpack(&allocator, head.size, head.data);
-    if (envelope == NULL) {
-        return pt_fail(err, PATIO_PROTOCOL, "envelope",
-                       "%zu bytes are not an envelope, or need more memory than the budget",
-                       bytes.size);
+    ProtobufCMessage *message = NULL;
+    patio_status      st =
+        pt_unpack(arena, &patio__v1__envelope__descriptor, head, "envelope", &message, err);
+    if (st != PATIO_OK) {
+        return st;
     }
+    Patio__V1__Envelope *envelope = (Patio__V1__Envelope *)(void *)message;
     if (envelope->version > PT_PROTOCOL_VERSION) {
         return pt_fail(err, PATIO_PROTOCOL, "envelope",
                        "envelope of protocol version %u, this patio speaks up to %u",
@@ -146,7 +146,7 @@ static patio_status view_extra(pt_arena *arena, const Patio__V1__Extra *extra, p
     }
     patio_header *headers = pt_arena_alloc(arena, extra->n_headers * sizeof(*headers));
     if (headers == NULL) {
-        return pt_fail(err, PATIO_TOO_LARGE, "envelope", "headers need more than the budget");
+        return pt_arena_fail(arena, "envelope", "headers", err);
     }
     for (size_t i = 0; i < extra->n_headers; i++) {
         headers[i] = (patio_header){extra->headers[i]->name, extra->headers[i]->value};

@@ -14,7 +14,7 @@ enum {
     SCRATCH_BYTES      = 2048, /* nodes of small arguments: no allocation */
     HEAD_SCRATCH_BYTES = 1024,
     HEAD_FIXED_BYTES   = 96, /* an envelope's numbers, tags and lengths, and its id */
-    SCRATCH_SHARE = 64, /* larger ones may take this many times the body limit while encoding */
+    SCRATCH_SHARE      = 64, /* larger ones may take this many times their limit while encoding */
 };
 
 /* protobuf-c's generated structs want char *; the packer only reads. */
@@ -122,7 +122,7 @@ static patio_status add_extra(Patio__V1__Envelope *envelope, Patio__V1__Extra *e
         Patio__V1__Header  *headers  = pt_arena_alloc(arena, r->header_count * sizeof(*headers));
         Patio__V1__Header **pointers = pt_arena_alloc(arena, r->header_count * sizeof(*pointers));
         if (headers == NULL || pointers == NULL) {
-            return pt_no_memory(err, "envelope");
+            return pt_arena_fail(arena, "envelope", "headers", err);
         }
         for (size_t i = 0; i < r->header_count; i++) {
             patio__v1__header__init(&headers[i]);
@@ -141,7 +141,8 @@ static void init_scratch(pt_arena *arena, const patio_allocator *mem, void *firs
                          uint64_t max_bytes)
 {
     size_t budget = 0;
-    if (__builtin_mul_overflow((size_t)max_bytes, (size_t)SCRATCH_SHARE, &budget)) {
+    if (__builtin_add_overflow((size_t)max_bytes, (size_t)PT_ENVELOPE_HEAD_MAX, &budget) ||
+        __builtin_mul_overflow(budget, (size_t)SCRATCH_SHARE, &budget)) {
         budget = SIZE_MAX / 2;
     }
     pt_arena_init(arena, mem, first, size, budget);

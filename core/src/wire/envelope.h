@@ -74,8 +74,8 @@ patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *reply,
                              patio_error *err);
 
 /* PROTOCOL: not an envelope, of a later version, or not of the wanted kind; TOO_LARGE: over the
- * arena's budget; UNSUPPORTED: names a codec this build lacks. Results borrow from the arena and
- * from `bytes`. */
+ * arena's budget; NO_MEMORY: says nothing about the bytes; UNSUPPORTED: names a codec this build
+ * lacks. Results borrow from the arena and from `bytes`. */
 patio_status pt_decode_request(pt_arena *arena, patio_bytes bytes, pt_request *request,
                                pt_payload_view *payload, patio_error *err);
 patio_status pt_decode_reply(pt_arena *arena, patio_bytes bytes, pt_reply *reply,

@@ -28,6 +28,33 @@ ProtobufCAllocator pt_arena_allocator(pt_arena *arena)
     return (ProtobufCAllocator){.alloc = arena_alloc, .free = arena_free, .allocator_data = arena};
 }
 
+patio_status pt_arena_fail(const pt_arena *arena, const char *origin, const char *what,
+                           patio_error *err)
+{
+    if (arena->failed == PATIO_NO_MEMORY) {
+        return pt_no_memory(err, origin);
+    }
+    return pt_fail(err, PATIO_TOO_LARGE, origin, "%s: more memory is needed than the budget of %zu",
+                   what, arena->budget_bytes);
+}
+
+patio_status pt_unpack(pt_arena *arena, const ProtobufCMessageDescriptor *descriptor,
+                       patio_bytes bytes, const char *origin, ProtobufCMessage **out,
+                       patio_error *err)
+{
+    ProtobufCAllocator allocator = pt_arena_allocator(arena);
+    arena->failed                = PATIO_OK;
+    *out = protobuf_c_message_unpack(descriptor, &allocator, bytes.size, bytes.data);
+    if (*out != NULL) {
+        return PATIO_OK;
+    }
+    if (arena->failed != PATIO_OK) {
+        return pt_arena_fail(arena, origin, descriptor->name, err);
+    }
+    return pt_fail(err, PATIO_PROTOCOL, origin, "%zu bytes are not a %s", bytes.size,
+                   descriptor->name);
+}
+
 static patio_status plan_raw(pt_payload_plan *plan, const patio_payload *payload, patio_error *err)
 {
     const char *type = payload->content_type;
@@ -110,16 +137,7 @@ patio_status pt_decode_message(pt_arena *arena, const pt_payload_view *payload,
                        descriptor->name,
                        payload->kind == PATIO_PAYLOAD_VALUES ? "values" : payload->content_type);
     }
-    ProtobufCAllocator allocator = pt_arena_allocator(arena);
-    ProtobufCMessage  *message =
-        protobuf_c_message_unpack(descriptor, &allocator, payload->bytes.size, payload->bytes.data);
-    if (message == NULL) {
-        return pt_fail(err, PATIO_PROTOCOL, "values",
-                       "payload of %zu bytes is not a %s, or needs more memory than the budget",
-                       payload->bytes.size, descriptor->name);
-    }
-    *out = message;
-    return PATIO_OK;
+    return pt_unpack(arena, descriptor, payload->bytes, "values", out, err);
 }
 
 patio_status pt_encode_values(pt_arena *arena, const patio_payload *payload, patio_bytes *out,
@@ -133,7 +151,7 @@ patio_status pt_encode_values(pt_arena *arena, const patio_payload *payload, pat
     size_t   size = patio__v1__values__get_packed_size(&values);
     uint8_t *data = pt_arena_alloc(arena, size);
     if (data == NULL) {
-        return pt_no_memory(err, "values");
+        return pt_arena_fail(arena, "values", "encoding", err);
     }
     (void)patio__v1__values__pack(&values, data);
     *out = (patio_bytes){data, size};

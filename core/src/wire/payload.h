@@ -27,4 +27,12 @@ patio_status pt_nodes_from_payload(Patio__V1__Values *out, pt_arena *arena,
 /* protobuf-c's allocator over an arena; valid as long as the arena stays where it is. */
 ProtobufCAllocator pt_arena_allocator(pt_arena *arena);
 
+/* Unpack into the arena. PROTOCOL: not such a message; TOO_LARGE: over the budget; NO_MEMORY. */
+patio_status pt_unpack(pt_arena *arena, const ProtobufCMessageDescriptor *descriptor,
+                       patio_bytes bytes, const char *origin, ProtobufCMessage **out,
+                       patio_error *err);
+/* The arena gave nothing for `what`: TOO_LARGE or NO_MEMORY. */
+patio_status pt_arena_fail(const pt_arena *arena, const char *origin, const char *what,
+                           patio_error *err);
+
 #endif

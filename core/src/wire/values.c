@@ -151,7 +151,7 @@ patio_status pt_nodes_from_payload(Patio__V1__Values *out, pt_arena *arena,
     }
     w.nodes = pt_arena_alloc(arena, bytes);
     if (w.nodes == NULL) {
-        return pt_no_memory(err, "values");
+        return pt_arena_fail(arena, "values", "encoding", err);
     }
     w.pointers = (Patio__V1__Node **)(void *)(w.nodes + count);
     for (size_t i = 0; i < payload->value_count; i++) {
@@ -240,8 +240,7 @@ static patio_status read_items(reader *r, size_t items, bool keys, unsigned dept
     }
     patio_value *values = pt_arena_alloc(r->arena, items * sizeof(*values));
     if (values == NULL) {
-        return pt_fail(r->err, PATIO_TOO_LARGE, "values",
-                       "%zu values need more memory than the decode budget", items);
+        return pt_arena_fail(r->arena, "values", "decoding", r->err);
     }
     for (size_t i = 0; i < items; i++) {
         if (r->used >= r->count) {
@@ -261,16 +260,17 @@ static patio_status read_items(reader *r, size_t items, bool keys, unsigned dept
 
 patio_status pt_decode_values(pt_arena *arena, patio_bytes bytes, pt_values *out, patio_error *err)
 {
-    ProtobufCAllocator allocator = pt_arena_allocator(arena);
-    Patio__V1__Values *values    = patio__v1__values__unpack(&allocator, bytes.size, bytes.data);
-    if (values == NULL) {
-        return pt_fail(err, PATIO_PROTOCOL, "values",
-                       "%zu bytes are not patio.v1.Values, or need more memory than the budget",
-                       bytes.size);
+    ProtobufCMessage *message = NULL;
+    patio_status      st =
+        pt_unpack(arena, &patio__v1__values__descriptor, bytes, "values", &message, err);
+    if (st != PATIO_OK) {
+        return st;
     }
-    reader       r = {.nodes = values->nodes, .count = values->n_nodes, .arena = arena, .err = err};
-    pt_values    v = {.count = values->positional};
-    patio_status st = read_items(&r, values->positional, false, 0, &v.positional);
+    const Patio__V1__Values *values = (const Patio__V1__Values *)(const void *)message;
+
+    reader    r = {.nodes = values->nodes, .count = values->n_nodes, .arena = arena, .err = err};
+    pt_values v = {.count = values->positional};
+    st          = read_items(&r, values->positional, false, 0, &v.positional);
     if (st != PATIO_OK) {
         return st;
     }
