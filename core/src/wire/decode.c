@@ -3,79 +3,31 @@
 
 #include "base/error.h"
 #include "wire/payload.h"
+#include "wire/scan.h"
 
 #define PROTOBUF_TYPE "application/protobuf; proto="
 
-enum { PAYLOAD_FIELD = 100 };
-
-/* ---- finding the payload without copying it ---- */
-
-static bool read_varint(patio_bytes in, size_t *at, uint64_t *out)
-{
-    uint64_t n = 0;
-    for (unsigned shift = 0; shift < 64 && *at < in.size; shift += 7) {
-        uint8_t byte = in.data[(*at)++];
-        n |= (uint64_t)(byte & 0x7f) << shift;
-        if ((byte & 0x80) == 0) {
-            *out = n;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Step over the value of one field; protobuf encoding, wire types 0, 1, 2, 5. */
-static bool skip_value(patio_bytes in, size_t *at, unsigned wire_type, size_t *value_bytes)
-{
-    uint64_t n = 0;
-    switch (wire_type) {
-    case 0:
-        return read_varint(in, at, &n);
-    case 1:
-        n = 8;
-        break;
-    case 2:
-        if (!read_varint(in, at, &n)) {
-            return false;
-        }
-        break;
-    case 5:
-        n = 4;
-        break;
-    default:
-        return false;
-    }
-    if (n > in.size - *at) {
-        return false;
-    }
-    *at += (size_t)n;
-    *value_bytes = (size_t)n;
-    return true;
-}
+enum { PAYLOAD_TAG = 100 << 3 | PT_WIRE_BYTES };
 
 /* Split `in` before a payload that is its last field. Where it is not, *head is all of `in` and the
  * unpacker copies the payload: correct, only slower. Of several payloads the last one counts. */
 static bool split_payload(patio_bytes in, patio_bytes *head, patio_bytes *payload)
 {
-    size_t at = 0;
-    *head     = in;
-    *payload  = (patio_bytes){NULL, 0};
+    size_t   at = 0;
+    pt_field field;
+    *head    = in;
+    *payload = (patio_bytes){NULL, 0};
     while (at < in.size) {
-        size_t   start = at;
-        size_t   bytes = 0;
-        uint64_t tag   = 0;
-        if (!read_varint(in, &at, &tag) || !skip_value(in, &at, (unsigned)(tag & 7u), &bytes)) {
+        if (!pt_scan_field(in, &at, &field)) {
             return false;
         }
-        if (tag == ((uint64_t)PAYLOAD_FIELD << 3 | 2u) && at == in.size) {
-            *head    = (patio_bytes){in.data, start};
-            *payload = (patio_bytes){in.data + at - bytes, bytes};
+        if (field.tag == PAYLOAD_TAG && at == in.size) {
+            *head    = (patio_bytes){in.data, field.start};
+            *payload = field.bytes;
         }
     }
     return true;
 }
-
-/* ---- the envelope ---- */
 
 static patio_status unpack(pt_arena *arena, patio_bytes bytes, Patio__V1__Envelope **out,
                            pt_payload_view *payload, patio_error *err)

@@ -15,6 +15,9 @@
 /* All of an envelope but its payload, whose own limit is max_body_bytes. */
 #define PT_ENVELOPE_HEAD_MAX 65536u
 
+/* Deepest nesting of messages in a user's message; protobuf's other readers have the same. */
+enum { PT_MESSAGE_DEPTH_MAX = 100 };
+
 enum {
     PT_KIND_CALL  = 1,
     PT_KIND_SEND  = 2,
@@ -83,7 +86,8 @@ patio_status pt_decode_reply(pt_arena *arena, patio_bytes bytes, pt_reply *reply
 
 /* Values out of a payload's bytes: PROTOCOL (counts do not fit, too deep, not UTF-8), TOO_LARGE. */
 patio_status pt_decode_values(pt_arena *arena, patio_bytes bytes, pt_values *out, patio_error *err);
-/* A user's message; TYPE if the payload holds another. Lives in the arena. */
+/* A user's message; TYPE if the payload holds another; PROTOCOL: not one, or messages nest deeper
+ * than PT_MESSAGE_DEPTH_MAX. Lives in the arena. */
 patio_status pt_decode_message(pt_arena *arena, const pt_payload_view *payload,
                                const struct ProtobufCMessageDescriptor *descriptor,
                                struct ProtobufCMessage **out, patio_error *err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "wire/scan.h"
 
 #define PROTOBUF_TYPE "application/protobuf; proto="
 
@@ -127,6 +128,49 @@ void pt_payload_plan_write(const pt_payload_plan *plan, uint8_t *out)
     }
 }
 
+/* Does a message nest at most `max` messages deep? protobuf-c recurses once per level, so bytes
+ * from elsewhere must not choose how often. Bytes that are no message do not. */
+static bool is_shallow(const ProtobufCMessageDescriptor *descriptor, patio_bytes bytes)
+{
+    struct {
+        const ProtobufCMessageDescriptor *descriptor;
+        patio_bytes                       bytes;
+        size_t                            at;
+    } levels[PT_MESSAGE_DEPTH_MAX];
+    unsigned depth       = 1;
+    levels[0].descriptor = descriptor;
+    levels[0].bytes      = bytes;
+    levels[0].at         = 0;
+    while (depth > 0) {
+        descriptor  = levels[depth - 1].descriptor;
+        bytes       = levels[depth - 1].bytes;
+        size_t  *at = &levels[depth - 1].at;
+        pt_field field;
+        if (*at == bytes.size) {
+            depth--;
+            continue;
+        }
+        if (!pt_scan_field(bytes, at, &field)) {
+            return false;
+        }
+        const ProtobufCFieldDescriptor *known =
+            (field.tag & 7u) == PT_WIRE_BYTES && field.tag >> 3 <= UINT32_MAX
+                ? protobuf_c_message_descriptor_get_field(descriptor, (unsigned)(field.tag >> 3))
+                : NULL;
+        if (known == NULL || known->type != PROTOBUF_C_TYPE_MESSAGE) {
+            continue;
+        }
+        if (depth == PT_MESSAGE_DEPTH_MAX) {
+            return false;
+        }
+        levels[depth].descriptor = known->descriptor;
+        levels[depth].bytes      = field.bytes;
+        levels[depth].at         = 0;
+        depth++;
+    }
+    return true;
+}
+
 patio_status pt_decode_message(pt_arena *arena, const pt_payload_view *payload,
                                const ProtobufCMessageDescriptor *descriptor, ProtobufCMessage **out,
                                patio_error *err)
@@ -136,6 +180,11 @@ patio_status pt_decode_message(pt_arena *arena, const pt_payload_view *payload,
         return pt_fail(err, PATIO_TYPE, "values", "expected a protobuf message %s, got %s",
                        descriptor->name,
                        payload->kind == PATIO_PAYLOAD_VALUES ? "values" : payload->content_type);
+    }
+    if (!is_shallow(descriptor, payload->bytes)) {
+        return pt_fail(err, PATIO_PROTOCOL, "values",
+                       "%zu bytes are not a %s, or messages nest deeper than %d in it",
+                       payload->bytes.size, descriptor->name, PT_MESSAGE_DEPTH_MAX);
     }
     return pt_unpack(arena, descriptor, payload->bytes, "values", out, err);
 }
