@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "wire/payload.h"
 #include "wire/scan.h"
 
@@ -76,6 +77,29 @@ static void view_payload(const Patio__V1__Envelope *envelope, pt_payload_view *p
     }
 }
 
+static patio_status check_text(const char *text, const char *name, patio_error *err)
+{
+    return pt_is_utf8(text, strlen(text))
+               ? PATIO_OK
+               : pt_fail(err, PATIO_PROTOCOL, "envelope", "%s is not UTF-8", name);
+}
+
+static patio_status check_extra(const Patio__V1__Extra *extra, patio_error *err)
+{
+    const char *const texts[] = {extra->queue, extra->dedup_key, extra->traceparent,
+                                 extra->tracestate};
+    const char *const names[] = {"queue", "dedup_key", "traceparent", "tracestate"};
+    patio_status      st      = PATIO_OK;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && st == PATIO_OK; i++) {
+        st = check_text(texts[i], names[i], err);
+    }
+    for (size_t i = 0; i < extra->n_headers && st == PATIO_OK; i++) {
+        st = check_text(extra->headers[i]->name, "a header's name", err);
+        st = st == PATIO_OK ? check_text(extra->headers[i]->value, "a header's value", err) : st;
+    }
+    return st;
+}
+
 static patio_status view_extra(pt_arena *arena, const Patio__V1__Extra *extra, pt_request *r,
                                patio_error *err)
 {
@@ -83,6 +107,10 @@ static patio_status view_extra(pt_arena *arena, const Patio__V1__Extra *extra, p
         return pt_fail(err, PATIO_UNSUPPORTED, "envelope",
                        "payload is encoded with \"%.64s\", which this patio does not have",
                        extra->codecs[0]);
+    }
+    patio_status st = check_extra(extra, err);
+    if (st != PATIO_OK) {
+        return st;
     }
     r->task_version    = extra->task_version;
     r->queue           = extra->queue;
@@ -116,11 +144,19 @@ patio_status pt_decode_request(pt_arena *arena, patio_bytes bytes, pt_request *r
     if (st != PATIO_OK) {
         return st;
     }
-    if ((envelope->kind != PATIO__V1__KIND__KIND_CALL &&
-         envelope->kind != PATIO__V1__KIND__KIND_SEND) ||
-        envelope->task[0] == '\0') {
+    if (envelope->kind != PATIO__V1__KIND__KIND_CALL &&
+        envelope->kind != PATIO__V1__KIND__KIND_SEND) {
         return pt_fail(err, PATIO_PROTOCOL, "envelope", "envelope of kind %d is not a request",
                        (int)envelope->kind);
+    }
+    if (!pt_is_task_name(envelope->task)) {
+        return pt_fail(err, PATIO_PROTOCOL, "envelope",
+                       "a task name is 1 to 255 bytes of UTF-8 without control characters");
+    }
+    st = check_text(envelope->project, "project", err);
+    st = st == PATIO_OK ? check_text(envelope->content_type, "content_type", err) : st;
+    if (st != PATIO_OK) {
+        return st;
     }
     pt_request r = {
         .kind        = (uint32_t)envelope->kind,
@@ -153,6 +189,10 @@ patio_status pt_decode_reply(pt_arena *arena, patio_bytes bytes, pt_reply *reply
         return pt_fail(err, PATIO_PROTOCOL, "envelope", "envelope of kind %d is not a reply",
                        (int)envelope->kind);
     }
+    st = check_text(envelope->content_type, "content_type", err);
+    if (st != PATIO_OK) {
+        return st;
+    }
     pt_reply r = {.status = PATIO_OK, .error_type = "", .error_message = ""};
     memcpy(r.id.bytes, envelope->id.data, sizeof(r.id.bytes));
     if (envelope->error != NULL) {
@@ -160,8 +200,11 @@ patio_status pt_decode_reply(pt_arena *arena, patio_bytes bytes, pt_reply *reply
         r.status =
             envelope->error->status != PATIO_OK ? envelope->error->status : PATIO_TASK_FAILED;
         r.code          = envelope->error->code;
-        r.error_type    = envelope->error->type;
-        r.error_message = envelope->error->message;
+        r.error_type    = pt_clean_text(arena, envelope->error->type, SIZE_MAX);
+        r.error_message = pt_clean_text(arena, envelope->error->message, SIZE_MAX);
+        if (r.error_type == NULL || r.error_message == NULL) {
+            return pt_arena_fail(arena, "envelope", "error", err);
+        }
         r.error_details =
             (patio_bytes){envelope->error->details.data, envelope->error->details.len};
     }

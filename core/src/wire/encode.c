@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "wire/payload.h"
 
 /* Tag of Envelope.payload: field 100, wire type 2; proto/patio/v1/envelope.proto. */
@@ -98,6 +99,33 @@ static void set_id(Patio__V1__Envelope *envelope, const patio_id *id)
     envelope->id.data = cast.out;
 }
 
+/* Readers in other languages refuse a whole message for one string that is no UTF-8. */
+static patio_status check_texts(const pt_request *r, patio_error *err)
+{
+    const struct {
+        const char *name;
+        const char *text;
+    } texts[] = {
+        {"queue", r->queue},
+        {"dedup key", r->dedup_key},
+        {"traceparent", r->traceparent},
+        {"tracestate", r->tracestate},
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (!pt_is_utf8(texts[i].text, strlen(texts[i].text))) {
+            return pt_fail(err, PATIO_INVALID, "envelope", "the %s is not UTF-8", texts[i].name);
+        }
+    }
+    for (size_t i = 0; i < r->header_count; i++) {
+        const patio_header *h = &r->headers[i];
+        if (!pt_is_utf8(h->name, strlen(h->name)) ||
+            (h->value != NULL && !pt_is_utf8(h->value, strlen(h->value)))) {
+            return pt_fail(err, PATIO_INVALID, "envelope", "header %zu is not UTF-8", i);
+        }
+    }
+    return PATIO_OK;
+}
+
 /* Fills extra and hangs it in, if there is anything to say. */
 static patio_status add_extra(Patio__V1__Envelope *envelope, Patio__V1__Extra *extra,
                               const pt_request *r, pt_arena *arena, patio_error *err)
@@ -107,6 +135,10 @@ static patio_status add_extra(Patio__V1__Envelope *envelope, Patio__V1__Extra *e
                   r->priority != 0;
     if (!needed) {
         return PATIO_OK;
+    }
+    patio_status st = check_texts(r, err);
+    if (st != PATIO_OK) {
+        return st;
     }
     patio__v1__extra__init(extra);
     extra->task_version      = r->task_version;

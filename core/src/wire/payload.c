@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "wire/scan.h"
 
 #define PROTOBUF_TYPE "application/protobuf; proto="
@@ -39,6 +40,34 @@ patio_status pt_arena_fail(const pt_arena *arena, const char *origin, const char
                    what, arena->budget_bytes);
 }
 
+const char *pt_clean_text(pt_arena *arena, const char *text, size_t max_bytes)
+{
+    size_t size = strlen(text);
+    if (size <= max_bytes && pt_is_utf8(text, size)) {
+        return text;
+    }
+    if (size > max_bytes) {
+        size = max_bytes;
+        for (int back = 0; back < 3 && size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80;
+             back++) {
+            size--; /* not in the middle of a character */
+        }
+    }
+    char *clean = pt_arena_alloc(arena, size + 1);
+    if (clean == NULL) {
+        return NULL;
+    }
+    memcpy(clean, text, size);
+    clean[size] = '\0';
+    for (size_t at = 0; at < size; at++) {
+        at += pt_utf8_prefix(clean + at, size - at);
+        if (at < size) {
+            clean[at] = '?';
+        }
+    }
+    return clean;
+}
+
 patio_status pt_unpack(pt_arena *arena, const ProtobufCMessageDescriptor *descriptor,
                        patio_bytes bytes, const char *origin, ProtobufCMessage **out,
                        patio_error *err)
@@ -62,8 +91,9 @@ static patio_status plan_raw(pt_payload_plan *plan, const patio_payload *payload
     if (type == NULL || type[0] == '\0') {
         type = "application/octet-stream";
     }
-    if (strlen(type) > 255) {
-        return pt_fail(err, PATIO_INVALID, "values", "content type is longer than 255 bytes");
+    if (strlen(type) > 255 || !pt_is_utf8(type, strlen(type))) {
+        return pt_fail(err, PATIO_INVALID, "values",
+                       "a content type is UTF-8 of at most 255 bytes");
     }
     if (payload->raw.data == NULL && payload->raw.size > 0) {
         return pt_fail(err, PATIO_INVALID, "values", "raw payload has a size but no data");
