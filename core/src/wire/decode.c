@@ -100,15 +100,21 @@ static patio_status check_extra(const Patio__V1__Extra *extra, patio_error *err)
     return st;
 }
 
+static patio_status check_codecs(const Patio__V1__Extra *extra, patio_error *err)
+{
+    if (extra == NULL || extra->n_codecs == 0) {
+        return PATIO_OK;
+    }
+    return pt_fail(err, PATIO_UNSUPPORTED, "envelope",
+                   "payload is encoded with \"%.64s\", which this patio does not have",
+                   extra->codecs[0]);
+}
+
 static patio_status view_extra(pt_arena *arena, const Patio__V1__Extra *extra, pt_request *r,
                                patio_error *err)
 {
-    if (extra->n_codecs > 0) {
-        return pt_fail(err, PATIO_UNSUPPORTED, "envelope",
-                       "payload is encoded with \"%.64s\", which this patio does not have",
-                       extra->codecs[0]);
-    }
-    patio_status st = check_extra(extra, err);
+    patio_status st = check_codecs(extra, err);
+    st              = st == PATIO_OK ? check_extra(extra, err) : st;
     if (st != PATIO_OK) {
         return st;
     }
@@ -189,7 +195,8 @@ patio_status pt_decode_reply(pt_arena *arena, patio_bytes bytes, pt_reply *reply
         return pt_fail(err, PATIO_PROTOCOL, "envelope", "envelope of kind %d is not a reply",
                        (int)envelope->kind);
     }
-    st = check_text(envelope->content_type, "content_type", err);
+    st = check_codecs(envelope->extra, err);
+    st = st == PATIO_OK ? check_text(envelope->content_type, "content_type", err) : st;
     if (st != PATIO_OK) {
         return st;
     }
