@@ -129,6 +129,10 @@ patio_status pt_nodes_from_payload(Patio__V1__Values *out, pt_arena *arena,
 {
     patio_value keywords = patio_map(payload->keywords, payload->keyword_count);
     size_t      count    = 0;
+    if (payload->value_count > 0 && payload->values == NULL) {
+        return pt_fail(err, PATIO_INVALID, "values", "%zu values are promised, but there are none",
+                       payload->value_count);
+    }
     for (size_t i = 0; i < payload->value_count; i++) {
         patio_status st = measure(&payload->values[i], 0, &count, err);
         if (st != PATIO_OK) {
@@ -178,7 +182,7 @@ typedef struct reader {
     patio_error      *err;
 } reader;
 
-static patio_status read_items(reader *r, size_t items, bool keys, unsigned depth,
+static patio_status read_items(reader *r, uint64_t items, bool keys, unsigned depth,
                                const patio_value **out);
 
 static patio_status read_value(reader *r, unsigned depth, patio_value *out)
@@ -213,7 +217,7 @@ static patio_status read_value(reader *r, unsigned depth, patio_value *out)
         return read_items(r, node->list, false, depth + 1, &out->as.items);
     case PATIO__V1__NODE__KIND_MAP:
         *out = patio_map(NULL, node->map);
-        return read_items(r, 2 * (size_t)node->map, true, depth + 1, &out->as.items);
+        return read_items(r, 2 * (uint64_t)node->map, true, depth + 1, &out->as.items);
     case PATIO__V1__NODE__KIND__NOT_SET:
     case _PATIO__V1__NODE__KIND__CASE_IS_INT_SIZE:
     default:
@@ -222,7 +226,7 @@ static patio_status read_value(reader *r, unsigned depth, patio_value *out)
     }
 }
 
-static patio_status read_items(reader *r, size_t items, bool keys, unsigned depth,
+static patio_status read_items(reader *r, uint64_t items, bool keys, unsigned depth,
                                const patio_value **out)
 {
     if (depth > PATIO_VALUE_DEPTH_MAX) {
@@ -231,14 +235,14 @@ static patio_status read_items(reader *r, size_t items, bool keys, unsigned dept
     }
     if (items > r->count - r->used) {
         return pt_fail(r->err, PATIO_PROTOCOL, "values",
-                       "a list or map promises %zu values where %zu are left", items,
-                       r->count - r->used);
+                       "a list or map promises %llu values where %zu are left",
+                       (unsigned long long)items, r->count - r->used);
     }
     if (items == 0) {
         *out = NULL;
         return PATIO_OK;
     }
-    patio_value *values = pt_arena_alloc(r->arena, items * sizeof(*values));
+    patio_value *values = pt_arena_alloc(r->arena, (size_t)items * sizeof(*values));
     if (values == NULL) {
         return pt_arena_fail(r->arena, "values", "decoding", r->err);
     }
@@ -275,7 +279,8 @@ patio_status pt_decode_values(pt_arena *arena, patio_bytes bytes, pt_values *out
         return st;
     }
     v.keywords = patio_map(NULL, values->keyword);
-    st         = read_items(&r, 2 * (size_t)values->keyword, true, 0, &v.keywords.as.items);
+    /* a map like any other: it counts for the depth, as when it is written */
+    st = read_items(&r, 2 * (uint64_t)values->keyword, true, 1, &v.keywords.as.items);
     if (st != PATIO_OK) {
         return st;
     }
