@@ -15,6 +15,7 @@ enum {
     SCRATCH_BYTES      = 2048, /* nodes of small arguments: no allocation */
     HEAD_SCRATCH_BYTES = 1024,
     HEAD_FIXED_BYTES   = 96, /* an envelope's numbers, tags and lengths, and its id */
+    HEAD_MAX_BYTES     = PT_ENVELOPE_HEAD_MAX - 12, /* without the payload's tag and length */
     SCRATCH_SHARE      = 64, /* larger ones may take this many times their limit while encoding */
 };
 
@@ -64,10 +65,10 @@ static patio_status assemble(const patio_allocator *mem, const Patio__V1__Envelo
                        "payload of %zu bytes exceeds max_body_bytes (%llu)", plan->size_bytes,
                        (unsigned long long)max_bytes);
     }
-    if (head + sizeof(payload_tag) + 10 > PT_ENVELOPE_HEAD_MAX) {
+    if (head > HEAD_MAX_BYTES) {
         return pt_fail(err, PATIO_TOO_LARGE, "envelope",
-                       "names, headers and error text take %zu bytes, at most %u are allowed", head,
-                       PT_ENVELOPE_HEAD_MAX);
+                       "names, headers and error text take %zu bytes, at most %d are allowed", head,
+                       HEAD_MAX_BYTES);
     }
     uint8_t   *data = NULL;
     patio_buf *buf  = pt_buf_new(mem, head + tail, &data);
@@ -212,6 +213,33 @@ patio_status pt_encode_request(const patio_allocator *mem, const pt_request *r,
     return st;
 }
 
+/* An error reaches its caller whatever it says: long texts are cut, and details that do not fit are
+ * left out. */
+static patio_status add_error(Patio__V1__Envelope *envelope, Patio__V1__TaskError *error,
+                              const pt_reply *r, pt_arena *arena, patio_error *err)
+{
+    union {
+        const uint8_t *in;
+        uint8_t       *out;
+    } details           = {.in = r->error_details.data};
+    const char *type    = pt_clean_text(arena, r->error_type, PT_ERROR_TYPE_MAX);
+    const char *message = pt_clean_text(arena, r->error_message, PT_ERROR_MESSAGE_MAX);
+    if (type == NULL || message == NULL) {
+        return pt_arena_fail(arena, "envelope", "error", err);
+    }
+    error->status       = r->status;
+    error->code         = r->code;
+    error->type         = text(type);
+    error->message      = text(message);
+    error->details.data = details.out;
+    error->details.len  = r->error_details.size;
+    envelope->error     = error;
+    if (patio__v1__envelope__get_packed_size(envelope) > HEAD_MAX_BYTES) {
+        error->details.len = 0;
+    }
+    return PATIO_OK;
+}
+
 patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *r,
                              const patio_payload *payload, uint64_t max_bytes, patio_buf **out,
                              patio_error *err)
@@ -229,18 +257,10 @@ patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *r,
         envelope.content_type = plan.content_type;
         set_id(&envelope, &r->id);
         if (r->status != PATIO_OK) {
-            union {
-                const uint8_t *in;
-                uint8_t       *out;
-            } details          = {.in = r->error_details.data};
-            error.status       = r->status;
-            error.code         = r->code;
-            error.type         = text(r->error_type);
-            error.message      = text(r->error_message);
-            error.details.data = details.out;
-            error.details.len  = r->error_details.size;
-            envelope.error     = &error;
+            st = add_error(&envelope, &error, r, &arena, err);
         }
+    }
+    if (st == PATIO_OK) {
         size_t bound =
             r->status == PATIO_OK ? HEAD_FIXED_BYTES + strlen(plan.content_type) : SIZE_MAX;
         st = assemble(mem, &envelope, bound, &plan, max_bytes, out, err);
@@ -251,13 +271,18 @@ patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *r,
 
 patio_bytes pt_encode_death(pt_arena *arena, const pt_death *death)
 {
+    const char *message = pt_clean_text(arena, death->message, PT_DEATH_MESSAGE_MAX);
+    const char *type    = pt_clean_text(arena, death->error_type, PT_ERROR_TYPE_MAX);
+    if (message == NULL || type == NULL) {
+        return (patio_bytes){NULL, 0};
+    }
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     Patio__V1__DeadLetter letter = PATIO__V1__DEAD_LETTER__INIT;
     letter.cause                 = text(death->cause);
     letter.status                = death->status;
-    letter.message               = text(death->message);
-    letter.error_type            = text(death->error_type);
+    letter.message               = text(message);
+    letter.error_type            = text(type);
     letter.attempts              = death->attempts;
     letter.crashes               = death->crashes;
     letter.died_at_unix_ms       = (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;

@@ -14,6 +14,10 @@
 #define PT_PROTOCOL_VERSION 1u
 /* All of an envelope but its payload, whose own limit is max_body_bytes. */
 #define PT_ENVELOPE_HEAD_MAX 65536u
+/* An error's texts are cut to these many bytes. */
+#define PT_ERROR_TYPE_MAX    255u
+#define PT_ERROR_MESSAGE_MAX 16384u
+#define PT_DEATH_MESSAGE_MAX 1024u
 
 /* Deepest nesting of messages in a user's message; protobuf's other readers have the same. */
 enum { PT_MESSAGE_DEPTH_MAX = 100 };
@@ -72,6 +76,8 @@ typedef struct pt_values {
 patio_status pt_encode_request(const patio_allocator *mem, const pt_request *request,
                                const patio_payload *payload, uint64_t max_bytes, patio_buf **out,
                                patio_error *err);
+/* An error always fits: what its texts have too much is cut, details that are too large are left
+ * out. */
 patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *reply,
                              const patio_payload *payload, uint64_t max_bytes, patio_buf **out,
                              patio_error *err);
