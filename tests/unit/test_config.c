@@ -45,7 +45,8 @@ static size_t count_under(const patio_config *config, const char *prefix)
 {
     pt_setting *settings = NULL;
     size_t      count    = 0;
-    assert_int_equal(pt_config_under(config, prefix, &settings, &count, NULL), PATIO_OK);
+    assert_int_equal(pt_config_under(&pt_malloc_allocator, config, prefix, &settings, &count, NULL),
+                     PATIO_OK);
     pt_free(&pt_malloc_allocator, settings);
     return count;
 }
@@ -124,6 +125,17 @@ static void wrong_keys_are_refused_with_the_nearest(void **state)
         {"queues.a b.accept", "here: key \"queues.a b.accept\": \"a b\" is not a name"},
         {"project.x", "here: unknown key \"project.x\"; docs/configuration.md lists the keys"},
         {"plugin_path.x", "here: unknown key \"plugin_path.x\""},
+        {"trasport.a\x1b[2J",
+         "here: unknown key \"trasport.a?[2J\"; did you mean \"transport.a?[2J\"?"},
+        {"trasport."
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+         "aaaaaa",
+         "here: unknown key "
+         "\"trasport."
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\"; "
+         "did you mean \"transport\"?"},
+        {"executors", "here: key \"executors\" holds no value itself; write executors.NAME.OPTION"},
+        {"queues.", "here: key \"queues.\" holds no value itself; write queues.NAME.OPTION"},
         {"broker.x", "here: unknown key \"broker.x\""},
         {"broker.00", "here: unknown key \"broker.00\""},
         {"broker.-1", "here: unknown key \"broker.-1\""},
@@ -232,15 +244,19 @@ static void settings_below_a_prefix_come_in_order_with_origins(void **state)
     set(config, "transport.b", "1");
     set(config, "executor.b", "2");
     assert_int_equal(patio_config_set(config, "transport.a", "3", NULL, NULL), PATIO_OK);
-    assert_int_equal(pt_config_under(config, "transport.", &settings, &count, NULL), PATIO_OK);
+    assert_int_equal(
+        pt_config_under(&pt_malloc_allocator, config, "transport.", &settings, &count, NULL),
+        PATIO_OK);
     assert_int_equal(count, 2);
     assert_string_equal(settings[0].key, "b");
     assert_string_equal(settings[0].value, "1");
     assert_string_equal(settings[0].origin, "test");
     assert_string_equal(settings[1].key, "a");
-    assert_null(settings[1].origin);
+    assert_string_equal(settings[1].origin, "patio_config_set");
     pt_free(&pt_malloc_allocator, settings);
-    assert_int_equal(pt_config_under(config, "queues.", &settings, &count, NULL), PATIO_OK);
+    assert_int_equal(
+        pt_config_under(&pt_malloc_allocator, config, "queues.", &settings, &count, NULL),
+        PATIO_OK);
     assert_null(settings);
     assert_int_equal(count, 0);
     patio_config_destroy(config);
@@ -250,6 +266,25 @@ static void collect_name(void *arg, const char *name, const char *origin)
 {
     char *all = arg;
     (void)snprintf(all + strlen(all), 200 - strlen(all), "%s@%s ", name, origin);
+}
+
+static void keep_name(void *arg, const char *name, const char *origin)
+{
+    const char **kept = arg;
+    kept[0]           = name;
+    kept[1]           = origin;
+}
+
+static void a_visited_name_lives_until_the_next_change(void **state)
+{
+    (void)state;
+    const char   *kept[2] = {NULL, NULL};
+    patio_config *config  = make();
+    set(config, "tasks.shop.pay.queue", "q");
+    pt_config_each_task(config, keep_name, kept);
+    assert_string_equal(kept[0], "shop.pay");
+    assert_string_equal(kept[1], "test");
+    patio_config_destroy(config);
 }
 
 static void each_task_is_visited_once(void **state)
@@ -488,7 +523,7 @@ static patio_status use_everything(const patio_allocator *mem, void *arg)
         assert_int_equal(patio_config_get(config, "broker.0") != NULL, status != PATIO_OK);
     }
     if (status == PATIO_OK) {
-        status = pt_config_under(config, "tasks.", &settings, &count, NULL);
+        status = pt_config_under(mem, config, "tasks.", &settings, &count, NULL);
         pt_free(mem, settings);
     }
     if (status == PATIO_OK) {
@@ -519,6 +554,7 @@ int main(void)
         cmocka_unit_test(missing_arguments_are_refused),
         cmocka_unit_test(settings_below_a_prefix_come_in_order_with_origins),
         cmocka_unit_test(each_task_is_visited_once),
+        cmocka_unit_test(a_visited_name_lives_until_the_next_change),
         cmocka_unit_test(the_number_of_keys_is_bounded),
         cmocka_unit_test(core_values_have_defaults_and_are_parsed),
         cmocka_unit_test(wrong_core_values_are_refused),

@@ -45,7 +45,9 @@ patio_status patio_config_set(patio_config *config, const char *key, const char 
         status = check_item(config, stored, err);
     }
     if (status == PATIO_OK) {
-        status = pt_store_put(config, stored, value, origin, err);
+        /* errors about this value come later, when who set it may be hard to tell */
+        status =
+            pt_store_put(config, stored, value, origin != NULL ? origin : "patio_config_set", err);
     }
     return status == PATIO_OK ? PATIO_OK : pt_error_at(err, status, origin);
 }
@@ -70,8 +72,8 @@ const char *patio_config_get(const patio_config *config, const char *key)
     return pt_config_find(config, key, &setting) ? setting.value : NULL;
 }
 
-patio_status pt_config_under(const patio_config *config, const char *prefix, pt_setting **out,
-                             size_t *count, patio_error *err)
+patio_status pt_config_under(const patio_allocator *mem, const patio_config *config,
+                             const char *prefix, pt_setting **out, size_t *count, patio_error *err)
 {
     size_t size  = strlen(prefix);
     size_t found = 0;
@@ -83,7 +85,7 @@ patio_status pt_config_under(const patio_config *config, const char *prefix, pt_
     if (found == 0) {
         return PATIO_OK;
     }
-    pt_setting *settings = pt_calloc(config->mem, found, sizeof(*settings));
+    pt_setting *settings = pt_calloc(mem, found, sizeof(*settings));
     if (settings == NULL) {
         return pt_no_memory(err, "config");
     }
@@ -97,18 +99,11 @@ patio_status pt_config_under(const patio_config *config, const char *prefix, pt_
     return PATIO_OK;
 }
 
-/* How much of "tasks.NAME.option" is "tasks.NAME."; 0 for other keys. */
-static size_t task_part(const char *key)
-{
-    const char *option = strrchr(key, '.');
-    return strncmp(key, "tasks.", 6) == 0 && option != NULL ? (size_t)(option - key) + 1 : 0;
-}
-
-static bool was_visited(const patio_config *config, size_t before, const char *key, size_t size)
+static bool was_visited(const patio_config *config, size_t before, const char *task)
 {
     for (size_t i = 0; i < before; i++) {
-        const char *other = config->entries[i].key;
-        if (strncmp(other, key, size) == 0 && task_part(other) == size) {
+        const char *other = config->entries[i].task;
+        if (other != NULL && strcmp(other, task) == 0) {
             return true;
         }
     }
@@ -119,11 +114,8 @@ void pt_config_each_task(const patio_config *config, pt_name_fn visit, void *arg
 {
     for (size_t i = 0; i < config->count; i++) {
         const pt_entry *entry = &config->entries[i];
-        size_t          size  = task_part(entry->key);
-        if (size > 0 && !was_visited(config, i, entry->key, size)) {
-            char name[PT_KEY_BYTES];
-            (void)snprintf(name, sizeof(name), "%.*s", (int)(size - 7), entry->key + 6);
-            visit(arg, name, entry->origin);
+        if (entry->task != NULL && !was_visited(config, i, entry->task)) {
+            visit(arg, entry->task, entry->origin);
         }
     }
 }

@@ -11,14 +11,15 @@
 /* patio_config_create with memory of one's own. */
 patio_status pt_config_create(const patio_allocator *mem, patio_config **out, patio_error *err);
 
-/* The setting of one key; false if it is not set, or no key. Borrowed until the next change. */
+/* The setting of one key; false if it is not set, or no key. Borrowed until the next change.
+ * Settings of a configuration always have an origin. */
 bool pt_config_find(const patio_config *config, const char *key, pt_setting *out);
 
 /* All settings whose key begins with `prefix` ("transport."), the prefix cut off, in the order they
- * were set. *out is an array of *count (NULL for none), to be freed with pt_free(mem, …); its texts
- * are borrowed until the next change. */
-patio_status pt_config_under(const patio_config *config, const char *prefix, pt_setting **out,
-                             size_t *count, patio_error *err);
+ * were set. *out is an array of *count (NULL for none), to be freed with pt_free(mem, …) with the
+ * mem given here; its texts are borrowed until the next change. */
+patio_status pt_config_under(const patio_allocator *mem, const patio_config *config,
+                             const char *prefix, pt_setting **out, size_t *count, patio_error *err);
 
 /* The keys of the core itself (project, connect_timeout_ms, max_body_bytes …), as an option table,
  * for validation and for docs/options.md. pt_core_option numbers its rows. */
@@ -54,7 +55,8 @@ struct patio_task_options;
  * change. CONFIG as in pt_options_parse; *options is then untouched. */
 patio_status pt_config_task(const patio_allocator *mem, const patio_config *config,
                             const char *name, struct patio_task_options *options, patio_error *err);
-/* The names below tasks., each once, visited in the order they were set. */
+/* The names below tasks., each once, visited in the order they were set; name and origin are
+ * borrowed until the next change. */
 typedef void (*pt_name_fn)(void *arg, const char *name, const char *origin);
 void pt_config_each_task(const patio_config *config, pt_name_fn visit, void *arg);
 

@@ -107,6 +107,17 @@ static patio_status fail_unknown(const char *key, patio_error *err)
     return pt_fail(err, PATIO_CONFIG, "config", "unknown key %s", pt_quote(quoted, key));
 }
 
+/* Suggest `best` with what stands around it in the key; alone where that would not fit a quote. */
+static void suggest(patio_error *err, const char *key, size_t before, const char *best,
+                    const char *after)
+{
+    char full[PT_QUOTE_BYTES];
+    char quoted[PT_QUOTE_BYTES];
+    int  size = snprintf(full, sizeof(full), "%.*s%s%s", (int)before, key, best, after);
+    bool fits = size >= 0 && (size_t)size < sizeof(full) - sizeof("\"...\"");
+    pt_error_add(err, "; did you mean %s?", pt_quote(quoted, fits ? full : best));
+}
+
 /* The nearest of the names in a table, for the part of the key from `part` on. */
 static patio_status fail_unknown_option(const char *key, const char *part,
                                         const patio_option *const *table, patio_error *err)
@@ -118,7 +129,7 @@ static patio_status fail_unknown_option(const char *key, const char *part,
     }
     (void)fail_unknown(key, err);
     if (near.best != NULL) {
-        pt_error_add(err, "; did you mean \"%.*s%s\"?", (int)(part - key), key, near.best);
+        suggest(err, key, (size_t)(part - key), near.best, "");
     } else {
         pt_error_add(err, "; it may be");
         for (size_t i = 0; table[i] != NULL; i++) {
@@ -147,7 +158,7 @@ static patio_status fail_unknown_top(const char *key, patio_error *err)
     pt_near_try(&near, "log.format");
     (void)fail_unknown(key, err);
     if (near.best != NULL) {
-        pt_error_add(err, "; did you mean \"%s%.64s\"?", near.best, rest != NULL ? rest : "");
+        suggest(err, key, 0, near.best, rest != NULL ? rest : "");
     } else {
         pt_error_add(err, "; docs/configuration.md lists the keys");
     }
@@ -184,16 +195,17 @@ static patio_status check_option_name(const char *key, const char *option, patio
 /* "executors.NAME.OPTION", "tasks.NAME.OPTION", "queues.NAME.OPTION" */
 static patio_status check_named(const family *f, const char *key, patio_error *err)
 {
-    const char *name   = key + strlen(f->name) + 1;
-    const char *option = strrchr(key, '.') + 1;
+    const char *name = key + strlen(f->name) + 1;
+    const char *dot  = strrchr(key, '.');
     char        text[NAME_MAX_BYTES + 1];
     char        quoted[PT_QUOTE_BYTES];
     char        shape[64];
     (void)snprintf(shape, sizeof(shape), "%s.NAME.OPTION", f->name);
-    if (option <= name) {
+    if (dot == NULL || dot < name) {
         return fail_shape(key, shape, err);
     }
-    size_t size = (size_t)(option - 1 - name);
+    const char *option = dot + 1;
+    size_t      size   = (size_t)(dot - name);
     if (size > NAME_MAX_BYTES) {
         return pt_fail(err, PATIO_CONFIG, "config", "key %s: a name has at most %d bytes",
                        pt_quote(quoted, key), NAME_MAX_BYTES);

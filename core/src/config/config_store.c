@@ -135,18 +135,34 @@ static void place(patio_config *config, pt_entry *entry)
     *entry   = (pt_entry){0};
 }
 
+/* The key and, behind it in the same memory, the name of the task it speaks of. */
+static void set_key(const patio_allocator *mem, pt_entry *entry, const char *key)
+{
+    static const char prefix[] = "tasks.";
+    const size_t      before   = sizeof(prefix) - 1;
+    const char       *dot      = strrchr(key, '.');
+    size_t            size     = strlen(key);
+    entry->hash                = hash_text(key);
+    entry->key                 = pt_alloc(mem, 2 * (size + 1));
+    if (entry->key == NULL) {
+        return;
+    }
+    memcpy(entry->key, key, size + 1);
+    if (strncmp(key, prefix, before) == 0 && dot != NULL && dot > key + before) {
+        size_t task_size = (size_t)(dot - key) - before;
+        entry->task      = entry->key + size + 1;
+        memcpy(entry->task, key + before, task_size);
+        entry->task[task_size] = '\0';
+    }
+}
+
 patio_status pt_store_put(patio_config *config, const char *key, const char *value,
                           const char *origin, patio_error *err)
 {
-    const patio_allocator *mem   = config->mem;
-    pt_entry               entry = {
-                      .hash   = hash_text(key),
-                      .key    = pt_strdup(mem, key),
-                      .value  = pt_strdup(mem, value),
-                      .origin = origin != NULL ? pt_strdup(mem, origin) : NULL,
-    };
-    if (entry.key == NULL || entry.value == NULL || (origin != NULL && entry.origin == NULL) ||
-        !reserve(config, 1)) {
+    const patio_allocator *mem = config->mem;
+    pt_entry entry             = {.value = pt_strdup(mem, value), .origin = pt_strdup(mem, origin)};
+    set_key(mem, &entry, key);
+    if (entry.key == NULL || entry.value == NULL || entry.origin == NULL || !reserve(config, 1)) {
         free_entry(mem, &entry);
         return pt_no_memory(err, "config");
     }

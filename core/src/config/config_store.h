@@ -11,8 +11,9 @@ enum { PT_CONFIG_MAX_KEYS = 16384 };
 typedef struct pt_entry {
     uint64_t hash; /* of the key: most comparisons end here */
     char    *key;
+    char    *task; /* the NAME of "tasks.NAME.option", else NULL; lies behind the key */
     char    *value;
-    char    *origin; /* NULL: unknown */
+    char    *origin;
 } pt_entry;
 
 struct patio_config {

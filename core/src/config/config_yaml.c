@@ -124,6 +124,11 @@ static patio_status begin_key(loader *l, const yaml_event_t *event)
     }
     patio_status status =
         extend_path(l, (const char *)event->data.scalar.value, event->data.scalar.length);
+    size_t   list_size = 0;
+    unsigned index     = 0;
+    if (status == PATIO_OK && pt_key_is_item(l->path, &list_size, &index)) {
+        return fail_key(l, "is an item of a list; write the list as a whole");
+    }
     if (status == PATIO_OK) {
         status = remember_path(l);
     }

@@ -14,7 +14,7 @@ static patio_status parse_urls(patio_broker *b, const patio_config *config, pati
     pt_setting   one   = {.value = "memory://", .origin = "default"};
     pt_setting  *list  = NULL;
     size_t       count = 0;
-    patio_status st    = pt_config_under(config, "broker.", &list, &count, err);
+    patio_status st    = pt_config_under(&b->mem, config, "broker.", &list, &count, err);
     if (st != PATIO_OK) {
         return st;
     }
@@ -49,7 +49,7 @@ static patio_status parse_endpoint(patio_broker *b, const patio_config *config, 
     patio_option_value        *values = NULL;
     char                       who[64];
     (void)snprintf(who, sizeof(who), "transport %s", url->plugin);
-    patio_status st = pt_config_under(config, "transport.", &under, &count, err);
+    patio_status st = pt_config_under(&b->mem, config, "transport.", &under, &count, err);
     if (st != PATIO_OK) {
         return st;
     }
@@ -131,9 +131,9 @@ static patio_status executor_settings(patio_broker *b, const patio_config *confi
     size_t      owns   = 0;
     size_t      all    = 0;
     (void)snprintf(prefix, sizeof(prefix), "executors.%.32s.", name);
-    patio_status st = pt_config_under(config, prefix, &own, &owns, err);
+    patio_status st = pt_config_under(&b->mem, config, prefix, &own, &owns, err);
     if (st == PATIO_OK && first) {
-        st = pt_config_under(config, "executor.", &common, &all, err);
+        st = pt_config_under(&b->mem, config, "executor.", &common, &all, err);
     }
     *out   = st == PATIO_OK ? pt_calloc(&b->mem, owns + all + 1, sizeof(**out)) : NULL;
     *count = 0;
