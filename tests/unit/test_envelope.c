@@ -211,13 +211,14 @@ static void raw_bytes_without_a_type_are_octets(void **state)
 
 static void a_protobuf_message_names_its_type(void **state)
 {
-    fixture          *f     = *state;
-    pt_request        r     = plain_request();
-    Demo__V1__Order   order = DEMO__V1__ORDER__INIT;
+    fixture          *f = *state;
+    pt_request        r = plain_request();
+    Demo__V1__Order   order;
     char              sku[] = "x-1";
     ProtobufCMessage *out   = NULL;
-    order.sku               = sku;
-    order.count             = 3;
+    demo__v1__order__init(&order);
+    order.sku   = sku;
+    order.count = 3;
     send_request(f, &r, PATIO_PROTOBUF(&order));
     assert_int_equal(f->payload.kind, PATIO_PAYLOAD_PROTOBUF);
     assert_string_equal(f->payload.content_type, "demo.v1.Order");

@@ -116,9 +116,10 @@ static void a_raw_and_a_protobuf_result_arrive(void **state)
 {
     fixture          *f     = *state;
     pt_reply          reply = {.id = some_id};
-    Demo__V1__Order   order = DEMO__V1__ORDER__INIT;
-    ProtobufCMessage *out   = NULL;
-    order.count             = 9;
+    Demo__V1__Order   order;
+    ProtobufCMessage *out = NULL;
+    demo__v1__order__init(&order);
+    order.count = 9;
     send_reply(f, &reply, PATIO_RAW("text/plain", "abc", 3));
     assert_int_equal(f->payload.kind, PATIO_PAYLOAD_RAW);
     assert_string_equal(f->payload.content_type, "text/plain");

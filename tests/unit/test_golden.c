@@ -45,15 +45,16 @@ static patio_bytes details_of(pt_arena *arena)
 
 static patio_buf *make(const char *name)
 {
-    pt_request      request  = golden_call("math.mul");
-    pt_reply        ok       = {.id = golden_id};
-    Demo__V1__Order order    = DEMO__V1__ORDER__INIT;
+    pt_request      request = golden_call("math.mul");
+    pt_reply        ok      = {.id = golden_id};
+    Demo__V1__Order order;
     char            sku[]    = "patio-1";
     double          prices[] = {1.5, 2.0};
-    order.sku                = sku;
-    order.count              = 300;
-    order.prices             = prices;
-    order.n_prices           = 2;
+    demo__v1__order__init(&order);
+    order.sku      = sku;
+    order.count    = 300;
+    order.prices   = prices;
+    order.n_prices = 2;
     if (strcmp(name, "call_ints") == 0) {
         return encode_request(&request, PATIO_ARGS(6, -7));
     }

@@ -189,7 +189,8 @@ patio_status pt_encode_request(const patio_allocator *mem, const pt_request *r,
     pt_arena             arena;
     pt_payload_plan      plan;
     Patio__V1__Extra     extra;
-    Patio__V1__Envelope  envelope = PATIO__V1__ENVELOPE__INIT;
+    Patio__V1__Envelope  envelope;
+    patio__v1__envelope__init(&envelope);
     init_scratch(&arena, mem, scratch, sizeof(scratch), max_bytes);
 
     patio_status st = pt_payload_plan_make(&plan, &arena, payload, err);
@@ -227,6 +228,7 @@ static patio_status add_error(Patio__V1__Envelope *envelope, Patio__V1__TaskErro
     if (type == NULL || message == NULL) {
         return pt_arena_fail(arena, "envelope", "error", err);
     }
+    patio__v1__task_error__init(error);
     error->status       = r->status;
     error->code         = r->code;
     error->type         = text(type);
@@ -247,8 +249,9 @@ patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *r,
     _Alignas(16) uint8_t scratch[SCRATCH_BYTES];
     pt_arena             arena;
     pt_payload_plan      plan;
-    Patio__V1__TaskError error    = PATIO__V1__TASK_ERROR__INIT;
-    Patio__V1__Envelope  envelope = PATIO__V1__ENVELOPE__INIT;
+    Patio__V1__TaskError error;
+    Patio__V1__Envelope  envelope;
+    patio__v1__envelope__init(&envelope);
     init_scratch(&arena, mem, scratch, sizeof(scratch), max_bytes);
 
     patio_status st = pt_payload_plan_make(&plan, &arena, payload, err);
@@ -278,16 +281,17 @@ patio_bytes pt_encode_death(pt_arena *arena, const pt_death *death)
     }
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    Patio__V1__DeadLetter letter = PATIO__V1__DEAD_LETTER__INIT;
-    letter.cause                 = text(death->cause);
-    letter.status                = death->status;
-    letter.message               = text(message);
-    letter.error_type            = text(type);
-    letter.attempts              = death->attempts;
-    letter.crashes               = death->crashes;
-    letter.died_at_unix_ms       = (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-    size_t   size                = patio__v1__dead_letter__get_packed_size(&letter);
-    uint8_t *data                = pt_arena_alloc(arena, size);
+    Patio__V1__DeadLetter letter;
+    patio__v1__dead_letter__init(&letter);
+    letter.cause           = text(death->cause);
+    letter.status          = death->status;
+    letter.message         = text(message);
+    letter.error_type      = text(type);
+    letter.attempts        = death->attempts;
+    letter.crashes         = death->crashes;
+    letter.died_at_unix_ms = (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+    size_t   size          = patio__v1__dead_letter__get_packed_size(&letter);
+    uint8_t *data          = pt_arena_alloc(arena, size);
     if (data == NULL) {
         return (patio_bytes){NULL, 0};
     }
