@@ -2,10 +2,11 @@
  *
  * Waking a thread costs tens of microseconds, so it is done only where it pays:
  *   - a worker that runs out of work looks again for a moment before it sleeps (patio/spin.h);
- *   - while one looks, nobody is woken: it takes the job, and wakes another if there is more;
- *   - a worker that finds more jobs behind its own wakes a sleeper only if they would wait longer
- * than a wake-up takes; should a job then last longer than jobs did, a sleeper that looks every
- *     millisecond while there is work notices.
+ *   - while one looks, nobody is woken: it takes the job;
+ *   - jobs that wait behind others get a sleeper woken only if they would wait longer than a
+ * wake-up takes, judged by how long recent jobs took;
+ *   - should a job last longer than that, the watch notices: while jobs wait that nobody was woken
+ *     for, one sleeper looks every millisecond whether they move, and takes one if they do not.
  * An idle pool sleeps without a timer: it costs nothing.
  */
 #include "pool.h"
@@ -42,6 +43,7 @@ static patio_job *pop(patio_executor *x)
     if (job != NULL) {
         x->first = next_of(job);
         x->last  = x->first != NULL ? x->last : NULL;
+        x->taken++;
         atomic_store_explicit(&x->queued,
                               atomic_load_explicit(&x->queued, memory_order_relaxed) - 1,
                               memory_order_seq_cst);
@@ -49,16 +51,19 @@ static patio_job *pop(patio_executor *x)
     return job;
 }
 
-/* Under the lock. */
-static void wake_one(patio_executor *x)
+/* Under the lock. As what the last sleeper gets up: to work, or to watch. */
+static void wake_one(patio_executor *x, bool to_watch)
 {
     worker *w = x->sleepers;
-    if (w != NULL) {
+    if (to_watch) {
+        x->watching = true;
+        w->watch    = true;
+    } else {
         x->sleepers = w->below;
         x->sleeping--;
         w->woken = true;
-        pthread_cond_signal(&w->wake);
     }
+    pthread_cond_signal(&w->wake);
 }
 
 static uint32_t queued(const patio_executor *x)
@@ -66,12 +71,18 @@ static uint32_t queued(const patio_executor *x)
     return atomic_load_explicit(&x->queued, memory_order_relaxed);
 }
 
-/* Is waking another worth its price, for the jobs that are left in the queue? */
-static bool worth_waking(const patio_executor *x)
+/* Under the lock, whenever jobs wait: see to it that somebody comes for them in time. */
+static void see_to_queue(patio_executor *x)
 {
-    return queued(x) > 0 && x->sleepers != NULL &&
-           atomic_load_explicit(&x->spin.spinning, memory_order_relaxed) == 0 &&
-           queued(x) * x->average_ns > WAKE_COST_NS;
+    if (queued(x) == 0 || x->sleepers == NULL ||
+        atomic_load_explicit(&x->spin.spinning, memory_order_relaxed) != 0) {
+        return; /* nothing to do, nobody to do it, or somebody who is about to */
+    }
+    if (x->sleeping == x->alive || queued(x) * x->average_ns > WAKE_COST_NS) {
+        wake_one(x, false);
+    } else if (!x->watching) {
+        wake_one(x, true);
+    }
 }
 
 static bool has_work(const void *pool)
@@ -96,23 +107,36 @@ static void leave_sleepers(patio_executor *x, const worker *me)
     }
 }
 
-/* Under the lock. While other workers are busy one sleeper watches; in an idle pool none does. */
+/* Under the lock: watch until jobs do not move (true: take one), or there is nothing left to watch.
+ */
+static bool watch(patio_executor *x, worker *me)
+{
+    bool stuck = false;
+    while (!me->woken && x->running && x->sleeping < x->alive && !stuck) {
+        uint64_t        taken = x->taken;
+        struct timespec when  = at_ns(patio_spin_now_ns() + WATCH_NS);
+        pthread_cond_timedwait(&me->wake, &x->lock, &when);
+        stuck = !me->woken && x->first != NULL && x->taken == taken;
+    }
+    x->watching = false;
+    me->watch   = false;
+    return stuck;
+}
+
+/* Under the lock. */
 static void sleep_until_woken(patio_executor *x, worker *me)
 {
-    bool watch  = x->sleeping == 0 && x->worker_count > 1;
+    bool stuck  = false;
     me->woken   = false;
+    me->watch   = false;
     me->below   = x->sleepers;
     x->sleepers = me;
     x->sleeping++;
-    while (!me->woken && x->running) {
-        if (!watch || x->sleeping == x->alive) {
+    while (!me->woken && x->running && !stuck) {
+        if (me->watch) {
+            stuck = watch(x, me);
+        } else {
             pthread_cond_wait(&me->wake, &x->lock);
-            continue;
-        }
-        struct timespec when = at_ns(patio_spin_now_ns() + WATCH_NS);
-        pthread_cond_timedwait(&me->wake, &x->lock, &when);
-        if (!me->woken && x->first != NULL) {
-            break;
         }
     }
     if (!me->woken) {
@@ -165,9 +189,7 @@ static void *work(void *arg)
     patio_executor *x  = me->pool;
     pthread_mutex_lock(&x->lock);
     for (patio_job *job = wait_for_job(x, me); job != NULL; job = wait_for_job(x, me)) {
-        if (worth_waking(x)) {
-            wake_one(x);
-        }
+        see_to_queue(x);
         bool room  = x->refused;
         x->refused = false;
         pthread_mutex_unlock(&x->lock);
@@ -197,12 +219,7 @@ patio_status pool_submit(patio_executor *x, patio_job *job, patio_error *err)
                           job->task, x->queue_max);
     }
     push(x, job);
-    /* Somebody who looks for work will find it; somebody who runs will, too, unless the jobs before
-     * it last. With nobody awake one must be woken. */
-    bool all_asleep = x->sleeping == x->alive;
-    if ((all_asleep && x->sleepers != NULL) || worth_waking(x)) {
-        wake_one(x);
-    }
+    see_to_queue(x);
     pthread_mutex_unlock(&x->lock);
     return PATIO_OK;
 }
@@ -230,7 +247,8 @@ patio_status pool_start(patio_executor *x, patio_error *err)
     pthread_attr_init(&attr);
     (void)pthread_attr_setstacksize(&attr, x->stack_bytes);
     pthread_mutex_lock(&x->lock);
-    x->running = true;
+    x->running    = true;
+    x->average_ns = WAKE_COST_NS; /* until it is known better */
     for (uint32_t i = 0; i < x->worker_count && x->started == i; i++) {
         start_worker(x, &x->workers[i], &attr);
     }

@@ -17,6 +17,7 @@ typedef struct worker {
     pthread_cond_t  wake;
     uint64_t        since_ns; /* when its job, or its wait, began */
     bool            woken;
+    bool            watch; /* asleep, but looks now and then */
 } worker;
 
 struct patio_executor {
@@ -41,6 +42,8 @@ struct patio_executor {
     uint32_t       sleeping;
     uint32_t       alive;
     uint64_t       average_ns; /* of recent jobs */
+    uint64_t       taken;      /* jobs ever taken out of the queue */
+    bool           watching;   /* a sleeper is on the watch */
     bool           running;
     bool           refused; /* somebody heard FULL */
 };

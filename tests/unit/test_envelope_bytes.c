@@ -231,7 +231,8 @@ static void no_flipped_bit_crashes_it(void **state)
     pt_values  values;
     put_head(&whole);
     wire_put_bytes(&whole, 8, "\x1a\x01q\x52\x06\x0a\x01h\x12\x01v", 11);
-    wire_put_bytes(&whole, PAYLOAD, "\x0a\x02\x38\x01\x0a\x02\x10\x0c\x10\x01", 10);
+    wire_put_bytes(&whole, PAYLOAD, "\x0a\x03\x08\x03\x06\x12\x01\x0c\x2a\x01k\x32\x01\x02\x38\x01",
+                   16);
     for (size_t bit = 0; bit < whole.size * 8; bit++) {
         uint8_t *exact = wire_exact(wire_view(&whole));
         exact[bit / 8] = (uint8_t)(exact[bit / 8] ^ 1u << bit % 8);

@@ -109,10 +109,11 @@ static void a_missing_module_lists_the_places(void **state)
     expect(*state, "/nonexistent/demo", PATIO_NOT_FOUND,
            "no task module /nonexistent/demo: there is no such file");
     (void)setenv("PATIO_TASK_PATH", "/nowhere:/elsewhere", 1);
-    expect(*state, "demo", PATIO_NOT_FOUND,
-           "no task module \"demo\", looked for demo.so and demo in: /nowhere (PATIO_TASK_PATH), "
-           "/elsewhere (PATIO_TASK_PATH), . (current folder), ");
-    expect(*state, "demo", PATIO_NOT_FOUND, "/tasks (built in)");
+    expect(*state, "absent", PATIO_NOT_FOUND,
+           "no task module \"absent\", looked for absent.so and absent in: /nowhere "
+           "(PATIO_TASK_PATH), "
+           "/elsewhere (PATIO_TASK_PATH), ");
+    expect(*state, "absent", PATIO_NOT_FOUND, "/tasks (built in), . (current folder)");
     expect(*state, "", PATIO_INVALID, "it has no name");
     assert_int_equal(PATIO_INVALID, patio_registry_load(*state, NULL, NULL));
     /* a folder of that name is no module */
@@ -127,7 +128,7 @@ static void names_of_any_length_are_survived(void **state)
     name[0] = '/';
     expect(*state, name, PATIO_NOT_FOUND, "no task module /nnn");
     (void)setenv("PATIO_TASK_PATH", name, 1);
-    expect(*state, "demo", PATIO_NOT_FOUND, ". (current folder)");
+    expect(*state, "absent", PATIO_NOT_FOUND, ". (current folder)");
 }
 
 static void a_text_file_is_no_module(void **state)

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/say.h"
 #include "runtime/broker.h"
 
 /* ---- transport ---- */
@@ -27,7 +28,8 @@ static patio_status parse_urls(patio_broker *b, const patio_config *config, pati
     b->endpoints               = pt_calloc(&b->mem, b->endpoint_count, sizeof(*b->endpoints));
     st = b->urls != NULL && b->endpoints != NULL ? PATIO_OK : pt_no_memory(err, "broker");
     for (size_t i = 0; i < b->endpoint_count && st == PATIO_OK; i++) {
-        st = pt_url_parse(&b->mem, settings[i].value, &b->urls[i], err);
+        st = pt_error_at(err, pt_url_parse(&b->mem, settings[i].value, &b->urls[i], err),
+                         settings[i].origin);
         if (st == PATIO_OK && strcmp(b->urls[i].plugin, b->urls[0].plugin) != 0) {
             st = pt_fail(err, PATIO_CONFIG, "broker",
                          "%s and %s need different transports; a broker has one", b->urls[0].shown,

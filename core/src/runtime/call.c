@@ -230,9 +230,7 @@ static patio_status start(patio_broker *b, uint32_t kind, const char *task,
         st          = publish(b, &o, &id, body, err);
         pt_buf_drop(body);
     }
-    if (st != PATIO_OK) {
-        f->on_done = NULL;
-        pt_future_undo(f);
+    if (st != PATIO_OK && pt_future_undo(f)) {
         if (kind == PT_KIND_SEND) {
             PT_COUNT(b->called.sends_refused);
         }

@@ -78,8 +78,9 @@ void         pt_futures_fini(pt_futures *table);
 /* A pending future with both references, or FULL, NO_MEMORY. */
 patio_status pt_future_new(pt_futures *table, uint32_t kind, uint64_t deadline_ns,
                            patio_future **out, patio_error *err);
-/* Undo a new one that was never published. */
-void     pt_future_undo(patio_future *future);
+/* Undo a new one that was not published, and drop it. False: its deadline ended it meanwhile; then
+ * it is done as any other, and the user's. */
+bool     pt_future_undo(patio_future *future);
 patio_id pt_future_make_id(const patio_future *future);
 /* The future in flight under an id, for completing; NULL if there is none any more. */
 patio_future *pt_futures_claim(pt_futures *table, const patio_id *id);

@@ -149,14 +149,15 @@ void patio_future_destroy(patio_future *future)
     }
 }
 
-void pt_future_undo(patio_future *f)
+bool pt_future_undo(patio_future *f)
 {
-    /* a sweep may have claimed it in between: then the flight's reference is dropped there */
     uint64_t word = atomic_load(&f->word);
-    if (pt_future_claim_word(f, word & ~(uint64_t)0xff)) {
-        unref(f);
+    if (!pt_future_claim_word(f, word)) {
+        return false;
     }
     unref(f);
+    unref(f);
+    return true;
 }
 
 patio_id pt_future_make_id(const patio_future *f)

@@ -77,7 +77,7 @@ static patio_status find_module(search *s, patio_error *err)
                        "no task module %.400s: there is no such file, and none with .so behind it",
                        s->name);
     }
-    if (try_task_path(s) || try_folder(s, ".", 1, "current folder") || try_builtin(s)) {
+    if (try_task_path(s) || try_builtin(s) || try_folder(s, ".", 1, "current folder")) {
         return PATIO_OK;
     }
     return pt_fail(err, PATIO_NOT_FOUND, "registry",

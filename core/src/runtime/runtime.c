@@ -15,21 +15,19 @@ static patio_status set_up_log(patio_runtime *runtime, const patio_runtime_optio
     runtime->log.fn   = options->log;
     runtime->log.self = options->log_self;
     pt_setting setting;
-    if (options->config != NULL && pt_config_find(options->config, "log.level", &setting) &&
-        !pt_log_parse_level(setting.value, &runtime->log.level)) {
-        return pt_fail(err, PATIO_CONFIG, "runtime",
-                       "%s: log.level: \"%s\" is not trace, debug, info, warn, error or off",
-                       setting.origin, setting.value);
+    if (options->config == NULL) {
+        return PATIO_OK;
     }
-    if (options->config != NULL && pt_config_find(options->config, "log.format", &setting)) {
-        runtime->log.json = strcmp(setting.value, "json") == 0;
-        if (!runtime->log.json && strcmp(setting.value, "text") != 0) {
-            return pt_fail(err, PATIO_CONFIG, "runtime",
-                           "%s: log.format: \"%s\" is neither text nor json", setting.origin,
-                           setting.value);
+    patio_option_value *values = NULL;
+    patio_status        st     = pt_config_log(&runtime->mem, options->config, &values, err);
+    if (st == PATIO_OK) {
+        if (pt_config_find(options->config, "log.level", &setting)) {
+            runtime->log.level = (int32_t)values[PT_LOG_LEVEL].number;
         }
+        runtime->log.json = strcmp(values[PT_LOG_FORMAT].text, "json") == 0;
+        pt_options_free(&runtime->mem, pt_log_options, values);
     }
-    return PATIO_OK;
+    return st;
 }
 
 /* plugin_path of the configuration: folders with ':' between them. */

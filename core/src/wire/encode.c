@@ -12,7 +12,7 @@
 static const uint8_t payload_tag[2] = {0xa2, 0x06};
 
 enum {
-    SCRATCH_BYTES      = 2048, /* nodes of small arguments: no allocation */
+    SCRATCH_BYTES      = 2048, /* columns of small arguments: no allocation */
     HEAD_SCRATCH_BYTES = 1024,
     HEAD_FIXED_BYTES   = 96, /* an envelope's numbers, tags and lengths, and its id */
     HEAD_MAX_BYTES     = PT_ENVELOPE_HEAD_MAX - 12, /* without the payload's tag and length */
@@ -190,8 +190,8 @@ patio_status pt_encode_request(const patio_allocator *mem, const pt_request *r,
     pt_payload_plan      plan;
     Patio__V1__Extra     extra;
     Patio__V1__Envelope  envelope;
-    patio__v1__envelope__init(&envelope);
     init_scratch(&arena, mem, scratch, sizeof(scratch), max_bytes);
+    patio__v1__envelope__init(&envelope);
 
     patio_status st = pt_payload_plan_make(&plan, &arena, payload, err);
     if (st == PATIO_OK) {
@@ -251,8 +251,8 @@ patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *r,
     pt_payload_plan      plan;
     Patio__V1__TaskError error;
     Patio__V1__Envelope  envelope;
-    patio__v1__envelope__init(&envelope);
     init_scratch(&arena, mem, scratch, sizeof(scratch), max_bytes);
+    patio__v1__envelope__init(&envelope);
 
     patio_status st = pt_payload_plan_make(&plan, &arena, payload, err);
     if (st == PATIO_OK) {

@@ -136,7 +136,7 @@ patio_status pt_payload_plan_make(pt_payload_plan *plan, pt_arena *arena,
     case PATIO_PAYLOAD_PROTOBUF:
         return plan_message(plan, payload, err);
     case PATIO_PAYLOAD_VALUES: {
-        patio_status st = pt_nodes_from_payload(&plan->values, arena, payload, err);
+        patio_status st = pt_values_from_payload(&plan->values, arena, payload, err);
         if (st != PATIO_OK) {
             return st;
         }
@@ -223,7 +223,7 @@ patio_status pt_encode_values(pt_arena *arena, const patio_payload *payload, pat
                               patio_error *err)
 {
     Patio__V1__Values values;
-    patio_status      st = pt_nodes_from_payload(&values, arena, payload, err);
+    patio_status      st = pt_values_from_payload(&values, arena, payload, err);
     if (st != PATIO_OK) {
         return st;
     }

@@ -20,9 +20,9 @@ patio_status pt_payload_plan_make(pt_payload_plan *plan, pt_arena *arena,
                                   const patio_payload *payload, patio_error *err);
 void         pt_payload_plan_write(const pt_payload_plan *plan, uint8_t *out);
 
-/* Values as nodes in pre-order, and back. */
-patio_status pt_nodes_from_payload(Patio__V1__Values *out, pt_arena *arena,
-                                   const patio_payload *payload, patio_error *err);
+/* Values as columns in pre-order. */
+patio_status pt_values_from_payload(Patio__V1__Values *out, pt_arena *arena,
+                                    const patio_payload *payload, patio_error *err);
 
 /* protobuf-c's allocator over an arena; valid as long as the arena stays where it is. */
 ProtobufCAllocator pt_arena_allocator(pt_arena *arena);

@@ -1,68 +1,100 @@
-/* Trees of values as flat nodes in pre-order, and back: proto/patio/v1/values.proto. */
+/* Trees of values as columns in pre-order, and back: proto/patio/v1/values.proto. */
 #include <string.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "wire/payload.h"
 
-/* ---- tree -> nodes ---- */
+enum {
+    KIND_NULL  = 0,
+    KIND_FALSE = 1,
+    KIND_TRUE  = 2,
+    KIND_INT   = 3,
+    KIND_UINT  = 4,
+    KIND_REAL  = 5,
+    KIND_TEXT  = 6,
+    KIND_BLOB  = 7,
+    KIND_LIST  = 8,
+    KIND_MAP   = 9,
+};
 
-typedef struct writer {
-    Patio__V1__Node  *nodes;
-    Patio__V1__Node **pointers;
-    size_t            used;
-    patio_error      *err;
-} writer;
+/* How many there are of each, or how many have been used. */
+typedef struct columns {
+    size_t kinds;
+    size_t ints;
+    size_t uints;
+    size_t reals;
+    size_t blobs;
+    size_t sizes;
+} columns;
 
-/* How many nodes a value needs; checks everything that can be wrong with it. Recursion is bounded
- * by PATIO_VALUE_DEPTH_MAX. */
-static patio_status measure(const patio_value *v, unsigned depth, size_t *nodes, patio_error *err)
+/* ---- tree -> columns ---- */
+
+static patio_status measure(const patio_value *v, unsigned depth, columns *need, patio_error *err);
+
+static patio_status measure_items(const patio_value *v, unsigned depth, columns *need,
+                                  patio_error *err)
 {
-    *nodes += 1;
+    bool   map   = v->type == PATIO_TYPE_MAP;
+    size_t items = map ? 2 * v->size : v->size;
+    if (depth >= PATIO_VALUE_DEPTH_MAX) {
+        return pt_fail(err, PATIO_INVALID, "values", "lists and maps nest deeper than %u",
+                       PATIO_VALUE_DEPTH_MAX);
+    }
+    if (v->size > UINT32_MAX / 2 || (v->size > 0 && v->as.items == NULL)) {
+        return pt_fail(err, PATIO_INVALID, "values", "%s of %zu items without items",
+                       patio_type_name(v->type), v->size);
+    }
+    for (size_t i = 0; i < items; i++) {
+        if (map && i % 2 == 0 && v->as.items[i].type != PATIO_TYPE_STRING) {
+            return pt_fail(err, PATIO_INVALID, "values", "key %zu of a map is %s, not a string",
+                           i / 2, patio_type_name(v->as.items[i].type));
+        }
+        patio_status st = measure(&v->as.items[i], depth + 1, need, err);
+        if (st != PATIO_OK) {
+            return st;
+        }
+    }
+    return PATIO_OK;
+}
+
+/* What a value needs of each column; checks everything that can be wrong with it. The recursion is
+ * bounded by PATIO_VALUE_DEPTH_MAX. */
+static patio_status measure(const patio_value *v, unsigned depth, columns *need, patio_error *err)
+{
+    need->kinds++;
     switch (v->type) {
     case PATIO_TYPE_NULL:
     case PATIO_TYPE_BOOL:
+        return PATIO_OK;
     case PATIO_TYPE_INT64:
+        need->ints++;
+        return PATIO_OK;
     case PATIO_TYPE_UINT64:
+        need->uints++;
+        return PATIO_OK;
     case PATIO_TYPE_DOUBLE:
+        need->reals++;
         return PATIO_OK;
     case PATIO_TYPE_STRING:
+        need->blobs++;
         if (v->size > 0 && (v->as.string == NULL || !pt_is_utf8(v->as.string, v->size))) {
             return pt_fail(err, PATIO_INVALID, "values",
                            "string of %zu bytes is not UTF-8; use bytes", v->size);
         }
         return PATIO_OK;
     case PATIO_TYPE_BYTES:
+        need->blobs++;
         return v->size == 0 || v->as.bytes != NULL
                    ? PATIO_OK
                    : pt_fail(err, PATIO_INVALID, "values", "bytes have a size but no data");
     case PATIO_TYPE_LIST:
     case PATIO_TYPE_MAP:
-        break;
+        need->sizes++;
+        return measure_items(v, depth, need, err);
     default:
         return pt_fail(err, PATIO_INVALID, "values", "value of unknown type %u", v->type);
     }
-    if (depth >= PATIO_VALUE_DEPTH_MAX) {
-        return pt_fail(err, PATIO_INVALID, "values", "lists and maps nest deeper than %u",
-                       PATIO_VALUE_DEPTH_MAX);
-    }
-    if (v->size > UINT32_MAX || (v->size > 0 && v->as.items == NULL)) {
-        return pt_fail(err, PATIO_INVALID, "values", "%s of %zu items without items",
-                       patio_type_name(v->type), v->size);
-    }
-    bool   map   = v->type == PATIO_TYPE_MAP;
-    size_t items = map ? 2 * v->size : v->size;
-    for (size_t i = 0; i < items; i++) {
-        if (map && i % 2 == 0 && v->as.items[i].type != PATIO_TYPE_STRING) {
-            return pt_fail(err, PATIO_INVALID, "values", "key %zu of a map is %s, not a string",
-                           i / 2, patio_type_name(v->as.items[i].type));
-        }
-        patio_status st = measure(&v->as.items[i], depth + 1, nodes, err);
-        if (st != PATIO_OK) {
-            return st;
-        }
-    }
-    return PATIO_OK;
 }
 
 /* The buffer is only read by the packer. */
@@ -75,154 +107,197 @@ static ProtobufCBinaryData binary(const void *data, size_t size)
     return (ProtobufCBinaryData){.len = size, .data = cast.out};
 }
 
-static void write_value(writer *w, const patio_value *v)
+/* Columns have room for what was measured; their counts say how much is used. */
+static void write_value(Patio__V1__Values *w, const patio_value *v)
 {
-    Patio__V1__Node *node  = &w->nodes[w->used];
-    w->pointers[w->used++] = node;
-    patio__v1__node__init(node);
+    uint8_t kind  = KIND_NULL;
+    size_t  items = 0;
     switch (v->type) {
     case PATIO_TYPE_BOOL:
-        node->kind_case = PATIO__V1__NODE__KIND_BOOLEAN;
-        node->boolean   = v->as.boolean;
+        kind = v->as.boolean ? KIND_TRUE : KIND_FALSE;
         break;
     case PATIO_TYPE_INT64:
-        node->kind_case = PATIO__V1__NODE__KIND_INT;
-        node->int_      = v->as.i64;
+        kind                 = KIND_INT;
+        w->ints[w->n_ints++] = v->as.i64;
         break;
     case PATIO_TYPE_UINT64:
-        node->kind_case = PATIO__V1__NODE__KIND_UINT;
-        node->uint      = v->as.u64;
+        kind                   = KIND_UINT;
+        w->uints[w->n_uints++] = v->as.u64;
         break;
     case PATIO_TYPE_DOUBLE:
-        node->kind_case = PATIO__V1__NODE__KIND_REAL;
-        node->real      = v->as.f64;
+        kind                   = KIND_REAL;
+        w->reals[w->n_reals++] = v->as.f64;
         break;
     case PATIO_TYPE_STRING:
-        node->kind_case = PATIO__V1__NODE__KIND_TEXT;
-        node->text      = binary(v->as.string, v->size);
-        break;
     case PATIO_TYPE_BYTES:
-        node->kind_case = PATIO__V1__NODE__KIND_BLOB;
-        node->blob      = binary(v->as.bytes, v->size);
+        kind                   = v->type == PATIO_TYPE_STRING ? KIND_TEXT : KIND_BLOB;
+        w->blobs[w->n_blobs++] = binary(v->as.bytes, v->size);
         break;
     case PATIO_TYPE_LIST:
-        node->kind_case = PATIO__V1__NODE__KIND_LIST;
-        node->list      = (uint32_t)v->size;
-        for (size_t i = 0; i < v->size; i++) {
-            write_value(w, &v->as.items[i]);
-        }
-        break;
     case PATIO_TYPE_MAP:
-        node->kind_case = PATIO__V1__NODE__KIND_MAP;
-        node->map       = (uint32_t)v->size;
-        for (size_t i = 0; i < 2 * v->size; i++) {
-            write_value(w, &v->as.items[i]);
-        }
+        kind                   = v->type == PATIO_TYPE_LIST ? KIND_LIST : KIND_MAP;
+        items                  = v->type == PATIO_TYPE_LIST ? v->size : 2 * v->size;
+        w->sizes[w->n_sizes++] = (uint32_t)v->size;
         break;
     default:
-        break; /* null: no field set */
+        break;
+    }
+    w->kinds.data[w->kinds.len++] = kind;
+    for (size_t i = 0; i < items; i++) {
+        write_value(w, &v->as.items[i]);
     }
 }
 
-patio_status pt_nodes_from_payload(Patio__V1__Values *out, pt_arena *arena,
-                                   const patio_payload *payload, patio_error *err)
+static void *room(pt_arena *arena, size_t count, size_t size_bytes, bool *failed)
 {
-    patio_value keywords = patio_map(payload->keywords, payload->keyword_count);
-    size_t      count    = 0;
-    if (payload->value_count > 0 && payload->values == NULL) {
-        return pt_fail(err, PATIO_INVALID, "values", "%zu values are promised, but there are none",
+    size_t bytes = 0;
+    if (count == 0 || *failed) {
+        return NULL;
+    }
+    void *p =
+        __builtin_mul_overflow(count, size_bytes, &bytes) ? NULL : pt_arena_alloc(arena, bytes);
+    *failed = p == NULL;
+    return p;
+}
+
+static bool make_room(Patio__V1__Values *w, pt_arena *arena, const columns *need)
+{
+    bool failed   = false;
+    w->kinds.data = room(arena, need->kinds, 1, &failed);
+    w->ints       = room(arena, need->ints, sizeof(*w->ints), &failed);
+    w->uints      = room(arena, need->uints, sizeof(*w->uints), &failed);
+    w->reals      = room(arena, need->reals, sizeof(*w->reals), &failed);
+    w->blobs      = room(arena, need->blobs, sizeof(*w->blobs), &failed);
+    w->sizes      = room(arena, need->sizes, sizeof(*w->sizes), &failed);
+    return !failed;
+}
+
+patio_status pt_values_from_payload(Patio__V1__Values *out, pt_arena *arena,
+                                    const patio_payload *payload, patio_error *err)
+{
+    columns need = {0};
+    if (payload->value_count > UINT32_MAX || payload->keyword_count > UINT32_MAX / 2 ||
+        (payload->value_count > 0 && payload->values == NULL)) {
+        return pt_fail(err, PATIO_INVALID, "values", "%zu arguments without values",
                        payload->value_count);
     }
     for (size_t i = 0; i < payload->value_count; i++) {
-        patio_status st = measure(&payload->values[i], 0, &count, err);
+        patio_status st = measure(&payload->values[i], 0, &need, err);
         if (st != PATIO_OK) {
             return st;
         }
     }
     if (payload->keyword_count > 0) {
-        size_t       head = 0; /* the keywords are a map without a head */
-        patio_status st   = measure(&keywords, 0, &head, err);
+        /* the keywords are a map without a head, and no deeper than an argument */
+        columns      none     = {0};
+        patio_value  keywords = patio_map(payload->keywords, payload->keyword_count);
+        patio_status st =
+            measure_items(&keywords, 0, payload->keywords != NULL ? &need : &none, err);
         if (st != PATIO_OK) {
             return st;
         }
-        count += head - 1;
-    }
-    writer w     = {.err = err};
-    size_t bytes = 0;
-    if (payload->value_count > UINT32_MAX ||
-        __builtin_mul_overflow(count, sizeof(*w.nodes) + sizeof(*w.pointers), &bytes)) {
-        return pt_fail(err, PATIO_TOO_LARGE, "values", "%zu values are too many", count);
-    }
-    w.nodes = pt_arena_alloc(arena, bytes);
-    if (w.nodes == NULL) {
-        return pt_arena_fail(arena, "values", "encoding", err);
-    }
-    w.pointers = (Patio__V1__Node **)(void *)(w.nodes + count);
-    for (size_t i = 0; i < payload->value_count; i++) {
-        write_value(&w, &payload->values[i]);
-    }
-    for (size_t i = 0; i < 2 * payload->keyword_count; i++) {
-        write_value(&w, &payload->keywords[i]);
     }
     patio__v1__values__init(out);
-    out->n_nodes    = count;
-    out->nodes      = w.pointers;
+    if (!make_room(out, arena, &need)) {
+        return pt_arena_fail(arena, "values", "encoding", err);
+    }
+    for (size_t i = 0; i < payload->value_count; i++) {
+        write_value(out, &payload->values[i]);
+    }
+    for (size_t i = 0; i < 2 * payload->keyword_count; i++) {
+        write_value(out, &payload->keywords[i]);
+    }
     out->positional = (uint32_t)payload->value_count;
     out->keyword    = (uint32_t)payload->keyword_count;
     return PATIO_OK;
 }
 
-/* ---- nodes -> tree ---- */
+/* ---- columns -> tree ---- */
 
 typedef struct reader {
-    Patio__V1__Node **nodes;
-    size_t            count;
-    size_t            used;
-    pt_arena         *arena;
-    patio_error      *err;
+    const Patio__V1__Values *in;
+    columns                  used;
+    patio_value             *free; /* values not given out yet: as many as there are kinds */
+    size_t                   left;
+    patio_error             *err;
 } reader;
+
+static patio_status broken(reader *r, const char *column)
+{
+    return pt_fail(r->err, PATIO_PROTOCOL, "values", "%s end early", column);
+}
 
 static patio_status read_items(reader *r, uint64_t items, bool keys, unsigned depth,
                                const patio_value **out);
 
+static patio_status read_blob(reader *r, bool text, patio_value *out)
+{
+    if (r->used.blobs >= r->in->n_blobs) {
+        return broken(r, "blobs");
+    }
+    const ProtobufCBinaryData *b = &r->in->blobs[r->used.blobs++];
+    if (!text) {
+        *out = patio_blob(b->data, b->len);
+        return PATIO_OK;
+    }
+    *out = patio_string_n(b->len > 0 ? (const char *)b->data : "", b->len);
+    return pt_is_utf8(out->as.string, out->size)
+               ? PATIO_OK
+               : pt_fail(r->err, PATIO_PROTOCOL, "values", "text of %zu bytes is not UTF-8",
+                         out->size);
+}
+
+static patio_status read_list(reader *r, bool map, unsigned depth, patio_value *out)
+{
+    if (r->used.sizes >= r->in->n_sizes) {
+        return broken(r, "sizes");
+    }
+    uint32_t size = r->in->sizes[r->used.sizes++];
+    *out          = map ? patio_map(NULL, size) : patio_list(NULL, size);
+    return read_items(r, map ? 2 * (uint64_t)size : size, map, depth + 1, &out->as.items);
+}
+
 static patio_status read_value(reader *r, unsigned depth, patio_value *out)
 {
-    const Patio__V1__Node *node = r->nodes[r->used++];
-    switch (node->kind_case) {
-    case PATIO__V1__NODE__KIND_BOOLEAN:
-        *out = patio_bool(node->boolean != 0);
-        return PATIO_OK;
-    case PATIO__V1__NODE__KIND_INT:
-        *out = patio_int(node->int_);
-        return PATIO_OK;
-    case PATIO__V1__NODE__KIND_UINT:
-        *out = patio_uint(node->uint);
-        return PATIO_OK;
-    case PATIO__V1__NODE__KIND_REAL:
-        *out = patio_double(node->real);
-        return PATIO_OK;
-    case PATIO__V1__NODE__KIND_TEXT:
-        *out = node->text.len > 0 ? patio_string_n((const char *)node->text.data, node->text.len)
-                                  : patio_string_n("", 0);
-        if (!pt_is_utf8(out->as.string, out->size)) {
-            return pt_fail(r->err, PATIO_PROTOCOL, "values", "text of %zu bytes is not UTF-8",
-                           out->size);
-        }
-        return PATIO_OK;
-    case PATIO__V1__NODE__KIND_BLOB:
-        *out = patio_blob(node->blob.data, node->blob.len);
-        return PATIO_OK;
-    case PATIO__V1__NODE__KIND_LIST:
-        *out = patio_list(NULL, node->list);
-        return read_items(r, node->list, false, depth + 1, &out->as.items);
-    case PATIO__V1__NODE__KIND_MAP:
-        *out = patio_map(NULL, node->map);
-        return read_items(r, 2 * (uint64_t)node->map, true, depth + 1, &out->as.items);
-    case PATIO__V1__NODE__KIND__NOT_SET:
-    case _PATIO__V1__NODE__KIND__CASE_IS_INT_SIZE:
-    default:
+    const Patio__V1__Values *in = r->in;
+    if (r->used.kinds >= in->kinds.len) {
+        return broken(r, "values");
+    }
+    uint8_t kind = in->kinds.data[r->used.kinds++];
+    switch (kind) {
+    case KIND_NULL:
         *out = patio_null();
         return PATIO_OK;
+    case KIND_FALSE:
+    case KIND_TRUE:
+        *out = patio_bool(kind == KIND_TRUE);
+        return PATIO_OK;
+    case KIND_INT:
+        if (r->used.ints >= in->n_ints) {
+            return broken(r, "ints");
+        }
+        *out = patio_int(in->ints[r->used.ints++]);
+        return PATIO_OK;
+    case KIND_UINT:
+        if (r->used.uints >= in->n_uints) {
+            return broken(r, "uints");
+        }
+        *out = patio_uint(in->uints[r->used.uints++]);
+        return PATIO_OK;
+    case KIND_REAL:
+        if (r->used.reals >= in->n_reals) {
+            return broken(r, "reals");
+        }
+        *out = patio_double(in->reals[r->used.reals++]);
+        return PATIO_OK;
+    case KIND_TEXT:
+    case KIND_BLOB:
+        return read_blob(r, kind == KIND_TEXT, out);
+    case KIND_LIST:
+    case KIND_MAP:
+        return read_list(r, kind == KIND_MAP, depth, out);
+    default:
+        return pt_fail(r->err, PATIO_PROTOCOL, "values", "value of unknown kind %u", kind);
     }
 }
 
@@ -233,23 +308,19 @@ static patio_status read_items(reader *r, uint64_t items, bool keys, unsigned de
         return pt_fail(r->err, PATIO_PROTOCOL, "values", "lists and maps nest deeper than %u",
                        PATIO_VALUE_DEPTH_MAX);
     }
-    if (items > r->count - r->used) {
+    if (items > r->left) {
         return pt_fail(r->err, PATIO_PROTOCOL, "values",
-                       "a list or map promises %llu values where %zu are left",
-                       (unsigned long long)items, r->count - r->used);
+                       "%llu values are promised where %zu are left", (unsigned long long)items,
+                       r->left);
     }
+    *out = NULL;
     if (items == 0) {
-        *out = NULL;
         return PATIO_OK;
     }
-    patio_value *values = pt_arena_alloc(r->arena, (size_t)items * sizeof(*values));
-    if (values == NULL) {
-        return pt_arena_fail(r->arena, "values", "decoding", r->err);
-    }
+    patio_value *values = r->free;
+    r->free += items;
+    r->left -= (size_t)items;
     for (size_t i = 0; i < items; i++) {
-        if (r->used >= r->count) {
-            return pt_fail(r->err, PATIO_PROTOCOL, "values", "values end early");
-        }
         patio_status st = read_value(r, depth, &values[i]);
         if (st != PATIO_OK) {
             return st;
@@ -262,32 +333,54 @@ static patio_status read_items(reader *r, uint64_t items, bool keys, unsigned de
     return PATIO_OK;
 }
 
+static bool all_used(const reader *r)
+{
+    const Patio__V1__Values *in = r->in;
+    return r->used.kinds == in->kinds.len && r->used.ints == in->n_ints &&
+           r->used.uints == in->n_uints && r->used.reals == in->n_reals &&
+           r->used.blobs == in->n_blobs && r->used.sizes == in->n_sizes;
+}
+
+static patio_status read_tree(reader *r, pt_values *out)
+{
+    pt_values    v  = {.count = r->in->positional, .keywords = patio_map(NULL, r->in->keyword)};
+    patio_status st = read_items(r, v.count, false, 0, &v.positional);
+    if (st == PATIO_OK) {
+        /* a map like any other: it counts for the depth, as when it is written */
+        st = read_items(r, 2 * (uint64_t)v.keywords.size, true, 1, &v.keywords.as.items);
+    }
+    if (st == PATIO_OK && !all_used(r)) {
+        st = pt_fail(r->err, PATIO_PROTOCOL, "values", "some values belong to nothing");
+    }
+    if (st == PATIO_OK) {
+        *out = v;
+    }
+    return st;
+}
+
 patio_status pt_decode_values(pt_arena *arena, patio_bytes bytes, pt_values *out, patio_error *err)
 {
-    ProtobufCMessage *message = NULL;
-    patio_status      st =
-        pt_unpack(arena, &patio__v1__values__descriptor, bytes, "values", &message, err);
-    if (st != PATIO_OK) {
-        return st;
-    }
-    const Patio__V1__Values *values = (const Patio__V1__Values *)(const void *)message;
+    static const Patio__V1__Values nothing = {.kinds = {0}};
 
-    reader    r = {.nodes = values->nodes, .count = values->n_nodes, .arena = arena, .err = err};
-    pt_values v = {.count = values->positional};
-    st          = read_items(&r, values->positional, false, 0, &v.positional);
-    if (st != PATIO_OK) {
-        return st;
+    const Patio__V1__Values *in      = &nothing;
+    ProtobufCMessage        *message = NULL;
+    if (bytes.size > 0) {
+        patio_status st =
+            pt_unpack(arena, &patio__v1__values__descriptor, bytes, "values", &message, err);
+        if (st != PATIO_OK) {
+            return st;
+        }
+        in = (const Patio__V1__Values *)(const void *)message;
     }
-    v.keywords = patio_map(NULL, values->keyword);
-    /* a map like any other: it counts for the depth, as when it is written */
-    st = read_items(&r, 2 * (uint64_t)values->keyword, true, 1, &v.keywords.as.items);
-    if (st != PATIO_OK) {
-        return st;
+    reader r = {.in = in, .left = in->kinds.len, .err = err};
+    if (r.left > SIZE_MAX / sizeof(*r.free)) {
+        return pt_fail(err, PATIO_TOO_LARGE, "values", "%zu values are too many", r.left);
     }
-    if (r.used != r.count) {
-        return pt_fail(err, PATIO_PROTOCOL, "values", "%zu values belong to nothing",
-                       r.count - r.used);
+    if (r.left > 0) {
+        r.free = pt_arena_alloc(arena, r.left * sizeof(*r.free));
+        if (r.free == NULL) {
+            return pt_arena_fail(arena, "values", "decoding", err);
+        }
     }
-    *out = v;
-    return PATIO_OK;
+    return read_tree(&r, out);
 }

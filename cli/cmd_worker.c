@@ -1,0 +1,160 @@
+/* cmd_worker.c: `patio worker`: run tasks until SIGTERM or SIGINT, then drain. */
+#include <string.h>
+#include <unistd.h>
+
+#include <patio/transport.h>
+
+#include "commands.h"
+#include "exits.h"
+#include "parse.h"
+#include "session.h"
+#include "signals.h"
+
+enum {
+    KEY_DRAIN_TIMEOUT = 0x200,
+    LINK_CHECK_MS     = 1000,
+};
+
+static const struct argp_option options[] = {
+    {"drain-timeout", KEY_DRAIN_TIMEOUT, "TIME", 0,
+     "How long running tasks may go on after a signal: 25s, 2min ... (default 25s)", 2},
+    {0},
+};
+
+static const char doc[] =
+    "Run tasks of one or more task modules until SIGTERM or SIGINT arrives."
+    "\v"
+    "On the first signal the worker takes nothing new, gives back what has not started, and lets "
+    "running tasks finish. It exits with 0 when all of them did, with 8 when some were still "
+    "running at the end of the drain timeout. A second signal ends it at once, with 130.\n"
+    "\n"
+    "  patio worker -b memory:// -m ./tasks.so -j 4\n\n"
+    "  patio worker -f patio.yaml --log-format json\n"
+    "\n"
+    "Environment, then the files of -f, then the command line: later ones win. "
+    "`patio help exit-codes` lists all exit codes.";
+
+static error_t parse(int key, char *marked, struct argp_state *state)
+{
+    cli_options *common = state->input;
+    const char  *arg    = cli_unmark(marked);
+    uint64_t     ms;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = common;
+        state->child_inputs[1] = common;
+        return 0;
+    case KEY_DRAIN_TIMEOUT:
+        if (!cli_parse_duration(arg, &ms)) {
+            argp_error(state, "--drain-timeout wants a time such as 25s or 2min, not \"%s\"", arg);
+        }
+        cli_options_set(common, "drain_timeout_ms", arg, "--drain-timeout on the command line");
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument \"%s\"; -b and -m take one value each time", arg);
+        return EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static patio_broker_stats read_stats(const cli_session *session)
+{
+    patio_broker_stats stats = {PATIO_SIZED(patio_broker_stats)};
+    patio_broker_get_stats(session->broker, &stats);
+    return stats;
+}
+
+static void log_ready(const cli_session *session)
+{
+    cli_session_log(session, PATIO_LOG_INFO,
+                    "ready: project \"%s\", transport %s, executor %s, %zu tasks, pid %ld",
+                    patio_broker_project(session->broker), patio_broker_transport(session->broker),
+                    patio_broker_executor(session->broker), patio_registry_count(session->registry),
+                    (long)getpid());
+}
+
+/* Work until a signal comes, or until the transport gives up for good, which waiting cannot heal.
+ */
+static int wait_for_end(const cli_session *session)
+{
+    for (;;) {
+        int number = cli_signals_wait(LINK_CHECK_MS);
+        if (number != 0) {
+            cli_session_log(session, PATIO_LOG_INFO,
+                            "SIG%s: draining for up to %llu ms, %llu tasks are running",
+                            sigabbrev_np(number), (unsigned long long)cli_session_drain_ms(session),
+                            (unsigned long long)read_stats(session).tasks_running);
+            return CLI_EXIT_OK;
+        }
+        if (read_stats(session).link == PATIO_LINK_DOWN) {
+            cli_session_log(session, PATIO_LOG_ERROR,
+                            "transport %s has given up, as the log says above; draining",
+                            patio_broker_transport(session->broker));
+            return CLI_EXIT_UNREACHABLE;
+        }
+    }
+}
+
+static int drain(const cli_session *session)
+{
+    patio_error        err = PATIO_ERROR_INIT;
+    patio_status       st = patio_broker_stop(session->broker, cli_session_drain_ms(session), &err);
+    patio_broker_stats stats = read_stats(session);
+    if (st == PATIO_TIMEOUT) {
+        cli_session_log(
+            session, PATIO_LOG_WARN,
+            "drain timeout passed: tasks still running and left to another worker: %llu",
+            (unsigned long long)stats.tasks_running);
+        return CLI_EXIT_DRAIN;
+    }
+    if (st != PATIO_OK) {
+        return cli_fail("drain", st, &err);
+    }
+    cli_session_log(session, PATIO_LOG_INFO, "drained: %llu tasks ok, %llu failed, %llu given back",
+                    (unsigned long long)stats.tasks_ok, (unsigned long long)stats.tasks_failed,
+                    (unsigned long long)stats.tasks_returned);
+    return CLI_EXIT_OK;
+}
+
+static int run(cli_session *session)
+{
+    if (session->registry == NULL || patio_registry_count(session->registry) == 0) {
+        return cli_usage("worker", "there are no tasks to run: give -m TASKS.so, or write "
+                                   "\"modules:\" into a file for -f");
+    }
+    int code = cli_session_start(session);
+    if (code != CLI_EXIT_OK) {
+        return code;
+    }
+    log_ready(session);
+    code           = wait_for_end(session);
+    int drain_code = drain(session);
+    if (drain_code == CLI_EXIT_DRAIN) {
+        /* Threads cannot be killed, and closing would wait for them: leave without. */
+        _exit(drain_code);
+    }
+    return code != CLI_EXIT_OK ? code : drain_code;
+}
+
+int cmd_worker(int argc, char **argv)
+{
+    static const struct argp_child children[] = {
+        {&cli_broker_argp, 0, NULL, 0}, {&cli_config_argp, 0, "Configuration:", 10}, {0}};
+    static const struct argp parser = {options, parse, NULL, doc, children, NULL, NULL};
+
+    cli_options common = {0};
+    cli_mark_numbers(argc, argv);
+    (void)argp_parse(&parser, argc, argv, 0, NULL, &common);
+    cli_session session = {0};
+    int         code    = CLI_EXIT_INTERNAL;
+    if (cli_signals_start()) {
+        code = cli_session_prepare(&session, "worker", &common, NULL);
+    }
+    if (code == CLI_EXIT_OK) {
+        code = run(&session);
+    }
+    cli_session_close(&session);
+    cli_options_fini(&common);
+    return code;
+}

@@ -1,0 +1,36 @@
+/* commands.h: the subcommands of patio. To add one: a row here and a file cmd_<name>.c. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+/* X(name, summary); the function is cmd_<name>. */
+#define CLI_COMMANDS(X)                                                                            \
+    X(worker, "run tasks until it is told to stop")                                                \
+    X(call, "call a task, wait for its result and print it")                                       \
+    X(send, "hand over a task and print its id, without waiting")                                  \
+    X(plugins, "list the transports and executors that are installed")                             \
+    X(describe, "show the options of a plugin, or the tasks of a module")                          \
+    X(bench, "measure calls and sends, beside what the machine itself can do")                     \
+    X(help, "explain a command, the exit codes or the statuses")
+
+/* Run one subcommand. argv[0] is "patio <name>", so that usage texts name it. Returns the exit code
+ * (exits.h). */
+#define CLI_X(name, summary) int cmd_##name(int argc, char **argv);
+CLI_COMMANDS(CLI_X)
+#undef CLI_X
+
+typedef struct cli_command {
+    const char *name;
+    const char *title; /* "patio worker" */
+    const char *summary;
+    int (*run)(int argc, char **argv);
+} cli_command;
+
+/* Every command; ends with a NULL name. */
+extern const cli_command cli_commands[];
+
+/* By name; NULL if there is none. */
+const cli_command *cli_command_find(const char *name);
+/* Say on standard error that there is no such command, and which one is near. */
+void cli_command_unknown(const char *name);
+
+#endif

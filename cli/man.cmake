@@ -1,0 +1,41 @@
+# Man pages are made from --help, so they say what the command says.
+find_program(HELP2MAN help2man)
+if(NOT HELP2MAN OR CMAKE_CROSSCOMPILING)
+  message(STATUS "patio: no man pages (help2man is missing, or the command cannot run here)")
+  return()
+endif()
+
+# patio_man_page(<page> <one line> <option that prints the help>)
+function(patio_man_page page line option)
+  set(extra ${CMAKE_CURRENT_BINARY_DIR}/${page}.h2m)
+  file(CONFIGURE OUTPUT ${extra} CONTENT [=[
+[name]
+@page@ \- @line@
+
+[see also]
+.BR patio (1),
+.BR patio-worker (1),
+.BR patio-call (1),
+.BR patio-send (1),
+.BR patio-plugins (1),
+.BR patio-describe (1),
+.BR patio-bench (1)
+]=] @ONLY)
+  set(out ${CMAKE_CURRENT_BINARY_DIR}/${page}.1)
+  add_custom_command(OUTPUT ${out}
+    COMMAND ${HELP2MAN} --no-info --include=${extra} --version-string=${PROJECT_VERSION}
+            "--help-option=${option}" --output=${out} $<TARGET_FILE:patio_cli>
+    DEPENDS patio_cli ${extra} COMMENT "Writing ${page}.1" VERBATIM)
+  set_property(GLOBAL APPEND PROPERTY patio_man_pages ${out})
+endfunction()
+
+patio_man_page(patio "distributed task execution" "--help")
+patio_man_page(patio-worker "run tasks until it is told to stop" "worker --help")
+patio_man_page(patio-call "call a task, wait for its result and print it" "call --help")
+patio_man_page(patio-send "hand over a task and print its id" "send --help")
+patio_man_page(patio-plugins "list installed transports and executors" "plugins --help")
+patio_man_page(patio-describe "show the options of a plugin, or the tasks of a module" "describe --help")
+patio_man_page(patio-bench "measure calls and sends" "bench --help")
+get_property(man_pages GLOBAL PROPERTY patio_man_pages)
+add_custom_target(patio_man ALL DEPENDS ${man_pages})
+install(FILES ${man_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)

@@ -1,0 +1,13 @@
+/* signals.h: the first SIGTERM or SIGINT is news for the program, the second ends it at once. */
+#ifndef CLI_SIGNALS_H
+#define CLI_SIGNALS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Before any other thread is started: all of them inherit the blocked signals. */
+bool cli_signals_start(void);
+/* The number of the first signal, or 0 after timeout_ms without one. */
+int cli_signals_wait(uint32_t timeout_ms);
+
+#endif

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# What is installed, what of it is broken, and what it can do.
+. "$(dirname "$0")/lib.sh"
+
+run plugins
+expect_code 0
+expect_out_has "KIND"
+grep -qE '^transport +memory +[0-9.]+ +1\.[0-9]+ +/.*memory\.so +' "$scratch/out" ||
+    complain "no row of memory" "$out"
+run plugins --json
+expect_code 0
+expect_out_has '"name": "memory"'
+expect_out_has '"problem": null'
+
+mkdir -p broken/transports
+echo "no library" >broken/transports/rotten.so
+run plugins --plugin-path "$scratch/broken"
+expect_code 0
+grep -qE '^transport +rotten .*broken \([A-Z]+\): ' "$scratch/out" || complain "rotten is missing" "$out"
+run plugins --plugin-path "$scratch/broken" --json
+expect_out_has '"name": "rotten"'
+run describe transport rotten --plugin-path "$scratch/broken"
+expect_code 2
+expect_err_has "rotten"
+
+run describe transport memory
+expect_code 0
+expect_out_has "transport memory"
+expect_out_has "Capabilities:"
+expect_out_has "Options:"
+run describe transport memory --json
+expect_code 0
+expect_out_has '"capabilities"'
+expect_out_has '"options"'
+run describe transport memroy
+expect_code 2
+expect_err_has "memory"
+
+run describe tasks -m demo
+expect_code 0
+for task in mul div sub pow echo sleep fail crash retry; do
+    grep -q "^$task " "$scratch/out" || complain "task $task is missing" "$out"
+done
+run describe tasks -m demo --json
+expect_code 0
+expect_out_has '"name": "mul"'
+expect_out_has '"ack": "on_done"'
+
+finish
