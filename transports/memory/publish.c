@@ -154,7 +154,7 @@ patio_status memory_cancel(patio_transport *t, const char *name, const patio_id 
     uint64_t timer = 0;
     if (e != NULL && e->state == ENTRY_LEASED) {
         outcome = PATIO_CANCEL_TOLD;
-        if (!e->told && !e->holder->closed) {
+        if (!e->told && e->holder->instance->running) {
             e->told = true;
             tag     = e->tag;
             holder  = e->holder->instance;

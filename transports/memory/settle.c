@@ -24,7 +24,8 @@ static void keep_dead(patio_transport *t, entry *e, aftermath *after)
     queue *q = e->lane->queue;
     if (t->max_dead == 0) {
         after->lost++;
-        after->body = e->body;
+        after->body  = e->body;
+        after->cause = e->cause;
         hub_entry_free(q->hub, e);
         return;
     }

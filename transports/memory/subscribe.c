@@ -91,6 +91,23 @@ patio_status memory_subscribe(patio_transport *t, const patio_subscription *in, 
     return PATIO_OK;
 }
 
+static void close_subscription(subscription *s)
+{
+    forget_routes(s);
+    s->closed = true;
+    s->credit = 0;
+}
+
+void memory_unsubscribe_all(patio_transport *t)
+{
+    for (queue *q = t->hub->queues; q != NULL; q = q->next) {
+        subscription *s = find(q, t);
+        if (s != NULL) {
+            close_subscription(s);
+        }
+    }
+}
+
 patio_status memory_unsubscribe(patio_transport *t, const char *name, patio_error *err)
 {
     hub *h = t->hub;
@@ -99,9 +116,7 @@ patio_status memory_unsubscribe(patio_transport *t, const char *name, patio_erro
     subscription *s     = q != NULL ? find(q, t) : NULL;
     bool          found = s != NULL && !s->closed;
     if (found) {
-        forget_routes(s);
-        s->closed = true;
-        s->credit = 0;
+        close_subscription(s);
     }
     pthread_mutex_unlock(&h->lock);
     return found ? PATIO_OK

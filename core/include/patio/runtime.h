@@ -23,7 +23,7 @@ typedef struct patio_allocator {
     void (*free)(void *self, void *pointer);
 } patio_allocator;
 
-/* One finished line. Borrowed; from any thread, also several at once. task_id is "" outside tasks. */
+/* One finished line. Borrowed; any thread, also several at once. */
 typedef struct patio_log_line {
     uint32_t    struct_size;
     int32_t     level;
@@ -78,9 +78,8 @@ PATIO_API PATIO_CHECKED patio_status patio_runtime_plugins(patio_runtime        
                                                            patio_plugin_visit_fn visit, void *arg,
                                                            patio_error *err);
 /* Load one plugin and visit it. kind: "transport" or "executor". */
-PATIO_API PATIO_CHECKED patio_status patio_runtime_describe(patio_runtime        *runtime,
-                                                            const char           *kind,
-                                                            const char           *name,
+PATIO_API PATIO_CHECKED patio_status patio_runtime_describe(patio_runtime *runtime,
+                                                            const char *kind, const char *name,
                                                             patio_plugin_visit_fn visit, void *arg,
                                                             patio_error *err);
 

@@ -58,7 +58,7 @@ static void add_time(line *out)
     char            text[32];
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+    (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
     add(out, "%s.%03ldZ", text, now.tv_nsec / 1000000);
 }
 

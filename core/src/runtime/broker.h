@@ -4,7 +4,7 @@
  *   broker_make.c   configuration -> plugins, options, routes
  *   broker_life.c   start, stop, join
  *   broker_event.c  what the transport says to the caller's side
- *   call.c          the caller's way out;  future_*.c  waiting and reading
+ *   call.c          the caller's way out;  future_*.c  waiting and reading;  callback.c
  *   worker.c        the worker's way: delivery -> job -> settlement
  *   run.c           one run of one task;  context.c  what the task sees
  */
@@ -147,6 +147,7 @@ struct patio_broker {
     pt_job  *deferred; /* to be settled outside of `delivered` */
     uint64_t defer_timer;
     uint64_t sweep_timer;
+    uint64_t owed_timer; /* see callback.c */
 
     /* written by callers, and by workers: apart, so that they do not share a cache line */
     _Alignas(64) pt_stack free_jobs;

@@ -151,6 +151,7 @@ static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
     (void)pt_timers_cancel(b->runtime->timers, sweep_timer);
     (void)pt_timers_cancel(b->runtime->timers, defer_timer);
     pt_futures_fail_all(&b->futures, PATIO_CANCELLED, "the broker was stopped");
+    pt_callbacks_pay(b);
     return st != PATIO_OK ? st : flushed;
 }
 

@@ -260,11 +260,14 @@ static patio_status make_routes(patio_broker *b, const patio_config *config, pat
     if (b->routes == NULL || b->executors == NULL) {
         return pt_no_memory(err, "broker");
     }
-    b->route_count            = count;
-    const char  *default_name = patio_config_get(config, "executor.name");
-    pt_executor *by_default   = NULL;
-    patio_status st =
-        need_executor(b, config, default_name != NULL ? default_name : "thread", &by_default, err);
+    b->route_count          = count;
+    pt_setting   name       = {.value = "thread"};
+    pt_executor *by_default = NULL;
+    (void)pt_config_find(config, "executor.name", &name);
+    patio_status st = need_executor(b, config, name.value, &by_default, err);
+    if (by_default == NULL) {
+        return pt_error_at(err, st, name.origin);
+    }
     for (size_t i = 0; i < count && st == PATIO_OK; i++) {
         pt_route *route = &b->routes[i];
         route->task     = pt_registry_task(b->registry, i);
@@ -452,6 +455,7 @@ void patio_broker_destroy(patio_broker *b)
         /* threads cannot be killed: wait for tasks that still run */
         while (patio_broker_stop(b, 1000, NULL) == PATIO_TIMEOUT) {
         }
+        pt_callbacks_pay(b);
     }
     for (size_t i = 0; i < b->executor_count; i++) {
         b->executors[i].plugin->ops.destroy(b->executors[i].instance);

@@ -35,10 +35,18 @@ static void fill_error(pt_reading *r)
         .type    = r->reply.error_type,
         .message = r->reply.error_message,
     };
-    if (r->reply.error_details.size > 0 &&
-        pt_decode_values(&r->arena, r->reply.error_details, &details, NULL) == PATIO_OK &&
-        details.count > 0) {
+    if (r->reply.error_details.size == 0 ||
+        pt_decode_values(&r->arena, r->reply.error_details, &details, NULL) != PATIO_OK) {
+        return;
+    }
+    if (details.count > 0) {
         r->error.details = &details.positional[0];
+    } else if (details.keywords.size > 0) {
+        patio_value *map = pt_arena_alloc(&r->arena, sizeof(*map));
+        if (map != NULL) {
+            *map             = details.keywords;
+            r->error.details = map;
+        }
     }
 }
 

@@ -98,6 +98,10 @@ void pt_worker_fini(patio_broker *b)
         pt_free(&b->mem, (void *)(uintptr_t)b->queues[i].tasks);
     }
     pt_free(&b->mem, b->queues);
+    for (uint32_t i = 0; i < b->job_count; i++) {
+        /* one that came while the broker stopped was never settled: it is with the transport */
+        pt_buf_drop(b->jobs[i].base.request);
+    }
     pt_free(&b->mem, b->jobs);
 }
 
@@ -207,6 +211,10 @@ static void settle_outcome(pt_job *job, const patio_outcome *out)
     default:
         if (out->status == PATIO_TASK_FAILED) {
             settle_failure(job, "failed", out);
+        } else if (out->status == PATIO_CANCELLED) {
+            /* its caller gave it up before it was started: nothing died */
+            s.verdict = PATIO_ACK;
+            settle(b, job->tag, &s);
         } else {
             reject(job, out->status == PATIO_TIMEOUT ? "expired" : "undecodable", out);
         }
@@ -404,7 +412,7 @@ static void run_job(patio_job *base, patio_outcome *out)
     patio_broker *b   = job->broker;
 
     pt_run run = {
-        .mem              = &b->mem,
+        .mem              = &b->runtime->mem, /* the reply may outlive this broker */
         .log              = &b->runtime->log,
         .broker           = b,
         .task             = job->route->task,
