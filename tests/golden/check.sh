@@ -117,6 +117,17 @@ for hex in *.hex; do
     fi
     count=$((count + 1))
 done
+
+# The bytes of docs/protocol.md: each line's digits up to its words, of one code block.
+documented() {
+    awk -v wanted="$1" '
+        /^```/ { if (inside && hex == wanted) found = 1; inside = !inside; hex = ""; next }
+        inside { for (i = 1; i <= NF && $i ~ /^[0-9a-f][0-9a-f]$/; i++) hex = hex $i }
+        END { exit !found }' ../../docs/protocol.md
+}
+for name in call_ints reply_int; do
+    documented "$(tr -d '\n' <$name.hex)" || complain "$name: docs/protocol.md shows other bytes"
+done
 if [ "$wrong" -gt 0 ]; then
     echo "golden: $wrong disagreements in $count vectors"
     exit 1
