@@ -199,7 +199,7 @@ patio_status pt_values_from_payload(Patio__V1__Values *out, pt_arena *arena,
     }
     patio__v1__values__init(out);
     if (!make_room(out, arena, &need)) {
-        return pt_no_memory(err, "values");
+        return pt_arena_fail(arena, "values", "encoding", err);
     }
     for (size_t i = 0; i < payload->value_count; i++) {
         write_value(out, &payload->values[i]);
@@ -227,7 +227,7 @@ static patio_status broken(reader *r, const char *column)
     return pt_fail(r->err, PATIO_PROTOCOL, "values", "%s end early", column);
 }
 
-static patio_status read_items(reader *r, size_t items, bool keys, unsigned depth,
+static patio_status read_items(reader *r, uint64_t items, bool keys, unsigned depth,
                                const patio_value **out);
 
 static patio_status read_blob(reader *r, bool text, patio_value *out)
@@ -252,9 +252,9 @@ static patio_status read_list(reader *r, bool map, unsigned depth, patio_value *
     if (r->used.sizes >= r->in->n_sizes) {
         return broken(r, "sizes");
     }
-    size_t size = r->in->sizes[r->used.sizes++];
-    *out        = map ? patio_map(NULL, size) : patio_list(NULL, size);
-    return read_items(r, map ? 2 * size : size, map, depth + 1, &out->as.items);
+    uint32_t size = r->in->sizes[r->used.sizes++];
+    *out          = map ? patio_map(NULL, size) : patio_list(NULL, size);
+    return read_items(r, map ? 2 * (uint64_t)size : size, map, depth + 1, &out->as.items);
 }
 
 static patio_status read_value(reader *r, unsigned depth, patio_value *out)
@@ -301,7 +301,7 @@ static patio_status read_value(reader *r, unsigned depth, patio_value *out)
     }
 }
 
-static patio_status read_items(reader *r, size_t items, bool keys, unsigned depth,
+static patio_status read_items(reader *r, uint64_t items, bool keys, unsigned depth,
                                const patio_value **out)
 {
     if (depth > PATIO_VALUE_DEPTH_MAX) {
@@ -310,11 +310,16 @@ static patio_status read_items(reader *r, size_t items, bool keys, unsigned dept
     }
     if (items > r->left) {
         return pt_fail(r->err, PATIO_PROTOCOL, "values",
-                       "%zu values are promised where %zu are left", items, r->left);
+                       "%llu values are promised where %zu are left", (unsigned long long)items,
+                       r->left);
+    }
+    *out = NULL;
+    if (items == 0) {
+        return PATIO_OK;
     }
     patio_value *values = r->free;
     r->free += items;
-    r->left -= items;
+    r->left -= (size_t)items;
     for (size_t i = 0; i < items; i++) {
         patio_status st = read_value(r, depth, &values[i]);
         if (st != PATIO_OK) {
@@ -324,7 +329,7 @@ static patio_status read_items(reader *r, size_t items, bool keys, unsigned dept
             return pt_fail(r->err, PATIO_PROTOCOL, "values", "a map has a key that is not text");
         }
     }
-    *out = items > 0 ? values : NULL;
+    *out = values;
     return PATIO_OK;
 }
 
@@ -341,7 +346,8 @@ static patio_status read_tree(reader *r, pt_values *out)
     pt_values    v  = {.count = r->in->positional, .keywords = patio_map(NULL, r->in->keyword)};
     patio_status st = read_items(r, v.count, false, 0, &v.positional);
     if (st == PATIO_OK) {
-        st = read_items(r, 2 * v.keywords.size, true, 0, &v.keywords.as.items);
+        /* a map like any other: it counts for the depth, as when it is written */
+        st = read_items(r, 2 * (uint64_t)v.keywords.size, true, 1, &v.keywords.as.items);
     }
     if (st == PATIO_OK && !all_used(r)) {
         st = pt_fail(r->err, PATIO_PROTOCOL, "values", "some values belong to nothing");
@@ -356,22 +362,24 @@ patio_status pt_decode_values(pt_arena *arena, patio_bytes bytes, pt_values *out
 {
     static const Patio__V1__Values nothing = {.kinds = {0}};
 
-    const Patio__V1__Values *in = &nothing;
+    const Patio__V1__Values *in      = &nothing;
+    ProtobufCMessage        *message = NULL;
     if (bytes.size > 0) {
-        ProtobufCAllocator allocator = pt_arena_allocator(arena);
-        in = patio__v1__values__unpack(&allocator, bytes.size, bytes.data);
-    }
-    if (in == NULL) {
-        return pt_fail(err, PATIO_PROTOCOL, "values",
-                       "%zu bytes are not patio.v1.Values, or need more memory than the budget",
-                       bytes.size);
+        patio_status st =
+            pt_unpack(arena, &patio__v1__values__descriptor, bytes, "values", &message, err);
+        if (st != PATIO_OK) {
+            return st;
+        }
+        in = (const Patio__V1__Values *)(const void *)message;
     }
     reader r = {.in = in, .left = in->kinds.len, .err = err};
-    if (r.left > 0 && r.left <= SIZE_MAX / sizeof(*r.free)) {
+    if (r.left > SIZE_MAX / sizeof(*r.free)) {
+        return pt_fail(err, PATIO_TOO_LARGE, "values", "%zu values are too many", r.left);
+    }
+    if (r.left > 0) {
         r.free = pt_arena_alloc(arena, r.left * sizeof(*r.free));
         if (r.free == NULL) {
-            return pt_fail(err, PATIO_TOO_LARGE, "values",
-                           "%zu values need more memory than the decode budget", r.left);
+            return pt_arena_fail(arena, "values", "decoding", err);
         }
     }
     return read_tree(&r, out);
