@@ -83,11 +83,15 @@ enum {
 
 typedef struct pt_caller_stats {
     _Atomic uint64_t calls_started;
-    _Atomic uint64_t calls_answered;
     _Atomic uint64_t sends_accepted;
     _Atomic uint64_t sends_refused;
-    _Atomic uint64_t replies_late;
 } pt_caller_stats;
+
+/* Counted where answers come in, which is not where calls go out. */
+typedef struct pt_answer_stats {
+    _Atomic uint64_t calls_answered;
+    _Atomic uint64_t replies_late;
+} pt_answer_stats;
 
 typedef struct pt_worker_stats {
     _Atomic uint64_t received;
@@ -153,6 +157,7 @@ struct patio_broker {
     /* written by callers, and by workers: apart, so that they do not share a cache line */
     _Alignas(64) pt_stack free_jobs;
     _Alignas(64) pt_caller_stats called;
+    _Alignas(64) pt_answer_stats answered;
     _Alignas(64) pt_worker_stats worked;
 };
 

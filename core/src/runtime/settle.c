@@ -6,8 +6,9 @@
 
 static void settle(patio_broker *b, patio_tag tag, const patio_settlement *s)
 {
-    patio_error  err = {.struct_size = sizeof(err)};
-    patio_status st  = b->transport_plugin->ops.settle(b->transport, tag, s, &err);
+    patio_error err;
+    pt_error_init(&err);
+    patio_status st = b->transport_plugin->ops.settle(b->transport, tag, s, &err);
     if (st != PATIO_OK) {
         PT_COUNT(b->worked.settlements_failed);
         pt_log_printf(&b->runtime->log, PATIO_LOG_WARN, "broker", "settlement was refused (%s): %s",
