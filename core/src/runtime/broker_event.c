@@ -19,6 +19,10 @@ static void sweep_at(patio_broker *b, uint64_t next_ns, uint64_t now_ns)
     if (next_ns != UINT64_MAX) {
         uint64_t delay = next_ns > now_ns ? next_ns - now_ns : 0;
         b->sweep_timer = pt_timers_after(b->runtime->timers, delay, sweep, b);
+        if (b->sweep_timer == 0) {
+            atomic_store(&b->futures.sweep_ns,
+                         UINT64_MAX); /* no memory: the next call asks again */
+        }
     }
 }
 

@@ -71,6 +71,9 @@ static patio_status subscribe(patio_broker *b, patio_error *err)
 
 patio_status patio_broker_start(patio_broker *b, patio_error *err)
 {
+    if (b == NULL) {
+        return pt_fail(err, PATIO_INVALID, "broker", "start: broker is NULL");
+    }
     if (atomic_load(&b->state) != PT_BROKER_NEW) {
         return pt_fail(err, PATIO_STATE, "broker", "start: the broker was started before");
     }
@@ -213,6 +216,10 @@ uint32_t patio_broker_caps(const patio_broker *b)
 patio_status patio_broker_counts(patio_broker *b, const char *queue, uint64_t timeout_ms,
                                  patio_counts *counts, patio_error *err)
 {
+    if (b == NULL || !PATIO_HAS(patio_counts, counts, oldest_age_ms)) {
+        return pt_fail(err, PATIO_INVALID, "broker",
+                       "counts: broker is NULL, or counts' struct_size is not set");
+    }
     if (atomic_load(&b->state) != PT_BROKER_RUNNING) {
         return pt_fail(err, PATIO_STATE, "broker", "counts: the broker is not running");
     }

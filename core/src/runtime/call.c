@@ -213,6 +213,10 @@ static patio_status start(patio_broker *b, uint32_t kind, const char *task,
                           const patio_payload *payload, const patio_call_options *options,
                           patio_future **out, patio_error *err)
 {
+    if (b == NULL || out == NULL) {
+        return pt_fail(err, PATIO_INVALID, "broker", "call %.255s: broker or out is NULL",
+                       task != NULL ? task : "");
+    }
     outgoing     o  = {.task = task, .kind = kind, .options = options ? options : &no_options};
     patio_status st = prepare(b, &o, err);
     if (st != PATIO_OK) {
@@ -271,6 +275,9 @@ patio_status patio_send_start(patio_broker *b, const char *task, const patio_pay
 
 static patio_status name_of(patio_broker *b, patio_task_fn fn, const char **out, patio_error *err)
 {
+    if (b == NULL) {
+        return pt_fail(err, PATIO_INVALID, "broker", "call by function: broker is NULL");
+    }
     const pt_task *task = b->registry != NULL ? pt_registry_lookup_fn(b->registry, fn) : NULL;
     if (task == NULL) {
         return pt_fail(err, PATIO_NOT_FOUND, "broker",

@@ -147,6 +147,10 @@ patio_status pt_payload_plan_make(pt_payload_plan *plan, pt_arena *arena,
     if (payload == NULL) {
         return PATIO_OK;
     }
+    if (!PATIO_HAS(patio_payload, payload, content_type)) {
+        return pt_fail(err, PATIO_INVALID, "values",
+                       "payload: struct_size is not set; use PATIO_SIZED");
+    }
     switch (payload->kind) {
     case PATIO_PAYLOAD_RAW:
         return plan_raw(plan, payload, err);
