@@ -81,7 +81,8 @@ static patio_status decode_tree(pt_arena *arena, patio_bytes bytes, patio_error 
 static void cheap_values_cannot_fill_the_heap(void **state)
 {
     (void)state;
-    uint8_t *zeros = calloc(1, MIB);
+    size_t   size  = MIB + 8; /* of reals, MIB would just fit */
+    uint8_t *zeros = calloc(1, size);
     assert_non_null(zeros);
     for (uint32_t column = 1; column <= 6; column++) {
         wire_bytes w = {NULL, 0, 0};
@@ -90,7 +91,7 @@ static void cheap_values_cannot_fill_the_heap(void **state)
                 wire_put_bytes(&w, column, NULL, 0);
             }
         } else {
-            wire_put_bytes(&w, column, zeros, MIB);
+            wire_put_bytes(&w, column, zeros, size);
         }
         wire_put_number(&w, 7, MIB);
         /* a copy of any column is already more than the budget */

@@ -47,25 +47,32 @@ typedef struct pt_queue {
     uint32_t     slots;
 } pt_queue;
 
-/* One delivered task, from `delivered` to its settlement. */
+/* What settling a delivery needs to know of it. */
+typedef struct pt_ending {
+    patio_broker   *broker;
+    const pt_route *route;
+    patio_tag       tag;
+    uint32_t        attempt;
+    uint32_t        crashes;
+    uint32_t        flags; /* PATIO_MESSAGE_… */
+    uint32_t        reserved;
+} pt_ending;
+
+/* One delivered task, from `delivered` until it has run. It is free again before its delivery is
+ * settled, because settling brings the next one. */
 typedef struct pt_job pt_job;
 struct pt_job {
     patio_job        base; /* first: an executor's job is ours */
-    patio_broker    *broker;
-    const pt_route  *route;
+    pt_ending        end;
     pt_job          *next; /* deferred list */
     _Atomic uint32_t next_free;
-    uint32_t         reserved;
     _Atomic uint32_t told; /* PT_TOLD_… */
-    _Atomic uint32_t busy; /* between delivered and settlement */
-    patio_tag        tag;
-    uint64_t         fence;
-    uint32_t         attempt;
-    uint32_t         crashes;
-    uint32_t         flags; /* PATIO_MESSAGE_… */
+    _Atomic uint32_t busy; /* between delivered and free */
     uint32_t         deferred_verdict;
     uint64_t         deferred_delay_ms;
+    uint64_t         fence;
     patio_status     deferred_status;
+    uint32_t         reserved;
     _Alignas(16) uint8_t scratch[2048]; /* most runs need no other memory */
 };
 
@@ -80,6 +87,8 @@ enum {
     PT_BROKER_RUNNING = 1,
     PT_BROKER_STOPPED = 2, /* may still have executors that did not end */
 };
+
+enum { PT_REFUSED_MAX = 64 };
 
 typedef struct pt_caller_stats {
     _Atomic uint64_t calls_started;
@@ -147,12 +156,14 @@ struct patio_broker {
     char           **interned;
     size_t           interned_count;
 
-    pt_job  *jobs; /* a fixed slab: what credit allows, twice */
-    uint32_t job_count;
-    pt_job  *deferred; /* to be settled outside of `delivered` */
-    uint64_t defer_timer;
-    uint64_t sweep_timer;
-    uint64_t owed_timer; /* see callback.c */
+    pt_job   *jobs; /* a fixed slab: what credit allows, twice */
+    uint32_t  job_count;
+    pt_job   *deferred;                /* to be settled outside of `delivered` */
+    patio_tag refused[PT_REFUSED_MAX]; /* as well, without a job */
+    uint32_t  refused_count;
+    uint64_t  defer_timer;
+    uint64_t  sweep_timer;
+    uint64_t  owed_timer; /* see callback.c */
 
     /* written by callers, and by workers: apart, so that they do not share a cache line */
     _Alignas(64) pt_stack free_jobs;
@@ -193,11 +204,13 @@ void         pt_worker_room(void *self);
 void pt_job_free(pt_job *job);
 
 /* settle.c */
-/* Settle a job as its run asked; the job is still to be freed. */
-void pt_settle_outcome(pt_job *job, const patio_outcome *outcome);
+/* Settle a delivery as its run asked. */
+void pt_settle_outcome(const pt_ending *end, const patio_outcome *outcome);
 /* Settle and free a job that was not run, on the timer thread: nothing of the transport may be
  * called inside `delivered`. */
 void pt_settle_later(pt_job *job, uint32_t verdict, patio_status status, uint64_t delay_ms);
+/* Give back a delivery that there is no job for, on the timer thread. */
+void pt_settle_no_job(patio_broker *broker, patio_tag tag);
 /* What is left for later, now. */
 void pt_settle_now(patio_broker *broker);
 

@@ -24,7 +24,7 @@ static pt_job *take_job(patio_broker *b)
 
 void pt_job_free(pt_job *job)
 {
-    patio_broker *b = job->broker;
+    patio_broker *b = job->end.broker;
     pt_buf_drop(job->base.request);
     job->base.request = NULL;
     atomic_store_explicit(&job->busy, 0, memory_order_release);
@@ -84,7 +84,7 @@ patio_status pt_worker_start(patio_broker *b, patio_error *err)
         pt_job *job           = &b->jobs[i];
         job->base.struct_size = sizeof(job->base);
         job->base.run         = run_job;
-        job->broker           = b;
+        job->end.broker       = b;
         pt_stack_push(&b->free_jobs, i, &job->next_free);
     }
     return PATIO_OK;
@@ -118,12 +118,12 @@ static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d
     job->base.id          = m->id;
     job->base.deadline_ns = end == UINT64_MAX ? 0 : end;
     job->base.request     = pt_buf_ref(m->body);
-    job->route            = route;
-    job->tag              = d->tag;
+    job->end.route        = route;
+    job->end.tag          = d->tag;
     job->fence            = d->fence;
-    job->attempt          = m->attempt != 0 ? m->attempt : 1;
-    job->crashes          = m->crashes;
-    job->flags            = m->flags;
+    job->end.attempt      = m->attempt != 0 ? m->attempt : 1;
+    job->end.crashes      = m->crashes;
+    job->end.flags        = m->flags;
     atomic_store_explicit(&job->told, 0, memory_order_relaxed);
     atomic_store_explicit(&job->busy, 1, memory_order_release);
 }
@@ -135,11 +135,8 @@ void pt_worker_delivered(void *self, const patio_delivery *d)
     pt_job         *job   = take_job(b);
     PT_COUNT(b->worked.received);
     if (job == NULL) {
-        /* the transport gave more than the credit; its lease brings the task to somebody else */
-        PT_COUNT(b->worked.settlements_failed);
-        pt_log_printf(&b->runtime->log, PATIO_LOG_ERROR, "broker",
-                      "transport %s delivered beyond the credit; a delivery was ignored",
-                      b->transport_plugin->identity->name);
+        /* runs whose leases were lost still hold their jobs: it is for another worker */
+        pt_settle_no_job(b, d->tag);
         return;
     }
     if (route == NULL || route->executor == NULL) {
@@ -166,7 +163,7 @@ static pt_job *find_job(patio_broker *b, patio_tag tag)
 {
     for (uint32_t i = 0; i < b->job_count; i++) {
         if (atomic_load_explicit(&b->jobs[i].busy, memory_order_acquire) != 0 &&
-            b->jobs[i].tag == tag) {
+            b->jobs[i].end.tag == tag) {
             return &b->jobs[i];
         }
     }
@@ -178,7 +175,7 @@ static void tell(patio_broker *b, patio_tag tag, uint32_t what)
     pt_job *job = find_job(b, tag);
     if (job != NULL) {
         atomic_fetch_or(&job->told, what);
-        const pt_executor *x = job->route != NULL ? job->route->executor : NULL;
+        const pt_executor *x = job->end.route != NULL ? job->end.route->executor : NULL;
         if (x != NULL) {
             (void)x->plugin->ops.cancel(x->instance, &job->base, NULL);
         }
@@ -224,14 +221,14 @@ void pt_worker_cancel_wanted(void *self, patio_tag tag)
 static patio_status claim(pt_job *job)
 {
     patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = PATIO_CLAIM};
-    patio_broker    *b = job->broker;
-    return b->transport_plugin->ops.settle(b->transport, job->tag, &s, NULL);
+    patio_broker    *b = job->end.broker;
+    return b->transport_plugin->ops.settle(b->transport, job->end.tag, &s, NULL);
 }
 
 static patio_status before_run(pt_job *job)
 {
-    patio_broker *b = job->broker;
-    if (job->crashes >= job->route->options.max_crashes) {
+    patio_broker *b = job->end.broker;
+    if (job->end.crashes >= job->end.route->options.max_crashes) {
         return PATIO_TASK_CRASHED;
     }
     if (atomic_load_explicit(&job->told, memory_order_acquire) != 0) {
@@ -240,11 +237,11 @@ static patio_status before_run(pt_job *job)
     if (job->base.deadline_ns != 0 && pt_has_passed(job->base.deadline_ns)) {
         return PATIO_TIMEOUT;
     }
-    if (job->route->options.ack != PATIO_ACK_ON_DONE) {
+    if (job->end.route->options.ack != PATIO_ACK_ON_DONE) {
         return claim(job);
     }
     if ((b->transport_plugin->ops.caps & PATIO_CAP_STARTED) != 0) {
-        return b->transport_plugin->ops.started(b->transport, job->tag, NULL);
+        return b->transport_plugin->ops.started(b->transport, job->end.tag, NULL);
     }
     return PATIO_OK;
 }
@@ -252,19 +249,19 @@ static patio_status before_run(pt_job *job)
 static void run_job(patio_job *base, patio_outcome *out)
 {
     pt_job       *job = (pt_job *)base;
-    patio_broker *b   = job->broker;
+    patio_broker *b   = job->end.broker;
 
     pt_run run = {
         .mem              = b->mem,
         .log              = &b->runtime->log,
         .broker           = b,
-        .task             = job->route->task,
+        .task             = job->end.route->task,
         .project          = b->project,
         .request          = base->request,
         .deadline_ns      = base->deadline_ns,
         .fence            = job->fence,
-        .attempt          = job->attempt,
-        .wants_reply      = (job->flags & PATIO_MESSAGE_CALL) != 0,
+        .attempt          = job->end.attempt,
+        .wants_reply      = (job->end.flags & PATIO_MESSAGE_CALL) != 0,
         .told             = &job->told,
         .max_body_bytes   = b->max_body_bytes,
         .max_decode_bytes = b->max_decode_bytes,
@@ -283,16 +280,18 @@ static void run_job(patio_job *base, patio_outcome *out)
 
 void pt_worker_done(void *self, patio_job *base, const patio_outcome *outcome)
 {
+    pt_job   *job  = (pt_job *)base;
+    pt_ending end  = job->end;
+    uint32_t  told = atomic_load(&job->told);
     (void)self;
-    pt_job *job = (pt_job *)base;
+    pt_job_free(job);
     /* With the lease lost somebody else may run it: what this run says is not asked for. */
-    if ((atomic_load(&job->told) & (PT_TOLD_LEASE | PT_TOLD_STOP)) == 0) {
-        pt_settle_outcome(job, outcome);
+    if ((told & (PT_TOLD_LEASE | PT_TOLD_STOP)) == 0) {
+        pt_settle_outcome(&end, outcome);
     } else {
-        PT_COUNT(job->broker->worked.settlements_failed);
+        PT_COUNT(end.broker->worked.settlements_failed);
     }
     pt_buf_drop(outcome->reply);
-    pt_job_free(job);
 }
 
 void pt_worker_room(void *self)

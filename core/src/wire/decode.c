@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "wire/payload.h"
+#include "wire/read.h"
 #include "wire/scan.h"
 
 #define PROTOBUF_TYPE "application/protobuf; proto="
@@ -30,8 +31,9 @@ static bool split_payload(patio_bytes in, patio_bytes *head, patio_bytes *payloa
     return true;
 }
 
-static patio_status unpack(pt_arena *arena, patio_bytes bytes, Patio__V1__Envelope **out,
-                           pt_payload_view *payload, patio_error *err)
+/* Any envelope that protobuf knows. */
+static patio_status unpack_any(pt_arena *arena, patio_bytes bytes, Patio__V1__Envelope **out,
+                               pt_payload_view *payload, patio_error *err)
 {
     patio_bytes head;
     if (!split_payload(bytes, &head, &payload->bytes)) {
@@ -44,7 +46,30 @@ static patio_status unpack(pt_arena *arena, patio_bytes bytes, Patio__V1__Envelo
     if (st != PATIO_OK) {
         return st;
     }
-    Patio__V1__Envelope *envelope = (Patio__V1__Envelope *)(void *)message;
+    *out = (Patio__V1__Envelope *)(void *)message;
+    if (head.size == bytes.size) {
+        payload->bytes = (patio_bytes){(*out)->payload.data, (*out)->payload.len};
+    }
+    return PATIO_OK;
+}
+
+static patio_status unpack(pt_arena *arena, patio_bytes bytes, Patio__V1__Envelope **out,
+                           pt_payload_view *payload, patio_error *err)
+{
+    Patio__V1__Envelope *envelope = pt_arena_alloc(arena, sizeof(*envelope));
+    if (envelope == NULL) {
+        return pt_arena_fail(arena, "envelope", "decoding", err);
+    }
+    arena->failed = PATIO_OK;
+    if (!pt_read_envelope(arena, bytes, envelope, &payload->bytes)) {
+        if (arena->failed != PATIO_OK) {
+            return pt_arena_fail(arena, "envelope", "decoding", err);
+        }
+        patio_status st = unpack_any(arena, bytes, &envelope, payload, err);
+        if (st != PATIO_OK) {
+            return st;
+        }
+    }
     if (envelope->version > PT_PROTOCOL_VERSION) {
         return pt_fail(err, PATIO_PROTOCOL, "envelope",
                        "envelope of protocol version %u, this patio speaks up to %u",
@@ -53,9 +78,6 @@ static patio_status unpack(pt_arena *arena, patio_bytes bytes, Patio__V1__Envelo
     if (envelope->id.len != sizeof(patio_id)) {
         return pt_fail(err, PATIO_PROTOCOL, "envelope", "id of %zu bytes, expected 16",
                        envelope->id.len);
-    }
-    if (head.size == bytes.size) {
-        payload->bytes = (patio_bytes){envelope->payload.data, envelope->payload.len};
     }
     *out = envelope;
     return PATIO_OK;

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "wire/payload.h"
+#include "wire/read.h"
 
 enum {
     KIND_NULL  = 0,
@@ -371,12 +372,15 @@ static patio_status read_tree(reader *r, pt_values *out)
 
 patio_status pt_decode_values(pt_arena *arena, patio_bytes bytes, pt_values *out, patio_error *err)
 {
-    static const Patio__V1__Values nothing = {.kinds = {0}};
-
-    const Patio__V1__Values *in      = &nothing;
-    ProtobufCMessage        *message = NULL;
-    if (bytes.size > 0) {
-        patio_status st =
+    Patio__V1__Values        plain;
+    const Patio__V1__Values *in = &plain;
+    arena->failed = PATIO_OK;
+    if (!pt_read_values(arena, bytes, &plain)) {
+        if (arena->failed != PATIO_OK) {
+            return pt_arena_fail(arena, "values", "decoding", err);
+        }
+        ProtobufCMessage *message = NULL;
+        patio_status      st =
             pt_unpack(arena, &patio__v1__values__descriptor, bytes, "values", &message, err);
         if (st != PATIO_OK) {
             return st;
