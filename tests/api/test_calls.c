@@ -409,7 +409,9 @@ static void a_call_inside_a_task_whose_time_is_up_is_refused(void **state)
     add_task(f.registry, "late", task_calls_too_late, NULL);
     f.broker                   = start_broker(&f, f.registry, NULL);
     patio_call_options options = {PATIO_SIZED(patio_call_options), .timeout_ms = 20};
-    assert_status(patio_call(f.broker, "late", PATIO_NO_ARGS, &options, NULL, NULL), PATIO_TIMEOUT);
+    /* the caller gives up, unless the reply, late as it is, comes before it notices */
+    patio_status st = patio_call(f.broker, "late", PATIO_NO_ARGS, &options, NULL, NULL);
+    assert_true(st == PATIO_TIMEOUT || st == PATIO_OK);
     AWAIT(atomic_load(&late_status) != 0);
     assert_status(atomic_load(&late_status), PATIO_TIMEOUT);
     fixture_close(&f);

@@ -240,8 +240,9 @@ static void a_task_that_learns_of_its_deadline_may_end_early(void **state)
     fixture f;
     fixture_open(&f, NULL);
     patio_call_options soon = {PATIO_SIZED(patio_call_options), .timeout_ms = 20};
-    assert_status(patio_call(f.broker, "until_cancelled", PATIO_NO_ARGS, &soon, NULL, NULL),
-                  PATIO_TIMEOUT);
+    /* the task ends at the moment its caller gives up: either may be first */
+    patio_status st = patio_call(f.broker, "until_cancelled", PATIO_NO_ARGS, &soon, NULL, NULL);
+    assert_true(st == PATIO_TIMEOUT || st == PATIO_OK);
     AWAIT(atomic_load(&runs) == 1);
     fixture_close(&f);
 }

@@ -134,8 +134,9 @@ static void give_back(patio_transport *t, entry *e)
     if (e->claimed) {
         patio_host_log(t->host, PATIO_LOG_WARN,
                        "a task that was acknowledged at its start did not end before the stop");
-        t->host->buf_drop(t->host->self, e->body);
+        patio_buf *body = e->body;
         hub_entry_free(q->hub, e);
+        t->host->buf_drop(t->host->self, body);
         return;
     }
     hub_push_ready(e);

@@ -121,10 +121,10 @@ PATIO_API PATIO_CHECKED patio_status patio_registry_at(const patio_registry *reg
 PATIO_API void patio_registry_lock(patio_registry *registry);
 
 /* Load a task module (a shared library with PATIO_TASK_MODULE) and let it add its tasks. A name
- * without '/' is searched in PATIO_TASK_PATH, <libdir>/patio/tasks and, last, the current folder, with
- * and without ".so". The library stays loaded. NOT_FOUND lists the places; STATE: locked; ABI: not a
- * task module, or of another patio; else what its function returned, and what it had added until
- * then stays. */
+ * without '/' is searched in PATIO_TASK_PATH, <libdir>/patio/tasks and, last, the current folder,
+ * with and without ".so". The library stays loaded. NOT_FOUND lists the places; STATE: locked; ABI:
+ * not a task module, or of another patio; else what its function returned, and what it had added
+ * until then stays. */
 PATIO_API PATIO_CHECKED patio_status patio_registry_load(patio_registry *registry, const char *path,
                                                          patio_error *err);
 

@@ -32,10 +32,10 @@ static const char *intern(patio_broker *b, const char *name)
         found = strcmp(b->interned[i], name) == 0 ? b->interned[i] : NULL;
     }
     if (found == NULL && b->interned_count < 4096) {
-        char **grown = pt_resize(&b->mem, b->interned, (b->interned_count + 1) * sizeof(*grown));
+        char **grown = pt_resize(b->mem, b->interned, (b->interned_count + 1) * sizeof(*grown));
         if (grown != NULL) {
             b->interned = grown;
-            char *copy  = pt_strdup(&b->mem, name);
+            char *copy  = pt_strdup(b->mem, name);
             if (copy != NULL) {
                 b->interned[b->interned_count++] = copy;
                 found                            = copy;
@@ -171,8 +171,7 @@ static patio_status encode(patio_broker *b, const outgoing *o, const patio_futur
                            "call %s: header %zu has no name of 1 to 255 bytes", o->task, i);
         }
     }
-    /* not the broker's memory: whoever holds the body last may outlive this broker */
-    return pt_encode_request(&b->runtime->mem, &request, payload, b->max_body_bytes, out, err);
+    return pt_encode_request(b->mem, &request, payload, b->max_body_bytes, out, err);
 }
 
 static patio_status publish(patio_broker *b, const outgoing *o, const patio_id *id, patio_buf *body,
@@ -214,6 +213,10 @@ static patio_status start(patio_broker *b, uint32_t kind, const char *task,
                           const patio_payload *payload, const patio_call_options *options,
                           patio_future **out, patio_error *err)
 {
+    if (b == NULL || out == NULL) {
+        return pt_fail(err, PATIO_INVALID, "broker", "call %.255s: broker or out is NULL",
+                       task != NULL ? task : "");
+    }
     outgoing     o  = {.task = task, .kind = kind, .options = options ? options : &no_options};
     patio_status st = prepare(b, &o, err);
     if (st != PATIO_OK) {
@@ -272,6 +275,9 @@ patio_status patio_send_start(patio_broker *b, const char *task, const patio_pay
 
 static patio_status name_of(patio_broker *b, patio_task_fn fn, const char **out, patio_error *err)
 {
+    if (b == NULL) {
+        return pt_fail(err, PATIO_INVALID, "broker", "call by function: broker is NULL");
+    }
     const pt_task *task = b->registry != NULL ? pt_registry_lookup_fn(b->registry, fn) : NULL;
     if (task == NULL) {
         return pt_fail(err, PATIO_NOT_FOUND, "broker",

@@ -93,10 +93,10 @@ static patio_status decode(patio_context *ctx, patio_error *err)
 void pt_run_task(const pt_run *run, patio_outcome *out)
 {
     patio_context ctx = {.run = run};
-    patio_error   err = {.struct_size = sizeof(err)};
-    err.message[0]    = '\0';
-    out->reply        = NULL;
-    out->delay_ms     = 0;
+    patio_error   err;
+    pt_error_init(&err);
+    out->reply    = NULL;
+    out->delay_ms = 0;
     pt_arena_init(&ctx.arena, run->mem, run->scratch, run->scratch_bytes,
                   (size_t)run->max_decode_bytes);
     patio_status st = decode(&ctx, &err);

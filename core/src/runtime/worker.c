@@ -3,8 +3,6 @@
 #include "base/error.h"
 #include "runtime/broker.h"
 
-#include <patio/plugin_util.h>
-
 #include <string.h>
 
 enum { UNKNOWN_TASK_PAUSE_MS = 1000, FULL_PAUSE_MS = 20 };
@@ -24,7 +22,7 @@ static pt_job *take_job(patio_broker *b)
     return slot != 0 ? &b->jobs[slot - 1] : NULL;
 }
 
-static void free_job(pt_job *job)
+void pt_job_free(pt_job *job)
 {
     patio_broker *b = job->broker;
     pt_buf_drop(job->base.request);
@@ -43,7 +41,7 @@ static patio_status add_to_queue(patio_broker *b, const pt_route *route, patio_e
     if (q == NULL) {
         q        = &b->queues[b->queue_count];
         q->name  = route->options.queue;
-        q->tasks = pt_calloc(&b->mem, b->route_count, sizeof(*q->tasks));
+        q->tasks = pt_calloc(b->mem, b->route_count, sizeof(*q->tasks));
         if (q->tasks == NULL) {
             return pt_no_memory(err, "broker");
         }
@@ -61,7 +59,7 @@ patio_status pt_worker_start(patio_broker *b, patio_error *err)
     if (b->route_count == 0) {
         return PATIO_OK;
     }
-    b->queues = pt_calloc(&b->mem, b->route_count, sizeof(*b->queues));
+    b->queues = pt_calloc(b->mem, b->route_count, sizeof(*b->queues));
     if (b->queues == NULL) {
         return pt_no_memory(err, "broker");
     }
@@ -77,7 +75,7 @@ patio_status pt_worker_start(patio_broker *b, patio_error *err)
     }
     /* twice: a task whose lease was lost still runs while its credit is used again */
     b->job_count = 2 * credit;
-    b->jobs      = pt_calloc(&b->mem, b->job_count, sizeof(*b->jobs));
+    b->jobs      = pt_calloc(b->mem, b->job_count, sizeof(*b->jobs));
     if (b->jobs == NULL) {
         b->job_count = 0;
         return pt_no_memory(err, "broker");
@@ -95,172 +93,14 @@ patio_status pt_worker_start(patio_broker *b, patio_error *err)
 void pt_worker_fini(patio_broker *b)
 {
     for (size_t i = 0; i < b->queue_count; i++) {
-        pt_free(&b->mem, (void *)(uintptr_t)b->queues[i].tasks);
+        pt_free(b->mem, (void *)(uintptr_t)b->queues[i].tasks);
     }
-    pt_free(&b->mem, b->queues);
+    pt_free(b->mem, b->queues);
     for (uint32_t i = 0; i < b->job_count; i++) {
         /* one that came while the broker stopped was never settled: it is with the transport */
         pt_buf_drop(b->jobs[i].base.request);
     }
-    pt_free(&b->mem, b->jobs);
-}
-
-/* ---- settling ---- */
-
-static void settle(patio_broker *b, patio_tag tag, const patio_settlement *s)
-{
-    patio_error  err = {.struct_size = sizeof(err)};
-    patio_status st  = b->transport_plugin->ops.settle(b->transport, tag, s, &err);
-    if (st != PATIO_OK) {
-        PT_COUNT(b->worked.settlements_failed);
-        pt_log_printf(&b->runtime->log, PATIO_LOG_WARN, "broker", "settlement was refused (%s): %s",
-                      patio_status_name(st), err.message);
-    }
-}
-
-/* To the dead letters, saying why. */
-static void reject(pt_job *job, const char *cause, const patio_outcome *out)
-{
-    _Alignas(16) uint8_t scratch[512];
-    pt_arena             arena;
-    patio_broker        *b = job->broker;
-    pt_arena_init(&arena, &b->mem, scratch, sizeof(scratch), 4096);
-    pt_death death = {
-        .cause      = cause,
-        .status     = out->status,
-        .message    = patio_status_text(out->status),
-        .error_type = patio_status_name(out->status),
-        .attempts   = job->attempt,
-        .crashes    = job->crashes,
-    };
-    pt_reply        reply;
-    pt_payload_view payload;
-    pt_arena        reading;
-    pt_arena_init(&reading, &b->mem, job->scratch, sizeof(job->scratch),
-                  (size_t)b->max_decode_bytes);
-    if (out->reply != NULL &&
-        pt_decode_reply(&reading, pt_buf_view(out->reply), &reply, &payload, NULL) == PATIO_OK) {
-        death.message    = reply.error_message;
-        death.error_type = reply.error_type;
-    }
-    patio_settlement s = {
-        PATIO_SIZED(patio_settlement),
-        .verdict = PATIO_REJECT,
-        .cause   = pt_encode_death(&arena, &death),
-        .reply   = (job->flags & PATIO_MESSAGE_CALL) != 0 ? out->reply : NULL,
-    };
-    PT_COUNT(b->worked.rejected);
-    settle(b, job->tag, &s);
-    pt_arena_reset(&reading);
-    pt_arena_reset(&arena);
-}
-
-/* It ran, and ended in an error for good. Somebody who waits has the error: that is an end like any
- * other. Where nobody waits, the dead letters show it. */
-static void settle_failure(pt_job *job, const char *cause, const patio_outcome *out)
-{
-    PT_COUNT(job->broker->worked.failed);
-    if ((job->flags & PATIO_MESSAGE_CALL) == 0 || out->reply == NULL) {
-        reject(job, cause, out);
-        return;
-    }
-    patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = PATIO_ACK, .reply = out->reply};
-    settle(job->broker, job->tag, &s);
-}
-
-static void settle_retry(pt_job *job, const patio_outcome *out)
-{
-    patio_broker             *b       = job->broker;
-    const patio_task_options *options = &job->route->options;
-    if (job->attempt >= options->max_attempts) {
-        settle_failure(job, "attempts", out);
-        return;
-    }
-    uint64_t delay = out->delay_ms;
-    if (delay == 0) {
-        uint64_t random = 0;
-        (void)pt_random(&random, sizeof(random));
-        delay = patio_backoff_ms(job->attempt, options->backoff_base_ms, options->backoff_cap_ms,
-                                 random);
-    }
-    patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = PATIO_RETRY, .delay_ms = delay};
-    PT_COUNT(b->worked.retried);
-    settle(b, job->tag, &s);
-}
-
-static void settle_outcome(pt_job *job, const patio_outcome *out)
-{
-    patio_broker    *b = job->broker;
-    patio_settlement s = {PATIO_SIZED(patio_settlement)};
-    switch (out->verdict) {
-    case PATIO_ACK:
-        PT_COUNT(b->worked.ok);
-        s.verdict = PATIO_ACK;
-        s.reply   = (job->flags & PATIO_MESSAGE_CALL) != 0 ? out->reply : NULL;
-        settle(b, job->tag, &s);
-        return;
-    case PATIO_RETRY:
-        settle_retry(job, out);
-        return;
-    case PATIO_RETURN:
-        PT_COUNT(b->worked.returned);
-        s.verdict  = PATIO_RETURN;
-        s.delay_ms = out->delay_ms;
-        settle(b, job->tag, &s);
-        return;
-    default:
-        if (out->status == PATIO_TASK_FAILED) {
-            settle_failure(job, "failed", out);
-        } else if (out->status == PATIO_CANCELLED) {
-            /* its caller gave it up before it was started: nothing died */
-            s.verdict = PATIO_ACK;
-            settle(b, job->tag, &s);
-        } else {
-            reject(job, out->status == PATIO_TIMEOUT ? "expired" : "undecodable", out);
-        }
-        return;
-    }
-}
-
-/* Nothing of the transport may be called inside `delivered`; what must be settled without running
- * is settled by the timer thread. */
-static void settle_deferred(void *self)
-{
-    patio_broker *b = self;
-    pthread_mutex_lock(&b->lock);
-    pt_job *list   = b->deferred;
-    b->deferred    = NULL;
-    b->defer_timer = 0;
-    pthread_mutex_unlock(&b->lock);
-    while (list != NULL) {
-        pt_job       *job = list;
-        patio_outcome out = {.verdict  = job->deferred_verdict,
-                             .status   = job->deferred_status,
-                             .delay_ms = job->deferred_delay_ms};
-        list              = job->next;
-        settle_outcome(job, &out);
-        free_job(job);
-    }
-}
-
-static void defer(pt_job *job, uint32_t verdict, patio_status status, uint64_t delay_ms)
-{
-    patio_broker *b        = job->broker;
-    job->deferred_verdict  = verdict;
-    job->deferred_status   = status;
-    job->deferred_delay_ms = delay_ms;
-    pthread_mutex_lock(&b->lock);
-    job->next   = b->deferred;
-    b->deferred = job;
-    if (b->defer_timer == 0) {
-        b->defer_timer = pt_timers_after(b->runtime->timers, 0, settle_deferred, b);
-    }
-    pthread_mutex_unlock(&b->lock);
-}
-
-void pt_worker_flush(patio_broker *b)
-{
-    settle_deferred(b);
+    pt_free(b->mem, b->jobs);
 }
 
 /* ---- what the transport says ---- */
@@ -307,18 +147,18 @@ void pt_worker_delivered(void *self, const patio_delivery *d)
         static const pt_route nowhere = {.task    = &nobody,
                                          .options = {.attempt_timeout_ms = PATIO_FOREVER}};
         fill_job(job, &nowhere, d);
-        defer(job, PATIO_RETURN, PATIO_NOT_FOUND, UNKNOWN_TASK_PAUSE_MS);
+        pt_settle_later(job, PATIO_RETURN, PATIO_NOT_FOUND, UNKNOWN_TASK_PAUSE_MS);
         return;
     }
     fill_job(job, route, d);
     if ((d->message->flags & PATIO_MESSAGE_EXPIRED) != 0) {
-        defer(job, PATIO_REJECT, PATIO_TIMEOUT, 0);
+        pt_settle_later(job, PATIO_REJECT, PATIO_TIMEOUT, 0);
         return;
     }
     const pt_executor *x  = route->executor;
     patio_status       st = x->plugin->ops.submit(x->instance, &job->base, NULL);
     if (st != PATIO_OK) {
-        defer(job, PATIO_RETURN, st, st == PATIO_FULL ? FULL_PAUSE_MS : 0);
+        pt_settle_later(job, PATIO_RETURN, st, st == PATIO_FULL ? FULL_PAUSE_MS : 0);
     }
 }
 
@@ -391,6 +231,9 @@ static patio_status claim(pt_job *job)
 static patio_status before_run(pt_job *job)
 {
     patio_broker *b = job->broker;
+    if (job->crashes >= job->route->options.max_crashes) {
+        return PATIO_TASK_CRASHED;
+    }
     if (atomic_load_explicit(&job->told, memory_order_acquire) != 0) {
         return PATIO_CANCELLED;
     }
@@ -412,7 +255,7 @@ static void run_job(patio_job *base, patio_outcome *out)
     patio_broker *b   = job->broker;
 
     pt_run run = {
-        .mem              = &b->runtime->mem, /* the reply may outlive this broker */
+        .mem              = b->mem,
         .log              = &b->runtime->log,
         .broker           = b,
         .task             = job->route->task,
@@ -444,12 +287,12 @@ void pt_worker_done(void *self, patio_job *base, const patio_outcome *outcome)
     pt_job *job = (pt_job *)base;
     /* With the lease lost somebody else may run it: what this run says is not asked for. */
     if ((atomic_load(&job->told) & (PT_TOLD_LEASE | PT_TOLD_STOP)) == 0) {
-        settle_outcome(job, outcome);
+        pt_settle_outcome(job, outcome);
     } else {
         PT_COUNT(job->broker->worked.settlements_failed);
     }
     pt_buf_drop(outcome->reply);
-    free_job(job);
+    pt_job_free(job);
 }
 
 void pt_worker_room(void *self)

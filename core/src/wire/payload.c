@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "wire/scan.h"
 
+enum { PACK_AT_ONCE_BYTES = 512 };
+
 #define PROTOBUF_TYPE "application/protobuf; proto="
 
 static void *arena_alloc(void *arena, size_t size_bytes)
@@ -120,6 +122,21 @@ static patio_status plan_message(pt_payload_plan *plan, const patio_payload *pay
     return PATIO_OK;
 }
 
+/* Small values are packed at once into the arena, where they need not be measured first. */
+static patio_status plan_values(pt_payload_plan *plan, pt_arena *arena)
+{
+    size_t   bound = pt_values_bound(&plan->values, PACK_AT_ONCE_BYTES);
+    uint8_t *data  = bound <= PACK_AT_ONCE_BYTES ? pt_arena_alloc(arena, bound) : NULL;
+    if (data == NULL) {
+        plan->message    = &plan->values.base;
+        plan->size_bytes = protobuf_c_message_get_packed_size(plan->message);
+        return PATIO_OK;
+    }
+    plan->raw        = (patio_bytes){data, patio__v1__values__pack(&plan->values, data)};
+    plan->size_bytes = plan->raw.size;
+    return PATIO_OK;
+}
+
 patio_status pt_payload_plan_make(pt_payload_plan *plan, pt_arena *arena,
                                   const patio_payload *payload, patio_error *err)
 {
@@ -129,6 +146,10 @@ patio_status pt_payload_plan_make(pt_payload_plan *plan, pt_arena *arena,
     plan->size_bytes      = 0;
     if (payload == NULL) {
         return PATIO_OK;
+    }
+    if (!PATIO_HAS(patio_payload, payload, content_type)) {
+        return pt_fail(err, PATIO_INVALID, "values",
+                       "payload: struct_size is not set; use PATIO_SIZED");
     }
     switch (payload->kind) {
     case PATIO_PAYLOAD_RAW:
@@ -140,9 +161,7 @@ patio_status pt_payload_plan_make(pt_payload_plan *plan, pt_arena *arena,
         if (st != PATIO_OK) {
             return st;
         }
-        plan->message    = &plan->values.base;
-        plan->size_bytes = protobuf_c_message_get_packed_size(plan->message);
-        return PATIO_OK;
+        return plan_values(plan, arena);
     }
     default:
         return pt_fail(err, PATIO_INVALID, "values", "unknown payload kind %u", payload->kind);

@@ -24,6 +24,9 @@ void         pt_payload_plan_write(const pt_payload_plan *plan, uint8_t *out);
 patio_status pt_values_from_payload(Patio__V1__Values *out, pt_arena *arena,
                                     const patio_payload *payload, patio_error *err);
 
+/* At least as many bytes as they pack into, if that is not more than `enough`. */
+size_t pt_values_bound(const Patio__V1__Values *values, size_t enough);
+
 /* protobuf-c's allocator over an arena; valid as long as the arena stays where it is. */
 ProtobufCAllocator pt_arena_allocator(pt_arena *arena);
 

@@ -212,6 +212,17 @@ patio_status pt_values_from_payload(Patio__V1__Values *out, pt_arena *arena,
     return PATIO_OK;
 }
 
+size_t pt_values_bound(const Patio__V1__Values *values, size_t enough)
+{
+    enum { HEADS = 7 * (1 + 10), NUMBER = 10, BLOB = 1 + 10 };
+    size_t bound = HEADS + values->kinds.len;
+    bound += NUMBER * (values->n_ints + values->n_uints + values->n_reals + values->n_sizes);
+    for (size_t i = 0; i < values->n_blobs && bound <= enough; i++) {
+        bound += BLOB + values->blobs[i].len;
+    }
+    return bound;
+}
+
 /* ---- columns -> tree ---- */
 
 typedef struct reader {
