@@ -257,6 +257,7 @@ static void run_job(patio_job *base, patio_outcome *out)
         .broker           = b,
         .task             = job->end.route->task,
         .project          = b->project,
+        .id               = base->id,
         .request          = base->request,
         .deadline_ns      = base->deadline_ns,
         .fence            = job->fence,
@@ -270,7 +271,7 @@ static void run_job(patio_job *base, patio_outcome *out)
     };
     patio_status st = before_run(job);
     if (st != PATIO_OK) {
-        pt_run_refuse(&run, base->id, st, patio_status_name(st), patio_status_text(st), out);
+        pt_run_refuse(&run, st, patio_status_name(st), patio_status_text(st), out);
         return;
     }
     PT_COUNT(b->worked.started);
