@@ -75,8 +75,10 @@ patio_status pt_worker_start(patio_broker *b, patio_error *err)
     for (size_t i = 0; i < b->queue_count; i++) {
         credit += b->queues[i].slots + (uint32_t)b->core[PT_CORE_LOOKAHEAD].number;
     }
-    /* twice: a task whose lease was lost still runs while its credit is used again */
-    b->job_count = 2 * credit;
+    /* Beside those under a lease: one per thread that has settled its task but not freed the job
+     * yet, or runs on with its lease lost. That is at most as many as run side by side, and the
+     * timer thread and the one that stops the broker, which settle what is deferred. */
+    b->job_count = 2 * credit + 2;
     b->jobs      = pt_calloc(&b->mem, b->job_count, sizeof(*b->jobs));
     if (b->jobs == NULL) {
         b->job_count = 0;
