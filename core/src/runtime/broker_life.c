@@ -131,6 +131,23 @@ static patio_status stop_executors(patio_broker *b, uint64_t until_ns, patio_err
     return result;
 }
 
+/* After this nothing of the broker runs on the timer thread. One that runs now may set no other:
+ * the broker and the transport have stopped. */
+static void stop_timers(patio_broker *b)
+{
+    pt_timers *timers = b->runtime->timers;
+    pt_timers_quiesce(timers);
+    pthread_mutex_lock(&b->lock);
+    pt_timers_drop(timers, b->sweep_timer);
+    pt_timers_drop(timers, b->defer_timer);
+    pt_timers_drop(timers, b->owed_timer);
+    b->sweep_timer = 0;
+    b->defer_timer = 0;
+    b->owed_timer  = 0;
+    pthread_mutex_unlock(&b->lock);
+    pt_timers_quiesce(timers);
+}
+
 /* The first stop drains; a later one only waits for what still ran. */
 static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
 {
@@ -141,18 +158,13 @@ static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
     if (st != PATIO_OK) {
         pt_worker_tell_all(b, PT_TOLD_STOP);
     }
+    /* what the timer thread is settling right now belongs to the drain as well */
+    pt_timers_quiesce(b->runtime->timers);
     pt_settle_now(b);
     atomic_store(&b->state, PT_BROKER_STOPPED);
     patio_status flushed =
         b->transport_plugin->ops.stop(b->transport, left_ms(until_ns), st == PATIO_OK ? err : NULL);
-    pthread_mutex_lock(&b->lock);
-    uint64_t sweep_timer = b->sweep_timer;
-    uint64_t defer_timer = b->defer_timer;
-    b->sweep_timer       = 0;
-    b->defer_timer       = 0;
-    pthread_mutex_unlock(&b->lock);
-    (void)pt_timers_cancel(b->runtime->timers, sweep_timer);
-    (void)pt_timers_cancel(b->runtime->timers, defer_timer);
+    stop_timers(b);
     pt_futures_fail_all(&b->futures, PATIO_CANCELLED, "the broker was stopped");
     pt_callbacks_pay(b);
     return st != PATIO_OK ? st : flushed;

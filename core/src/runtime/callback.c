@@ -67,9 +67,5 @@ void pt_callback_owe(patio_future *f)
 
 void pt_callbacks_pay(patio_broker *b)
 {
-    pthread_mutex_lock(&b->lock);
-    uint64_t timer = b->owed_timer;
-    pthread_mutex_unlock(&b->lock);
-    (void)pt_timers_cancel(b->runtime->timers, timer);
     pay(b);
 }

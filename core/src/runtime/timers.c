@@ -254,3 +254,13 @@ void pt_timers_drop(pt_timers *t, uint64_t timer)
     (void)cancel_locked(t, timer);
     pthread_mutex_unlock(&t->lock);
 }
+
+void pt_timers_quiesce(pt_timers *t)
+{
+    pthread_mutex_lock(&t->lock);
+    uint64_t seen = t->running;
+    while (seen != 0 && t->running == seen && !pthread_equal(pthread_self(), t->thread)) {
+        pthread_cond_wait(&t->ran, &t->lock);
+    }
+    pthread_mutex_unlock(&t->lock);
+}

@@ -18,6 +18,9 @@ void pt_timers_destroy(pt_timers *timers);
 /* See patio_host.after and .cancel. 0: out of memory, or no thread to be had. */
 uint64_t pt_timers_after(pt_timers *timers, uint64_t delay_ns, patio_fn fn, void *arg);
 bool     pt_timers_cancel(pt_timers *timers, uint64_t timer);
+/* Wait until the function that runs now, if any, has returned. Not for its own thread, where it
+ * does nothing. */
+void pt_timers_quiesce(pt_timers *timers);
 /* Cancel without waiting: it may be running, or about to. Any lock may be held. */
 void pt_timers_drop(pt_timers *timers, uint64_t timer);
 /* Cancel, and if it is running on another thread wait until it has returned. After this fn neither
