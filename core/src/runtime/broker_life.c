@@ -164,9 +164,9 @@ static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
     atomic_store(&b->state, PT_BROKER_STOPPED);
     patio_status flushed =
         b->transport_plugin->ops.stop(b->transport, left_ms(until_ns), st == PATIO_OK ? err : NULL);
-    stop_timers(b);
     pt_futures_fail_all(&b->futures, PATIO_CANCELLED, "the broker was stopped");
-    pt_callbacks_pay(b);
+    stop_timers(b);
+    pt_callbacks_pay(b); /* what the timer thread no longer can */
     return st != PATIO_OK ? st : flushed;
 }
 
