@@ -41,6 +41,7 @@ static void pay(void *self)
 {
     patio_broker *b = self;
     pthread_mutex_lock(&b->lock);
+    pt_timers_drop(b->runtime->timers, b->owed_timer); /* if it is not the timer that called */
     b->owed_timer = 0;
     pthread_mutex_unlock(&b->lock);
     uint32_t slot = pt_stack_pop(&b->futures.owed, next_owed, &b->futures);

@@ -153,6 +153,7 @@ static void settle_deferred(void *self)
     patio_broker *b = self;
     patio_tag     refused[PT_REFUSED_MAX];
     pthread_mutex_lock(&b->lock);
+    pt_timers_drop(b->runtime->timers, b->defer_timer); /* if it is not the timer that called */
     pt_job  *list    = b->deferred;
     uint32_t count   = b->refused_count;
     b->deferred      = NULL;
