@@ -9,12 +9,14 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     conn            *c = poll->data;
     patio_transport *t = c->t;
-    if (status < 0) {
-        conn_close(c, PATIO_IO, uv_strerror(status));
-        return;
-    }
     if (c->state == CONN_CONNECTING) {
         reconnect_connected(c);
+        return;
+    }
+    if (status < 0) {
+        /* libuv says EBADF for whatever is wrong with a socket; reading says what */
+        conn_read(c);
+        conn_close(c, PATIO_PEER_LOST, "the connection failed");
         return;
     }
     if ((events & UV_WRITABLE) != 0) {
@@ -170,8 +172,12 @@ void conn_close(conn *c, patio_status status, const char *why)
     bool was_open = c->state == CONN_OPEN;
     (void)patio_fail(&err, status, 0, "%s %s: %s", c->connects ? "connection to" : "peer",
                      c->connects ? ep->shown : c->name, why);
-    patio_host_log(t->host, was_open || c->connects ? PATIO_LOG_INFO : PATIO_LOG_WARN, "%s",
-                   err.message);
+    /* of a connect that fails again and again the link's events tell */
+    patio_host_log(t->host,
+                   was_open      ? PATIO_LOG_INFO
+                   : c->connects ? PATIO_LOG_DEBUG
+                                 : PATIO_LOG_WARN,
+                   "%s", err.message);
     leave(c);
     (void)shutdown(c->fd, SHUT_RDWR); /* its number stays taken while another thread writes */
     uv_close((uv_handle_t *)&c->poll, on_closed);

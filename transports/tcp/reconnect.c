@@ -84,7 +84,7 @@ void reconnect_connected(conn *c)
     int       os_errno = 0;
     socklen_t size     = sizeof(os_errno);
     if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &os_errno, &size) != 0 || os_errno != 0) {
-        conn_close(c, PATIO_UNREACHABLE, strerror(os_errno));
+        conn_close(c, PATIO_UNREACHABLE, strerror(os_errno != 0 ? os_errno : errno));
         return;
     }
     pthread_mutex_lock(&c->t->lock);
