@@ -36,8 +36,10 @@ void conn_poll(conn *c)
     if (c->state == CONN_CLOSED) {
         return;
     }
-    bool write  = c->want_write || c->state == CONN_CONNECTING;
-    int  wanted = (c->state == CONN_CONNECTING ? 0 : UV_READABLE) | (write ? UV_WRITABLE : 0);
+    pthread_mutex_lock(&c->t->lock);
+    bool write = c->want_write || c->state == CONN_CONNECTING;
+    pthread_mutex_unlock(&c->t->lock);
+    int wanted = (c->state == CONN_CONNECTING ? 0 : UV_READABLE) | (write ? UV_WRITABLE : 0);
     if (wanted != c->poll_for) {
         c->poll_for = wanted;
         (void)uv_poll_start(&c->poll, wanted, on_poll);
@@ -215,6 +217,13 @@ void conn_tick(conn *c, uint64_t now)
     }
     if (now > c->heard_ns + set->dead_ms * 1000000u) {
         conn_close(c, PATIO_PEER_LOST, "it has fallen silent");
+        return;
+    }
+    pthread_mutex_lock(&c->t->lock);
+    bool stuck = c->want_write && now > c->progress_ns + set->dead_ms * 1000000u;
+    pthread_mutex_unlock(&c->t->lock);
+    if (stuck) {
+        conn_close(c, PATIO_PEER_LOST, "it takes nothing any more");
         return;
     }
     if (now > c->heard_ns + set->ping_ms * 1000000u &&

@@ -113,6 +113,7 @@ patio_status endpoint_listen(endpoint *ep, patio_error *err)
     struct sockaddr_storage a    = {0};
     socklen_t               size = sizeof(a);
     char                    text[80];
+    ep->bound = ep->is_unix;
     if (!ep->is_unix && getsockname(ep->fd, (struct sockaddr *)&a, &size) == 0) {
         endpoint_address_text((struct sockaddr *)&a, text, sizeof(text));
     } else {
@@ -127,6 +128,9 @@ void endpoint_close(endpoint *ep)
     if (ep->fd >= 0) {
         (void)close(ep->fd);
         ep->fd = -1;
+        if (ep->bound) {
+            (void)unlink(ep->path);
+        }
     }
 }
 

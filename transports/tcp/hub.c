@@ -7,7 +7,7 @@ queue *hub_queue(patio_transport *t, const char *name, bool make)
     while (q != NULL && strcmp(q->name, name) != 0) {
         q = q->next;
     }
-    if (q != NULL || !make) {
+    if (q != NULL || !make || t->queue_count >= QUEUES_MAX) {
         return q;
     }
     size_t size = strlen(name) + 1;
@@ -18,6 +18,7 @@ queue *hub_queue(patio_transport *t, const char *name, bool make)
         q->t      = t;
         q->next   = t->queues;
         t->queues = q;
+        t->queue_count++;
     }
     return q;
 }

@@ -184,7 +184,7 @@ static void due(void *arg)
     entry  *e = arg;
     effects fx;
     effects_begin(&fx, e->t);
-    if (e->state == ENTRY_DELAYED) {
+    if (e->t->running && e->state == ENTRY_DELAYED) {
         e->lane->queue->delayed--;
         e->timer = 0;
         route_put(e, &fx);

@@ -99,7 +99,7 @@ struct lane {
     char      task[];
 };
 
-enum { LANE_BUCKETS = 64, LANES_MAX = 65536 };
+enum { LANE_BUCKETS = 64, LANES_MAX = 65536, QUEUES_MAX = 4096 };
 
 struct queue {
     queue           *next;
@@ -250,7 +250,8 @@ struct endpoint {
     bool             given_up;
     bool             resolving;
     bool             timer_on;
-    const char      *key; /* "" if none; a secret */
+    bool             bound; /* the socket file is ours */
+    const char      *key;   /* "" if none; a secret */
     bool             insecure;
     char             host[256];
     uint32_t         port;
@@ -300,7 +301,8 @@ struct patio_transport {
     pthread_cond_t  calm; /* something was settled, flushed or closed */
     bool            running;
     bool            waiting_calm; /* stop waits for `calm` */
-    bool            quit;         /* the I/O thread is to end */
+    _Atomic bool    quit;         /* the I/O thread is to end */
+    uint32_t        queue_count;
     queue          *queues;
     entry         **chunks;
     uint32_t        chunk_count;
@@ -321,7 +323,7 @@ struct patio_transport {
 
     /* the I/O thread's own */
     pthread_t    thread;
-    bool         has_thread;
+    _Atomic bool has_thread;
     bool         loop_made;
     uv_loop_t    loop;
     uv_async_t   wake;

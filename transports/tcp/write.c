@@ -8,10 +8,11 @@
 #include <errno.h>
 
 enum {
-    FIRST_ROOM    = 1024,
-    KEEP_ROOM     = 512 * 1024,
-    PIECES_ROOM   = 2 * FRAME_CHUNK_BYTES, /* no more pieces than this wait in the buffer */
-    DIRECT_GAP_NS = 30 * 1000, /* written so recently: leave it to the I/O thread, which batches */
+    FIRST_ROOM     = 1024,
+    KEEP_ROOM      = 512 * 1024,
+    PIECES_ROOM    = 2 * FRAME_CHUNK_BYTES, /* no more pieces than this wait in the buffer */
+    BACKLOG_FACTOR = 16,                    /* replies may go so far beyond write_queue_bytes */
+    DIRECT_GAP_NS  = 30 * 1000, /* written so recently: leave it to the I/O thread, which batches */
 };
 
 static bool reserve(conn *c, bytes *b, size_t size)
@@ -90,6 +91,11 @@ bool write_frame(conn *c, const frame_header *h, patio_bytes head, patio_buf *ta
         rest = host->buf_view(host->self, tail);
     }
     if (c->state == CONN_CLOSED || c->broken) {
+        return false;
+    }
+    if (write_backlog(c) / BACKLOG_FACTOR > c->t->set.write_queue_bytes) {
+        c->broken = true; /* it does not read, and does not keep to its credit either */
+        write_mark_dirty(c);
         return false;
     }
     if (head.size + rest.size > FRAME_CHUNK_BYTES && rest.size > 0) {
@@ -285,10 +291,10 @@ void write_flush(conn *c)
         ssize_t n        = send(c->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
         int     os_errno = errno;
         pthread_mutex_lock(&t->lock);
+        c->progress_ns = now;
         if (!wrote(c, n, os_errno)) {
             break;
         }
-        c->progress_ns = now;
     }
     c->flushing   = false;
     c->flushed_ns = now;
