@@ -185,7 +185,7 @@ void conn_close(conn *c, patio_status status, const char *why)
     uv_close((uv_handle_t *)&c->poll, on_closed);
     if (c->connects && ep->link == c) {
         ep->link = NULL;
-        reconnect_later(ep, &err);
+        reconnect_later(ep, status != PATIO_OK ? &err : NULL);
     }
 }
 

@@ -197,7 +197,7 @@ static const char *got_frame(conn *c, const frame_header *h, patio_bytes body, e
         return hello_frame(c, h, body, status);
     }
     if (h->type == FRAME_GOODBYE) {
-        *status = PATIO_PEER_LOST;
+        *status = PATIO_OK; /* in good order: not worth a warning */
         return "the peer has stopped";
     }
     if (h->channel != 0) {
