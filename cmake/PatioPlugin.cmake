@@ -2,28 +2,33 @@
 #
 # A plugin is a module without prefix, with one exported symbol, that links to nothing of patio: all
 # it needs is the headers. Inside patio's own tree it lands beside the library; elsewhere in
-# <build>/<KIND>s. Installed to <libdir>/patio/<KIND>s.
-set(PATIO_PLUGIN_MAP ${CMAKE_CURRENT_LIST_DIR}/patio-plugin.map)
+# <build>/<KIND>s. Installed to <libdir>/patio/<KIND>s. The target is patio_<KIND>_<NAME>.
 function(patio_add_plugin)
   cmake_parse_arguments(ARG "" "NAME;KIND" "SOURCES;LIBRARIES" ${ARGN})
-  if(NOT ARG_NAME MATCHES "^[a-z][a-z0-9_]*$" OR NOT ARG_KIND MATCHES "^(transport|executor)$")
-    message(FATAL_ERROR "patio_add_plugin: NAME must be [a-z][a-z0-9_]*, KIND transport or executor")
+  if(NOT ARG_NAME MATCHES "^[a-z][a-z0-9_]*$" OR NOT ARG_KIND MATCHES "^(transport|executor)$" OR
+     NOT ARG_SOURCES)
+    message(FATAL_ERROR "patio_add_plugin: NAME ([a-z][a-z0-9_]*), KIND (transport or executor) and "
+                        "SOURCES are needed")
   endif()
   set(target patio_${ARG_KIND}_${ARG_NAME})
+  set(map ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/patio-plugin.map)
   add_library(${target} MODULE ${ARG_SOURCES})
   target_link_libraries(${target} PRIVATE patio::plugin ${ARG_LIBRARIES})
   if(TARGET patio_warnings)
     target_link_libraries(${target} PRIVATE patio_warnings)
   endif()
+  # An alias is the library's own tree; an installed one is an imported target.
   set(folder ${CMAKE_BINARY_DIR})
-  if(TARGET patio)
-    set(folder ${CMAKE_BINARY_DIR}/lib/patio)
+  get_target_property(library patio::patio ALIASED_TARGET)
+  if(library)
+    set(folder $<TARGET_FILE_DIR:${library}>/patio)
   endif()
   set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${ARG_NAME}
-    C_VISIBILITY_PRESET hidden LIBRARY_OUTPUT_DIRECTORY ${folder}/${ARG_KIND}s
-    LINK_DEPENDS ${PATIO_PLUGIN_MAP})
-  target_link_options(${target} PRIVATE -Wl,--version-script=${PATIO_PLUGIN_MAP} -Wl,-z,nodelete)
-  if(NOT PATIO_SANITIZE)
+    C_VISIBILITY_PRESET hidden LIBRARY_OUTPUT_DIRECTORY ${folder}/${ARG_KIND}s INSTALL_RPATH ""
+    LINK_DEPENDS ${map})
+  target_link_options(${target} PRIVATE -Wl,--version-script=${map} -Wl,-z,nodelete)
+  # A sanitizer's runtime comes with the program.
+  if(NOT PATIO_SANITIZE AND NOT CMAKE_C_FLAGS MATCHES "-fsanitize")
     target_link_options(${target} PRIVATE -Wl,-z,defs)
   endif()
   install(TARGETS ${target} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/patio/${ARG_KIND}s)

@@ -15,9 +15,11 @@ function(patio_add_task_module)
     target_link_libraries(${target} PRIVATE patio_warnings)
   endif()
   set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${ARG_NAME} C_VISIBILITY_PRESET hidden)
-  if(TARGET patio)
+  # An alias is the library's own tree; an installed one is an imported target.
+  get_target_property(library patio::patio ALIASED_TARGET)
+  if(library)
     set_target_properties(${target} PROPERTIES
-      LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/patio/tasks
+      LIBRARY_OUTPUT_DIRECTORY $<TARGET_FILE_DIR:${library}>/patio/tasks
       INSTALL_RPATH "$ORIGIN/../..")
   endif()
   # Loaded code stays: a task may still run on another thread when a registry goes.

@@ -2,11 +2,10 @@
  *
  * Waking a thread costs tens of microseconds, so it is done only where it pays:
  *   - a worker that runs out of work looks again for a moment before it sleeps (patio/spin.h);
- *   - while one looks, nobody is woken: it takes the job;
- *   - jobs that wait behind others get a sleeper woken only if they would wait longer than a
- * wake-up takes, judged by how long recent jobs took;
- *   - should a job last longer than that, the watch notices: while jobs wait that nobody was woken
- *     for, one sleeper looks every millisecond whether they move, and takes one if they do not.
+ *   - while one looks, nobody is woken: it takes the job, and wakes another if there is more;
+ *   - a worker that finds more jobs behind its own wakes a sleeper only if they would wait longer
+ *     than a wake-up takes; should a job then last longer than jobs did, the watcher notices: the
+ *     one sleeper that looks every millisecond while others are awake.
  * An idle pool sleeps without a timer: it costs nothing.
  */
 #include "pool.h"
@@ -16,6 +15,7 @@
 enum {
     WAKE_COST_NS    = 50 * 1000,   /* what a wake-up is worth */
     WATCH_NS        = 1000 * 1000, /* how long a misjudged job may keep others waiting */
+    LOOKS_MAX       = 16,          /* in vain, before the watcher sleeps without a timer */
     AVERAGE_OUTLIER = 8,           /* a job counts as at most so many averages more */
 };
 
@@ -43,7 +43,6 @@ static patio_job *pop(patio_executor *x)
     if (job != NULL) {
         x->first = next_of(job);
         x->last  = x->first != NULL ? x->last : NULL;
-        x->taken++;
         atomic_store_explicit(&x->queued,
                               atomic_load_explicit(&x->queued, memory_order_relaxed) - 1,
                               memory_order_seq_cst);
@@ -51,19 +50,17 @@ static patio_job *pop(patio_executor *x)
     return job;
 }
 
-/* Under the lock. As what the last sleeper gets up: to work, or to watch. */
-static void wake_one(patio_executor *x, bool to_watch)
+/* Under the lock. */
+static void wake_one(patio_executor *x)
 {
     worker *w = x->sleepers;
-    if (to_watch) {
-        x->watching = true;
-        w->watch    = true;
-    } else {
+    if (w != NULL) {
         x->sleepers = w->below;
         x->sleeping--;
         w->woken = true;
+        x->coming++;
+        pthread_cond_signal(&w->wake);
     }
-    pthread_cond_signal(&w->wake);
 }
 
 static uint32_t queued(const patio_executor *x)
@@ -71,18 +68,12 @@ static uint32_t queued(const patio_executor *x)
     return atomic_load_explicit(&x->queued, memory_order_relaxed);
 }
 
-/* Under the lock, whenever jobs wait: see to it that somebody comes for them in time. */
-static void see_to_queue(patio_executor *x)
+/* Is waking another worth its price, for the jobs that are left in the queue? */
+static bool worth_waking(const patio_executor *x)
 {
-    if (queued(x) == 0 || x->sleepers == NULL ||
-        atomic_load_explicit(&x->spin.spinning, memory_order_relaxed) != 0) {
-        return; /* nothing to do, nobody to do it, or somebody who is about to */
-    }
-    if (x->sleeping == x->alive || queued(x) * x->average_ns > WAKE_COST_NS) {
-        wake_one(x, false);
-    } else if (!x->watching) {
-        wake_one(x, true);
-    }
+    return queued(x) > 0 && x->sleepers != NULL &&
+           atomic_load_explicit(&x->spin.spinning, memory_order_relaxed) == 0 &&
+           queued(x) * x->average_ns > WAKE_COST_NS;
 }
 
 static bool has_work(const void *pool)
@@ -107,39 +98,51 @@ static void leave_sleepers(patio_executor *x, const worker *me)
     }
 }
 
-/* Under the lock: watch until jobs do not move (true: take one), or there is nothing left to watch.
- */
-static bool watch(patio_executor *x, worker *me)
+/* Under the lock. Jobs are left in the queue while somebody sleeps: see that they do not wait for a
+ * job of unknown length to end. Who spins, or was woken and is on its way, looks after them too. */
+static void wake_or_watch(patio_executor *x)
 {
-    bool stuck = false;
-    while (!me->woken && x->running && x->sleeping < x->alive && !stuck) {
-        uint64_t        taken = x->taken;
-        struct timespec when  = at_ns(patio_spin_now_ns() + WATCH_NS);
-        pthread_cond_timedwait(&me->wake, &x->lock, &when);
-        stuck = !me->woken && x->first != NULL && x->taken == taken;
+    if (worth_waking(x)) {
+        wake_one(x);
+    } else if (queued(x) > 0 && x->sleepers != NULL && x->watcher == NULL && x->coming == 0 &&
+               atomic_load_explicit(&x->spin.spinning, memory_order_relaxed) == 0) {
+        x->watcher = x->sleepers;
+        pthread_cond_signal(&x->watcher->wake);
     }
-    x->watching = false;
-    me->watch   = false;
-    return stuck;
 }
 
-/* Under the lock. */
+/* Under the lock. In an idle pool nobody watches, nor for long beside a job that lasts. */
 static void sleep_until_woken(patio_executor *x, worker *me)
 {
-    bool stuck  = false;
     me->woken   = false;
-    me->watch   = false;
     me->below   = x->sleepers;
     x->sleepers = me;
     x->sleeping++;
-    while (!me->woken && x->running && !stuck) {
-        if (me->watch) {
-            stuck = watch(x, me);
-        } else {
+    if (x->watcher == NULL) {
+        x->watcher = me;
+    }
+    unsigned looks = 0;
+    while (!me->woken && x->running) {
+        if (x->watcher == me && (x->sleeping == x->alive || looks++ == LOOKS_MAX)) {
+            x->watcher = NULL; /* whoever leaves a job behind appoints another */
+        }
+        if (x->watcher != me) {
             pthread_cond_wait(&me->wake, &x->lock);
+            looks = 0;
+            continue;
+        }
+        struct timespec when = at_ns(patio_spin_now_ns() + WATCH_NS);
+        pthread_cond_timedwait(&me->wake, &x->lock, &when);
+        if (!me->woken && x->first != NULL) {
+            break;
         }
     }
-    if (!me->woken) {
+    if (x->watcher == me) {
+        x->watcher = NULL;
+    }
+    if (me->woken) {
+        x->coming--;
+    } else {
         leave_sleepers(x, me);
     }
 }
@@ -189,7 +192,7 @@ static void *work(void *arg)
     patio_executor *x  = me->pool;
     pthread_mutex_lock(&x->lock);
     for (patio_job *job = wait_for_job(x, me); job != NULL; job = wait_for_job(x, me)) {
-        see_to_queue(x);
+        wake_or_watch(x);
         bool room  = x->refused;
         x->refused = false;
         pthread_mutex_unlock(&x->lock);
@@ -219,7 +222,14 @@ patio_status pool_submit(patio_executor *x, patio_job *job, patio_error *err)
                           job->task, x->queue_max);
     }
     push(x, job);
-    see_to_queue(x);
+    /* Somebody who looks for work will find it; somebody who runs will, too, unless the jobs before
+     * it last. With nobody awake one must be woken. */
+    bool all_asleep = x->sleeping == x->alive;
+    if (all_asleep && x->sleepers != NULL) {
+        wake_one(x);
+    } else {
+        wake_or_watch(x);
+    }
     pthread_mutex_unlock(&x->lock);
     return PATIO_OK;
 }

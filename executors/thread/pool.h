@@ -17,7 +17,6 @@ typedef struct worker {
     pthread_cond_t  wake;
     uint64_t        since_ns; /* when its job, or its wait, began */
     bool            woken;
-    bool            watch; /* asleep, but looks now and then */
 } worker;
 
 struct patio_executor {
@@ -40,10 +39,10 @@ struct patio_executor {
     patio_job     *last;
     worker        *sleepers; /* last to sleep is first to wake: its cache is warm */
     uint32_t       sleeping;
+    uint32_t       coming;  /* woken, but not awake yet */
+    worker        *watcher; /* a sleeper that looks now and then; NULL: none */
     uint32_t       alive;
     uint64_t       average_ns; /* of recent jobs */
-    uint64_t       taken;      /* jobs ever taken out of the queue */
-    bool           watching;   /* a sleeper is on the watch */
     bool           running;
     bool           refused; /* somebody heard FULL */
 };

@@ -17,7 +17,7 @@ static inline const char *test_plugin_dir(void)
         abort();
     }
     dir[size] = '\0';
-    strcpy(strrchr(dir, '/') + 1, "plugins");
+    memcpy(strrchr(dir, '/') + 1, "plugins", sizeof("plugins"));
     return dir;
 }
 

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # lib.sh: what the tcp tests share, on top of what the command's tests share.
 . "$PATIO_SOURCE/tests/cli/lib.sh"
 pids=()
@@ -30,6 +31,7 @@ call_is() {
 
 free_port() {
     worker free.log tcp+listen://127.0.0.1:0
+    # shellcheck disable=SC2034 # for the test that asked
     port=$(port_of free.log)
     kill -9 "$worker"
     wait "$worker" 2>/dev/null

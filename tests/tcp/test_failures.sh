@@ -59,11 +59,11 @@ expect_err_has AUTH
 # Strangers: noise, silence, and a greeting that is cut at every byte, cost others nothing.
 port=$(port_of key.log)
 for i in $(seq 20); do
-    head -c $((i * 37)) /dev/urandom 2>/dev/null >"/dev/tcp/127.0.0.1/$port" 2>/dev/null
+    head -c $((i * 37)) /dev/urandom >"/dev/tcp/127.0.0.1/$port"
 done
 for size in $(seq 0 16 96); do
     printf '\x40\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0PATIO1\x01\x01\x01\x01%090d' 0 | head -c "$size" \
-        >"/dev/tcp/127.0.0.1/$port" 2>/dev/null
+        >"/dev/tcp/127.0.0.1/$port"
 done
 printf '\xff\xff\xff\xff\x05\0\0\0\0\0\0\0\0\0\0\0' >"/dev/tcp/127.0.0.1/$port"
 exec 7<>"/dev/tcp/127.0.0.1/$port"

@@ -36,7 +36,7 @@ fi
 urls=()
 for i in 1 2 3; do
     worker "m$i.log" tcp+listen://127.0.0.1:0 -j 1
-    eval "worker$i=$worker"
+    [ "$i" != 1 ] || first=$worker
     urls+=(-b "tcp://127.0.0.1:$(port_of "m$i.log")")
 done
 run call "${urls[@]}" mul 5 5
@@ -44,8 +44,8 @@ expect_code 0
 expect_out 25
 
 # Who knows several is served when one of them is gone.
-kill -9 "$worker1"
-wait "$worker1" 2>/dev/null
+kill -9 "$first"
+wait "$first" 2>/dev/null
 run call "${urls[@]}" --wait-route --timeout 10s mul 5 6
 expect_code 0
 expect_out 30

@@ -396,7 +396,7 @@ static void log_values_are_choices(void **state)
     patio_config       *config = make();
     patio_option_value *values = NULL;
     assert_int_equal(pt_config_log(&pt_malloc_allocator, config, &values, NULL), PATIO_OK);
-    assert_int_equal(values[PT_LOG_LEVEL].number, PATIO_LOG_INFO);
+    assert_int_equal(values[PT_LOG_LEVEL].number, PATIO_LOG_WARN);
     assert_int_equal(values[PT_LOG_FORMAT].number, 0);
     pt_options_free(&pt_malloc_allocator, pt_log_options, values);
     set(config, "log.level", "off");

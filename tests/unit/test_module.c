@@ -110,7 +110,8 @@ static void a_missing_module_lists_the_places(void **state)
            "no task module /nonexistent/demo: there is no such file");
     (void)setenv("PATIO_TASK_PATH", "/nowhere:/elsewhere", 1);
     expect(*state, "absent", PATIO_NOT_FOUND,
-           "no task module \"absent\", looked for absent.so and absent in: /nowhere (PATIO_TASK_PATH), "
+           "no task module \"absent\", looked for absent.so and absent in: /nowhere "
+           "(PATIO_TASK_PATH), "
            "/elsewhere (PATIO_TASK_PATH), ");
     expect(*state, "absent", PATIO_NOT_FOUND, "/tasks (built in), . (current folder)");
     expect(*state, "", PATIO_INVALID, "it has no name");

@@ -8,10 +8,10 @@ void instance_hold(patio_transport *t)
 
 void instance_release(patio_transport *t)
 {
-    /* stop() sets stopping, then reads calls; here it is the other way round: one sees the other */
-    if (atomic_fetch_sub_explicit(&t->calls, 1, memory_order_seq_cst) == 1 &&
-        atomic_load_explicit(&t->stopping, memory_order_seq_cst)) {
+    /* When it is not stopping, or not the last, another may stop and free it from here on. */
+    if (atomic_fetch_sub_explicit(&t->calls, 1, memory_order_seq_cst) == STOPPING + 1) {
         pthread_mutex_lock(&t->idle_lock);
+        t->idled = true;
         pthread_cond_broadcast(&t->idle);
         pthread_mutex_unlock(&t->idle_lock);
     }
@@ -125,7 +125,7 @@ static void due(void *arg)
     handout out;
     pthread_mutex_lock(&h->lock);
     bool some = false;
-    if (e->state == ENTRY_DELAYED) {
+    if (e->state == ENTRY_DELAYED && !h->closing) {
         q->delayed--;
         e->timer = 0;
         hub_push_ready(e);

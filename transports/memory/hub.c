@@ -35,6 +35,10 @@ void hub_free(void *arg)
 {
     hub              *h    = arg;
     const patio_host *host = h->host;
+    /* a timer may be running, about to take the lock or about to leave it */
+    pthread_mutex_lock(&h->lock);
+    h->closing = true;
+    pthread_mutex_unlock(&h->lock);
     for (uint32_t c = 0; c < h->chunk_count; c++) {
         for (uint32_t i = 0; i < CHUNK_ENTRIES; i++) {
             entry *e = &h->chunks[c][i];

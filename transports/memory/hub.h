@@ -115,6 +115,7 @@ struct hub {
     uint64_t          held; /* entries in use */
     uint64_t          held_bytes;
     uint64_t          lanes;
+    bool              closing; /* timers find nothing to do any more */
 };
 
 /* The plugin's instance. */
@@ -127,11 +128,12 @@ struct patio_transport {
     uint64_t                      max_body_bytes;
     uint64_t                      max_dead;
     bool                          running; /* under the hub's lock */
-    _Atomic bool                  stopping;
-    _Atomic uint32_t              calls; /* events being raised on this instance */
+    _Atomic uint32_t              calls;   /* events being raised on this instance, and STOPPING */
     pthread_mutex_t               idle_lock;
-    pthread_cond_t                idle; /* the last event returned */
+    pthread_cond_t                idle;
+    bool                          idled; /* under idle_lock: the last event has returned */
 };
+enum { STOPPING = 1 << 30 };
 
 /* What is to be raised once the lock is open: at most one delivery, and whether to look again. */
 typedef struct handout {
@@ -161,7 +163,8 @@ void hub_append(list *l, entry *e);
 bool dispatch_next(queue *q, subscription *prefer, handout *out);
 /* Raise one delivery, and go on as long as there is more. Not under the lock. */
 void dispatch_raise(queue *q, handout *out);
-/* Hold an instance so that it is not stopped under an event; under the lock. */
+/* Hold an instance so that it is not stopped under an event; under the lock, while it is running.
+ * Once released it may be gone. */
 void instance_hold(patio_transport *t);
 void instance_release(patio_transport *t);
 void dispatch_delay(entry *e, uint64_t delay_ms);

@@ -120,11 +120,15 @@ static patio_status start(patio_transport *t, patio_error *err)
     return PATIO_OK;
 }
 
-/* Wait until no event runs on this instance any more. */
+/* Wait until no event runs on this instance any more; none begins, because it is not running. */
 static void wait_idle(patio_transport *t)
 {
+    uint32_t before = atomic_fetch_or_explicit(&t->calls, STOPPING, memory_order_seq_cst);
+    if ((before & ~(uint32_t)STOPPING) == 0) {
+        return;
+    }
     pthread_mutex_lock(&t->idle_lock);
-    while (atomic_load_explicit(&t->calls, memory_order_seq_cst) != 0) {
+    while (!t->idled) {
         pthread_cond_wait(&t->idle, &t->idle_lock);
     }
     pthread_mutex_unlock(&t->idle_lock);
@@ -134,9 +138,9 @@ static patio_status stop(patio_transport *t, uint64_t grace_ms, patio_error *err
 {
     (void)grace_ms; /* nothing is ever on its way: there is nothing to flush */
     (void)err;
-    atomic_store_explicit(&t->stopping, true, memory_order_seq_cst);
     pthread_mutex_lock(&t->hub->lock);
     t->running = false;
+    memory_unsubscribe_all(t);
     pthread_mutex_unlock(&t->hub->lock);
     wait_idle(t);
     memory_leave(t);

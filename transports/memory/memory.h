@@ -17,6 +17,8 @@ patio_status memory_notify(patio_transport *t, patio_tag tag, patio_buf *body, p
 /* subscribe.c */
 patio_status memory_subscribe(patio_transport *t, const patio_subscription *s, patio_error *err);
 patio_status memory_unsubscribe(patio_transport *t, const char *name, patio_error *err);
+/* Under the hub's lock: no new delivery for this instance. */
+void memory_unsubscribe_all(patio_transport *t);
 /* Give back what this instance holds, forget that it waits for replies. Twice is harmless. */
 void memory_leave(patio_transport *t);
 

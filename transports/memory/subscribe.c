@@ -91,6 +91,23 @@ patio_status memory_subscribe(patio_transport *t, const patio_subscription *in, 
     return PATIO_OK;
 }
 
+static void close_subscription(subscription *s)
+{
+    forget_routes(s);
+    s->closed = true;
+    s->credit = 0;
+}
+
+void memory_unsubscribe_all(patio_transport *t)
+{
+    for (queue *q = t->hub->queues; q != NULL; q = q->next) {
+        subscription *s = find(q, t);
+        if (s != NULL) {
+            close_subscription(s);
+        }
+    }
+}
+
 patio_status memory_unsubscribe(patio_transport *t, const char *name, patio_error *err)
 {
     hub *h = t->hub;
@@ -99,9 +116,7 @@ patio_status memory_unsubscribe(patio_transport *t, const char *name, patio_erro
     subscription *s     = q != NULL ? find(q, t) : NULL;
     bool          found = s != NULL && !s->closed;
     if (found) {
-        forget_routes(s);
-        s->closed = true;
-        s->credit = 0;
+        close_subscription(s);
     }
     pthread_mutex_unlock(&h->lock);
     return found ? PATIO_OK
@@ -119,8 +134,9 @@ static void give_back(patio_transport *t, entry *e)
     if (e->claimed) {
         patio_host_log(t->host, PATIO_LOG_WARN,
                        "a task that was acknowledged at its start did not end before the stop");
-        t->host->buf_drop(t->host->self, e->body);
+        patio_buf *body = e->body;
         hub_entry_free(q->hub, e);
+        t->host->buf_drop(t->host->self, body);
         return;
     }
     hub_push_ready(e);

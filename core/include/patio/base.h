@@ -26,42 +26,42 @@ extern "C" {
 
 #define PATIO_EXPORT __attribute__((visibility("default")))
 /* The application API: everything declared so is exported by libpatio. */
-#define PATIO_API    PATIO_EXPORT
+#define PATIO_API     PATIO_EXPORT
 #define PATIO_CHECKED __attribute__((warn_unused_result))
-#define PATIO_PRINTF(format_index, first_index) \
+#define PATIO_PRINTF(format_index, first_index)                                                    \
     __attribute__((format(printf, format_index, first_index)))
 
 /* Every status there is. The hundreds digit is its class: 1 the caller's mistake, 2 state and time,
  * 3 resources, 4 the peer or the link, 5 the task, 9 a bug. One list makes the constants, the names
  * (patio_status_name) and the texts (patio_status_text); docs/errors.md is printed from it. */
-#define PATIO_STATUS_MAP(X)                                                   \
-    X(OK, 0, "success")                                                       \
-    X(INVALID, 100, "invalid argument")                                       \
-    X(UNSUPPORTED, 101, "not supported here")                                 \
-    X(ABI, 102, "incompatible plugin ABI")                                    \
-    X(NOT_FOUND, 103, "no such name")                                         \
-    X(EXISTS, 104, "name is taken")                                           \
-    X(CONFIG, 105, "invalid configuration")                                   \
-    X(TYPE, 106, "value has another type")                                    \
-    X(TOO_LARGE, 107, "larger than the limit")                                \
-    X(STATE, 200, "wrong state for this call")                                \
-    X(CLOSED, 201, "already closed")                                          \
-    X(CANCELLED, 202, "cancelled")                                            \
-    X(TIMEOUT, 203, "deadline passed")                                        \
-    X(STALE, 204, "lease is no longer held")                                  \
-    X(NO_MEMORY, 300, "out of memory")                                        \
-    X(FULL, 301, "queue or window is full")                                   \
-    X(BLOCKED, 302, "broker accepts nothing for now")                         \
-    X(IO, 400, "input or output failed")                                      \
-    X(PROTOCOL, 401, "peer broke the protocol")                               \
-    X(AUTH, 402, "authentication refused")                                    \
-    X(NO_ROUTE, 403, "nobody can run this task")                              \
-    X(PEER_LOST, 404, "peer was lost before it answered")                     \
-    X(UNREACHABLE, 405, "transport cannot reach its peer or broker")          \
-    X(TASK_FAILED, 500, "task failed")                                        \
-    X(TASK_CRASHED, 501, "worker died while running the task")                \
-    X(TASK_RETRY, 510, "task asks to be tried again")                         \
-    X(TASK_SNOOZE, 511, "task asks to be run later, at no cost of an attempt") \
+#define PATIO_STATUS_MAP(X)                                                                        \
+    X(OK, 0, "success")                                                                            \
+    X(INVALID, 100, "invalid argument")                                                            \
+    X(UNSUPPORTED, 101, "not supported here")                                                      \
+    X(ABI, 102, "incompatible plugin ABI")                                                         \
+    X(NOT_FOUND, 103, "no such name")                                                              \
+    X(EXISTS, 104, "name is taken")                                                                \
+    X(CONFIG, 105, "invalid configuration")                                                        \
+    X(TYPE, 106, "value has another type")                                                         \
+    X(TOO_LARGE, 107, "larger than the limit")                                                     \
+    X(STATE, 200, "wrong state for this call")                                                     \
+    X(CLOSED, 201, "already closed")                                                               \
+    X(CANCELLED, 202, "cancelled")                                                                 \
+    X(TIMEOUT, 203, "deadline passed")                                                             \
+    X(STALE, 204, "lease is no longer held")                                                       \
+    X(NO_MEMORY, 300, "out of memory")                                                             \
+    X(FULL, 301, "queue or window is full")                                                        \
+    X(BLOCKED, 302, "broker accepts nothing for now")                                              \
+    X(IO, 400, "input or output failed")                                                           \
+    X(PROTOCOL, 401, "peer broke the protocol")                                                    \
+    X(AUTH, 402, "authentication refused")                                                         \
+    X(NO_ROUTE, 403, "nobody can run this task")                                                   \
+    X(PEER_LOST, 404, "peer was lost before it answered")                                          \
+    X(UNREACHABLE, 405, "transport cannot reach its peer or broker")                               \
+    X(TASK_FAILED, 500, "task failed")                                                             \
+    X(TASK_CRASHED, 501, "worker died while running the task")                                     \
+    X(TASK_RETRY, 510, "task asks to be tried again")                                              \
+    X(TASK_SNOOZE, 511, "task asks to be run later, at no cost of an attempt")                     \
     X(INTERNAL, 900, "bug in patio or in a plugin")
 
 enum {
@@ -73,9 +73,8 @@ enum {
 typedef int32_t patio_status;
 
 /* Is `member` inside what the other side compiled? For structs that begin with struct_size. */
-#define PATIO_HAS(type, object, member) \
-    ((object) != NULL &&                \
-     (object)->struct_size >= offsetof(type, member) + sizeof((object)->member))
+#define PATIO_HAS(type, object, member)                                                            \
+    ((object) != NULL && (object)->struct_size >= offsetof(type, member) + sizeof((object)->member))
 
 /* First initialiser of every struct that begins with struct_size:
  *     patio_call_options options = {PATIO_SIZED(patio_call_options), .timeout_ms = 500};   */
@@ -110,16 +109,19 @@ typedef struct patio_error {
     char         message[976]; /* what was attempted, on what, why it failed; NUL-terminated */
 } patio_error;
 
+/* clang-format off */
 #define PATIO_ERROR_INIT {(uint32_t)sizeof(patio_error), 0, 0, 0, {0}, {0}}
+/* clang-format on */
 
-/* Severity of a log line. OFF is only for setting a threshold. */
+/* Severity of a log line. DEFAULT (as WARN) and OFF are only for setting a threshold. */
 enum {
-    PATIO_LOG_TRACE = 0,
-    PATIO_LOG_DEBUG = 1,
-    PATIO_LOG_INFO  = 2,
-    PATIO_LOG_WARN  = 3,
-    PATIO_LOG_ERROR = 4,
-    PATIO_LOG_OFF   = 5,
+    PATIO_LOG_DEFAULT = 0,
+    PATIO_LOG_TRACE   = 1,
+    PATIO_LOG_DEBUG   = 2,
+    PATIO_LOG_INFO    = 3,
+    PATIO_LOG_WARN    = 4,
+    PATIO_LOG_ERROR   = 5,
+    PATIO_LOG_OFF     = 6,
 };
 
 #ifdef __cplusplus

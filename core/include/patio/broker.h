@@ -18,8 +18,8 @@ extern "C" {
  * option, opens nothing yet. runtime may be NULL: the broker makes its own. registry may be NULL
  * for one that only calls. CONFIG says key, file and line; NOT_FOUND and ABI are the plugin
  * loader's. [control] */
-PATIO_API PATIO_CHECKED patio_status patio_broker_create(patio_runtime *runtime,
-                                                         patio_registry *registry,
+PATIO_API PATIO_CHECKED patio_status patio_broker_create(patio_runtime      *runtime,
+                                                         patio_registry     *registry,
                                                          const patio_config *config,
                                                          patio_broker **out, patio_error *err);
 /* The short form: one URL, everything else default; "memory://" for one process. */
@@ -32,9 +32,10 @@ PATIO_API PATIO_CHECKED patio_status patio_broker_open(patio_registry *registry,
 PATIO_API PATIO_CHECKED patio_status patio_broker_start(patio_broker *broker, patio_error *err);
 
 /* Drain and stop. Blocks up to about grace_ms: takes nothing new, gives back what was not started,
- * lets running tasks finish, flushes replies and settlements. Calls of this broker that are not done
- * then end as CANCELLED. OK, or TIMEOUT when tasks were still running: they have been told, and their
- * results are refused; call stop again to wait more. Stopping twice is harmless. [control] */
+ * lets running tasks finish, flushes replies and settlements. Calls of this broker that are not
+ * done then end as CANCELLED. OK, or TIMEOUT when tasks were still running: they have been told,
+ * and their results are refused; call stop again to wait more. Stopping twice is harmless.
+ * [control] */
 PATIO_API patio_status patio_broker_stop(patio_broker *broker, uint64_t grace_ms, patio_error *err);
 /* Block until somebody stops the broker. Any thread but a task's. */
 PATIO_API void patio_broker_join(patio_broker *broker);
@@ -43,9 +44,9 @@ PATIO_API void patio_broker_join(patio_broker *broker);
 PATIO_API void patio_broker_destroy(patio_broker *broker);
 
 /* Any thread. */
-PATIO_API const char    *patio_broker_project(const patio_broker *broker);
-PATIO_API const char    *patio_broker_transport(const patio_broker *broker); /* plugin's name */
-PATIO_API const char    *patio_broker_executor(const patio_broker *broker);  /* "" if it only calls */
+PATIO_API const char *patio_broker_project(const patio_broker *broker);
+PATIO_API const char *patio_broker_transport(const patio_broker *broker); /* plugin's name */
+PATIO_API const char *patio_broker_executor(const patio_broker *broker);  /* "" if it only calls */
 PATIO_API patio_runtime *patio_broker_runtime(patio_broker *broker);
 /* PATIO_CAP_… of its transport. */
 PATIO_API uint32_t patio_broker_caps(const patio_broker *broker);

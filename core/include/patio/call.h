@@ -1,7 +1,7 @@
 /* patio/call.h: calling tasks, and waiting for what comes back.
  *
- * A call is asynchronous by nature: patio_start gives a future. patio_call is start, wait and read in
- * one line. Every function: any thread. None blocks unless it says so.
+ * A call is asynchronous by nature: patio_start gives a future. patio_call is start, wait and read
+ * in one line. Every function: any thread. None blocks unless it says so.
  */
 #ifndef PATIO_CALL_H
 #define PATIO_CALL_H
@@ -13,8 +13,9 @@ extern "C" {
 #endif
 
 typedef struct patio_future patio_future;
-/* Runs once, when the future is done: on a thread of patio, never inside patio_start; it must not
- * block. Reading and destroying the future in it is allowed. */
+/* Runs once, when the future is done: on a thread of patio, never inside patio_start or
+ * patio_future_cancel, or on the thread that stops the broker; it must not block. Reading and
+ * destroying the future in it is allowed. */
 typedef void (*patio_done_fn)(patio_future *future, void *arg);
 
 enum {
@@ -29,14 +30,14 @@ typedef struct patio_header {
 
 /* Borrowed for the call it is passed in. Zero means the default. */
 typedef struct patio_call_options {
-    uint32_t            struct_size;
-    uint32_t            flags;      /* PATIO_CALL_… */
-    uint64_t            timeout_ms; /* 0: the task's, else 30 s; PATIO_FOREVER: none */
-    uint64_t            delay_ms;   /* run not before */
-    const char         *queue;      /* NULL: the task's default queue */
-    patio_context      *parent;     /* inside a task: inherit what is left of its deadline, and its
-                                       trace context */
-    patio_done_fn       on_done;    /* NULL: none */
+    uint32_t       struct_size;
+    uint32_t       flags;        /* PATIO_CALL_… */
+    uint64_t       timeout_ms;   /* 0: the task's, else 30 s; PATIO_FOREVER: none */
+    uint64_t       delay_ms;     /* run not before */
+    const char    *queue;        /* NULL: the task's default queue */
+    patio_context *parent;       /* inside a task: inherit what is left of its deadline, and its
+                                    trace context */
+    patio_done_fn       on_done; /* NULL: none */
     void               *on_done_arg;
     const patio_header *headers;
     size_t              header_count;
@@ -58,8 +59,8 @@ typedef struct patio_task_error {
     const patio_value *details; /* NULL if none or not values */
 } patio_task_error;
 
-/* Start one call. payload may be PATIO_NO_ARGS, options NULL. OK: *out is a future that becomes done
- * exactly once, by its deadline at the latest; destroy it. Otherwise nothing was sent:
+/* Start one call. payload may be PATIO_NO_ARGS, options NULL. OK: *out is a future that becomes
+ * done exactly once, by its deadline at the latest; destroy it. Otherwise nothing was sent:
  * NO_ROUTE, FULL, BLOCKED, UNREACHABLE, TOO_LARGE, UNSUPPORTED (names what the transport lacks),
  * INVALID, STATE (broker not started or stopping), TIMEOUT (the parent's time is up). */
 PATIO_API PATIO_CHECKED patio_status patio_start(patio_broker *broker, const char *task,
@@ -72,8 +73,8 @@ PATIO_API PATIO_CHECKED patio_status patio_start_fn(patio_broker *broker, patio_
                                                     const patio_call_options *options,
                                                     patio_future **out, patio_error *err);
 
-/* Call and wait. Blocks up to the deadline. OK: the task succeeded, and *out (may be NULL) is a done
- * future to read and destroy. Otherwise the status and `err` tell what patio_start or the call
+/* Call and wait. Blocks up to the deadline. OK: the task succeeded, and *out (may be NULL) is a
+ * done future to read and destroy. Otherwise the status and `err` tell what patio_start or the call
  * ended with: TASK_FAILED, TASK_CRASHED, TIMEOUT, PEER_LOST, … */
 PATIO_API PATIO_CHECKED patio_status patio_call(patio_broker *broker, const char *task,
                                                 const patio_payload      *payload,
@@ -139,7 +140,7 @@ PATIO_API patio_id patio_future_id(const patio_future *future);
 PATIO_API uint32_t patio_future_level(const patio_future *future);
 
 /* "0123…ef", 32 characters and a NUL. */
-PATIO_API void         patio_id_format(patio_id id, char text[33]);
+PATIO_API void                       patio_id_format(patio_id id, char text[33]);
 PATIO_API PATIO_CHECKED patio_status patio_id_parse(const char *text, patio_id *out);
 
 #ifdef __cplusplus

@@ -20,11 +20,11 @@ extern "C" {
 typedef struct patio_executor patio_executor; /* the plugin's own struct */
 typedef struct patio_job      patio_job;
 
-#define PATIO_EXECUTOR_CAP_MAP(X)                                                       \
-    X(RUNS, 0, "runs", "runs tasks at all")                                             \
-    X(BLOCKING, 1, "blocking", "a task may block its thread")                           \
-    X(ASYNC, 2, "async", "a task may be suspended and finish later")                    \
-    X(ISOLATED, 3, "isolated", "a crashing task does not take the process down")        \
+#define PATIO_EXECUTOR_CAP_MAP(X)                                                                  \
+    X(RUNS, 0, "runs", "runs tasks at all")                                                        \
+    X(BLOCKING, 1, "blocking", "a task may block its thread")                                      \
+    X(ASYNC, 2, "async", "a task may be suspended and finish later")                               \
+    X(ISOLATED, 3, "isolated", "a crashing task does not take the process down")                   \
     X(KILL, 4, "kill", "a task that does not end can be ended")
 enum {
 #define PATIO_X(name, bit, word, text) PATIO_EXECUTOR_##name = 1u << (bit),
@@ -77,10 +77,10 @@ typedef struct patio_executor_events {
 
 /* Borrowed for `create`, but `events` stays valid until `destroy` has returned. */
 typedef struct patio_executor_params {
-    uint32_t                     struct_size;
-    uint32_t                     reserved;
-    const patio_option_value    *values;      /* one per option of the plugin's table */
-    size_t                       stack_bytes; /* least stack that `run` needs beside the task's own */
+    uint32_t                  struct_size;
+    uint32_t                  reserved;
+    const patio_option_value *values;      /* one per option of the plugin's table */
+    size_t                    stack_bytes; /* least stack that `run` needs beside the task's own */
     const patio_executor_events *events;
 } patio_executor_params;
 
@@ -98,15 +98,15 @@ typedef struct patio_executor_ops {
      * `done` with RETURN; running ones get the grace. OK: nothing runs any more, no event comes.
      * TIMEOUT: something still runs and cannot be ended; stop may be called again to wait more. */
     patio_status (*stop)(patio_executor *x, uint64_t grace_ms, patio_error *err);
-    /* [control] Free everything. Only after a stop that returned OK, or if start was never called or
-     * failed. NULL is allowed. */
+    /* [control] Free everything. Only after a stop that returned OK, or if start was never called
+     * or failed. NULL is allowed. */
     void (*destroy)(patio_executor *x);
 
     /* [any] [non-blocking] Take one job. OK: `done` follows, exactly once. FULL: not now, `room`
      * will come. UNSUPPORTED: never (null). CLOSED: after stop. */
     patio_status (*submit)(patio_executor *x, patio_job *job, patio_error *err);
-    /* [any] [non-blocking] [optional] Forget a queued job (done: RETURN, CANCELLED) or end a running
-     * one where the executor can. The host has told the task already. */
+    /* [any] [non-blocking] [optional] Forget a queued job (done: RETURN, CANCELLED) or end a
+     * running one where the executor can. The host has told the task already. */
     patio_status (*cancel)(patio_executor *x, patio_job *job, patio_error *err);
     /* [any] [non-blocking] How many jobs can run side by side; the host asks for no more
      * deliveries than that. Constant between start and stop. */

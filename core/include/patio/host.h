@@ -1,8 +1,8 @@
 /* patio/host.h: the services that the host gives to a plugin.
  *
- * A plugin does not link to libpatio. It gets this table at `create`: the same one for all instances
- * of a plugin in one runtime, valid until the `destroy` of the last of them has returned. Every slot:
- * [any thread] [never blocks] unless it says otherwise.
+ * A plugin does not link to libpatio. It gets this table at `create`: the same one for all
+ * instances of a plugin in one runtime, valid until the `destroy` of the last of them has returned.
+ * Every slot: [any thread] [never blocks] unless it says otherwise.
  */
 #ifndef PATIO_HOST_H
 #define PATIO_HOST_H
@@ -46,22 +46,23 @@ typedef struct patio_host {
      * pass a secret or a payload. */
     void (*log)(void *self, int32_t level, const char *text);
 
-    /* Monotonic nanoseconds. All deadlines in the ABI are on this clock; with the virtual clock of a
-     * test it moves only when the test says so. */
+    /* Monotonic nanoseconds. All deadlines in the ABI are on this clock; with the virtual clock of
+     * a test it moves only when the test says so. */
     uint64_t (*now_ns)(void *self);
     /* Run fn(arg) once, on the host's timer thread, not before delay_ns from now. Returns a number
      * for cancel, or 0 when out of memory. fn must not block. */
     uint64_t (*after)(void *self, uint64_t delay_ns, patio_fn fn, void *arg);
-    /* Once this has returned, fn does not run and will not: 1 if it was cancelled, 0 if it had run or
-     * the number is unknown. Blocks while fn runs, unless called from fn: hold no lock fn takes. */
+    /* Once this has returned, fn does not run and will not: 1 if it was cancelled, 0 if it had run
+     * or the number is unknown. Blocks while fn runs (unless called from it): hold no lock fn
+     * takes. */
     int32_t (*cancel)(void *self, uint64_t timer);
     /* Fill with bytes fit for nonces and keys. Returns PATIO_OK or PATIO_IO. */
     patio_status (*random)(void *self, void *data, size_t size_bytes);
 
-    /* Share an object between the instances of this plugin in one runtime, so that a plugin needs no
-     * process-wide state: find the object called `key`, or make it with make(arg); either way its
-     * count goes up. NULL when make returns NULL or memory is out. `make` runs under a lock of the
-     * host and must call nothing of the host but alloc and free. */
+    /* Share an object between the instances of this plugin in one runtime, so that a plugin needs
+     * no process-wide state: find the object called `key`, or make it with make(arg); either way
+     * its count goes up. NULL when make returns NULL or memory is out. `make` runs under a lock of
+     * the host and must call nothing of the host but alloc and free. */
     void *(*share)(void *self, const char *key, void *(*make)(void *arg), void *arg);
     /* Count down; the last one runs destroy(object) before this returns. */
     void (*unshare)(void *self, void *object, void (*destroy)(void *object));

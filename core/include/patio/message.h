@@ -1,7 +1,8 @@
 /* patio/message.h: what travels between the core and a transport.
  *
- * Part of the plugin ABI. The core encodes and decodes envelopes (proto/patio/v1); a transport moves
- * them as opaque bytes and sees, beside them, only what it needs to route, order, bound and count.
+ * Part of the plugin ABI. The core encodes and decodes envelopes (proto/patio/v1); a transport
+ * moves them as opaque bytes and sees, beside them, only what it needs to route, order, bound and
+ * count.
  */
 #ifndef PATIO_MESSAGE_H
 #define PATIO_MESSAGE_H
@@ -58,22 +59,22 @@ typedef struct patio_message {
     uint64_t    dedup_window_ms; /* used with dedup_key */
     uint64_t    ttl_ms;          /* time left until the deadline when handed over; 0: none. Time
                                     travels as a remainder, so no two clocks are ever compared */
-    uint64_t    delay_ms;        /* not before; held by the transport, never by a worker */
-    uint32_t    dedup_conflict;  /* PATIO_DEDUP_… */
-    uint16_t    priority;        /* 0..9, higher is sooner */
-    uint16_t    attempt;         /* starts so far, this one included: 1 on the first delivery */
-    uint16_t    crashes;         /* leases that ended without settlement */
-    uint16_t    level;           /* PATIO_LEVEL_… demanded; refuse what cannot be given */
-    uint32_t    reserved;
-    patio_buf  *body; /* encoded patio.v1.Envelope */
+    uint64_t   delay_ms;         /* not before; held by the transport, never by a worker */
+    uint32_t   dedup_conflict;   /* PATIO_DEDUP_… */
+    uint16_t   priority;         /* 0..9, higher is sooner */
+    uint16_t   attempt;          /* starts so far, this one included: 1 on the first delivery */
+    uint16_t   crashes;          /* leases that ended without settlement */
+    uint16_t   level;            /* PATIO_LEVEL_… demanded; refuse what cannot be given */
+    uint32_t   reserved;
+    patio_buf *body; /* encoded patio.v1.Envelope */
 } patio_message;
 
 /* A message handed to one worker, under a lease that the transport renews by itself, on its own
  * thread, until the delivery is settled. */
 typedef struct patio_delivery {
-    uint32_t      struct_size;
-    uint32_t      reserved;
-    patio_tag     tag;
+    uint32_t             struct_size;
+    uint32_t             reserved;
+    patio_tag            tag;
     uint64_t             fence;  /* grows with every delivery of the same task */
     uint64_t             age_ms; /* since it was accepted, as far as the transport knows; else 0 */
     const patio_message *message;
@@ -88,7 +89,7 @@ enum {
 };
 
 enum {
-    PATIO_ACCEPTED  = 1, /* from here on it is executed or visibly dead-lettered, as `level` reaches */
+    PATIO_ACCEPTED  = 1, /* it will be executed or visibly dead-lettered, as `level` reaches */
     PATIO_DUPLICATE = 2, /* accepted before under the same dedup key: see `original` */
     PATIO_REJECTED  = 3, /* certainly not taken: `error` says why */
     PATIO_UNKNOWN   = 4, /* the link died first; publishing the same id again is safe */
@@ -111,8 +112,8 @@ enum {
     PATIO_RETRY  = 2, /* again, after delay_ms; the next delivery has attempt + 1 */
     PATIO_RETURN = 3, /* never started: back, after delay_ms, at no cost of an attempt */
     PATIO_REJECT = 4, /* never again: deliver the reply if there is one, then to the dead letters */
-    PATIO_CLAIM  = 5, /* never deliver it again, whatever happens (at most once); the tag stays valid
-                         for the one ACK or REJECT that follows with the reply */
+    PATIO_CLAIM = 5, /* never deliver it again, whatever happens (at most once); the tag stays valid
+                        for the one ACK or REJECT that follows with the reply */
 };
 
 typedef struct patio_settlement {

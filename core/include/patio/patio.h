@@ -1,4 +1,4 @@
-/* patio/patio.h: the whole application API. Plugins include patio/transport.h or patio/executor.h. */
+/* patio/patio.h: the whole application API. Plugins include transport.h or executor.h instead. */
 #ifndef PATIO_PATIO_H
 #define PATIO_PATIO_H
 

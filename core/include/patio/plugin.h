@@ -1,7 +1,8 @@
 /* patio/plugin.h: how a shared library becomes a plugin: entry point, identity, options, endpoints.
  *
- * A plugin is one shared library with one exported function. It is found by name, checked, and never
- * unloaded (errors and thread-local data may point into it). docs/plugin-guide.md is the way in.
+ * A plugin is one shared library with one exported function. It is found by name, checked, and
+ * never unloaded (errors and thread-local data may point into it). docs/plugin-guide.md is the way
+ * in.
  */
 #ifndef PATIO_PLUGIN_H
 #define PATIO_PLUGIN_H
@@ -17,7 +18,7 @@ enum {
     PATIO_OPTION_STRING = 0, /* text */
     PATIO_OPTION_INT    = 1, /* number: decimal integer */
     PATIO_OPTION_BOOL   = 2, /* number 0 or 1: true|false|yes|no|on|off|1|0 */
-    PATIO_OPTION_MS     = 3, /* number of milliseconds: "250ms", "5s", "10min", "2h", "1d", bare = ms */
+    PATIO_OPTION_MS     = 3, /* number of milliseconds: "250ms", "5s", "10min", "2h", "1d", "9" */
     PATIO_OPTION_SIZE   = 4, /* number of bytes: "64KiB", "16MiB", "1GiB", "1MB", bare = bytes */
     PATIO_OPTION_SECRET = 5, /* text that is never printed; "env:NAME" and "file:PATH" are read */
     PATIO_OPTION_CHOICE = 6, /* text: one of `choices`; number: its position */
@@ -62,9 +63,9 @@ typedef struct patio_endpoint {
     const char               *user;       /* "" if none */
     const char               *password;   /* "" if none; a secret */
     const patio_host_port    *hosts;
-    const char               *path;     /* "" or begins with '/' */
-    const char               *shown;    /* the URL without its secrets, for logs and errors */
-    const patio_option_value *values;   /* one per option of the plugin's table */
+    const char               *path;   /* "" or begins with '/' */
+    const char               *shown;  /* the URL without its secrets, for logs and errors */
+    const patio_option_value *values; /* one per option of the plugin's table */
 } patio_endpoint;
 
 #define PATIO_PLUGIN_MAGIC  0x50544F31u /* "PTO1" */
@@ -88,7 +89,9 @@ typedef struct patio_plugin {
 /* The one exported function. NULL: this plugin cannot serve a host of that major version. */
 typedef const patio_plugin *(patio_plugin_entry_fn)(uint32_t host_abi_major);
 
-/* Defines the entry point:  PATIO_PLUGIN_DEFINE(acme, "1.0.0", "MIT", "moves tasks by pigeon", query) */
+/* Defines the entry point:
+ *     PATIO_PLUGIN_DEFINE(acme, "1.0.0", "MIT", "moves tasks by pigeon", query)               */
+/* clang-format off */
 #define PATIO_PLUGIN_DEFINE(name_, version_, license_, summary_, query_)               \
     static const patio_plugin patio_plugin_self = {                                    \
         PATIO_PLUGIN_MAGIC, (uint32_t)sizeof(patio_plugin), PATIO_ABI_MAJOR,           \
@@ -100,6 +103,7 @@ typedef const patio_plugin *(patio_plugin_entry_fn)(uint32_t host_abi_major);
     {                                                                                  \
         return host_abi_major == PATIO_ABI_MAJOR ? &patio_plugin_self : NULL;          \
     }
+/* clang-format on */
 
 #ifdef __cplusplus
 }

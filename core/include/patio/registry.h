@@ -121,10 +121,10 @@ PATIO_API PATIO_CHECKED patio_status patio_registry_at(const patio_registry *reg
 PATIO_API void patio_registry_lock(patio_registry *registry);
 
 /* Load a task module (a shared library with PATIO_TASK_MODULE) and let it add its tasks. A name
- * without '/' is searched in PATIO_TASK_PATH, <libdir>/patio/tasks and, last, the current folder, with
- * and without ".so". The library stays loaded. NOT_FOUND lists the places; STATE: locked; ABI: not a
- * task module, or of another patio; else what its function returned, and what it had added until
- * then stays. */
+ * without '/' is searched in PATIO_TASK_PATH, <libdir>/patio/tasks and, last, the current folder,
+ * with and without ".so". The library stays loaded. NOT_FOUND lists the places; STATE: locked; ABI:
+ * not a task module, or of another patio; else what its function returned, and what it had added
+ * until then stays. */
 PATIO_API PATIO_CHECKED patio_status patio_registry_load(patio_registry *registry, const char *path,
                                                          patio_error *err);
 
@@ -141,14 +141,13 @@ typedef struct patio_module {
 } patio_module;
 #define PATIO_MODULE_MAGIC  0x50544D31u /* "PTM1" */
 #define PATIO_MODULE_SYMBOL "patio_module_entry"
-#define PATIO_TASK_MODULE(function)                                                       \
-    PATIO_EXPORT const patio_module *patio_module_entry(void);                            \
-    const patio_module              *patio_module_entry(void)                             \
-    {                                                                                     \
-        static const patio_module module = {PATIO_MODULE_MAGIC, sizeof(patio_module),     \
-                                            PATIO_VERSION_MAJOR, PATIO_VERSION_MINOR,     \
-                                            function};                                    \
-        return &module;                                                                   \
+#define PATIO_TASK_MODULE(function)                                                                \
+    PATIO_EXPORT const patio_module *patio_module_entry(void);                                     \
+    const patio_module              *patio_module_entry(void)                                      \
+    {                                                                                              \
+        static const patio_module module = {PATIO_MODULE_MAGIC, sizeof(patio_module),              \
+                                            PATIO_VERSION_MAJOR, PATIO_VERSION_MINOR, function};   \
+        return &module;                                                                            \
     }
 
 /* Add a function under its automatic name: "project.module.function", the module being PATIO_MODULE
@@ -158,12 +157,12 @@ typedef struct patio_module {
 #else
 #define PATIO_MODULE_ __FILE__
 #endif
-#define PATIO_ADD(registry, function, err) \
+#define PATIO_ADD(registry, function, err)                                                         \
     patio_registry_add((registry), NULL, (function), PATIO_MODULE_, #function, NULL, (err))
-#define PATIO_ADD_OPTIONS(registry, function, options, err) \
+#define PATIO_ADD_OPTIONS(registry, function, options, err)                                        \
     patio_registry_add((registry), NULL, (function), PATIO_MODULE_, #function, (options), (err))
 /* Add a function under a name of your choice. */
-#define PATIO_ADD_AS(registry, name, function, err) \
+#define PATIO_ADD_AS(registry, name, function, err)                                                \
     patio_registry_add((registry), (name), (function), PATIO_MODULE_, #function, NULL, (err))
 
 /* Strict mode. Write the function inside PATIO_STRICT, add it with PATIO_ADD_STRICT: its automatic
@@ -172,13 +171,13 @@ typedef struct patio_module {
  *     PATIO_STRICT(mul,
  *     static patio_status mul(patio_context *ctx) { … }
  *     )                                                                                        */
-#define PATIO_STRICT(function, ...) \
-    __VA_ARGS__                     \
+#define PATIO_STRICT(function, ...)                                                                \
+    __VA_ARGS__                                                                                    \
     __extension__ static const char patio_source_##function[] = #__VA_ARGS__;
-#define PATIO_ADD_STRICT(registry, function, err)                                             \
-    patio_registry_add((registry), NULL, (function), PATIO_MODULE_, #function,                \
-                       &(const patio_task_options){PATIO_SIZED(patio_task_options),           \
-                                                   .source = patio_source_##function},        \
+#define PATIO_ADD_STRICT(registry, function, err)                                                  \
+    patio_registry_add((registry), NULL, (function), PATIO_MODULE_, #function,                     \
+                       &(const patio_task_options){PATIO_SIZED(patio_task_options),                \
+                                                   .source = patio_source_##function},             \
                        (err))
 
 #ifdef __cplusplus

@@ -23,7 +23,7 @@ typedef struct patio_allocator {
     void (*free)(void *self, void *pointer);
 } patio_allocator;
 
-/* One finished line. Borrowed; from any thread, also several at once. task_id is "" outside tasks. */
+/* One finished line. Borrowed; any thread, also several at once. */
 typedef struct patio_log_line {
     uint32_t    struct_size;
     int32_t     level;
@@ -35,7 +35,7 @@ typedef void (*patio_log_fn)(void *self, const patio_log_line *line);
 
 typedef struct patio_runtime_options {
     uint32_t               struct_size;
-    int32_t                log_level; /* PATIO_LOG_…; with a config: its log.level */
+    int32_t                log_level; /* PATIO_LOG_…; a config's log.level counts more */
     const patio_config    *config;    /* log.level, log.format, plugin_path; may be NULL */
     const patio_allocator *allocator; /* NULL: malloc */
     patio_log_fn           log;       /* NULL: standard error, as text or JSON lines */
@@ -78,9 +78,8 @@ PATIO_API PATIO_CHECKED patio_status patio_runtime_plugins(patio_runtime        
                                                            patio_plugin_visit_fn visit, void *arg,
                                                            patio_error *err);
 /* Load one plugin and visit it. kind: "transport" or "executor". */
-PATIO_API PATIO_CHECKED patio_status patio_runtime_describe(patio_runtime        *runtime,
-                                                            const char           *kind,
-                                                            const char           *name,
+PATIO_API PATIO_CHECKED patio_status patio_runtime_describe(patio_runtime *runtime,
+                                                            const char *kind, const char *name,
                                                             patio_plugin_visit_fn visit, void *arg,
                                                             patio_error *err);
 

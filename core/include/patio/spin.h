@@ -5,8 +5,8 @@
  * waits were short, so that an idle thread burns nothing: competitive spinning, Karlin et al.,
  * "Empirical Studies of Competitive Spinning for a Shared-Memory Multiprocessor", SOSP 1991.
  *
- * Header only, any thread. Linux, with _GNU_SOURCE defined. C only: C++ cannot share C's atomics and
- * finds nothing here.
+ * Header only, any thread. Linux, with _GNU_SOURCE defined. C only: C++ cannot share C's atomics
+ * and finds nothing here.
  */
 #ifndef PATIO_SPIN_H
 #define PATIO_SPIN_H

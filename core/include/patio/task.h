@@ -38,8 +38,8 @@ PATIO_API PATIO_CHECKED patio_status patio_arg_string(patio_context *ctx, size_t
                                                       const char **out);
 PATIO_API PATIO_CHECKED patio_status patio_arg_bytes(patio_context *ctx, size_t i,
                                                      patio_bytes *out);
-/* The whole payload of a RAW or PROTOBUF call; *content_type (may be NULL) gets the content type, or
- * the protobuf type name. TYPE for values. */
+/* The whole payload of a RAW or PROTOBUF call; *content_type (may be NULL) gets the content type,
+ * or the protobuf type name. TYPE for values. */
 PATIO_API PATIO_CHECKED patio_status patio_arg_raw(patio_context *ctx, patio_bytes *out,
                                                    const char **content_type);
 /* The payload as a message of the given protobuf-c type; TYPE if it is of another. Freed with the
@@ -50,8 +50,9 @@ patio_arg_protobuf(patio_context *ctx, const struct ProtobufCMessageDescriptor *
 
 /* ---- result ---- */
 
-/* Give the result; the last one given counts; without one it is null. It is encoded at once, so what
- * it borrows may go. TOO_LARGE above the body limit; INVALID for values that cannot be encoded. */
+/* Give the result; the last one given counts; without one it is null. It is encoded at once, so
+ * what it borrows may go. TOO_LARGE above the body limit; INVALID for values that cannot be
+ * encoded. */
 PATIO_API PATIO_CHECKED patio_status patio_return(patio_context *ctx, patio_value value);
 PATIO_API PATIO_CHECKED patio_status patio_return_payload(patio_context       *ctx,
                                                           const patio_payload *payload);
@@ -73,28 +74,28 @@ PATIO_API patio_status patio_task_snooze(patio_context *ctx, uint64_t after_ms);
 
 /* ---- circumstances ---- */
 
-PATIO_API patio_id      patio_task_id(const patio_context *ctx);
-PATIO_API const char   *patio_task_name(const patio_context *ctx);
-PATIO_API const char   *patio_task_project(const patio_context *ctx);
-PATIO_API uint32_t      patio_task_attempt(const patio_context *ctx); /* 1 on the first run */
+PATIO_API patio_id    patio_task_id(const patio_context *ctx);
+PATIO_API const char *patio_task_name(const patio_context *ctx);
+PATIO_API const char *patio_task_project(const patio_context *ctx);
+PATIO_API uint32_t    patio_task_attempt(const patio_context *ctx); /* 1 on the first run */
 /* Fencing number: grows with every delivery of this task. Store it beside what the task writes, and
  * let a smaller one never overwrite a larger. */
-PATIO_API uint64_t      patio_task_fence(const patio_context *ctx);
+PATIO_API uint64_t patio_task_fence(const patio_context *ctx);
 /* Milliseconds until the deadline of the call or of this attempt, whichever is first; PATIO_FOREVER
  * without one. */
-PATIO_API uint64_t      patio_task_remaining_ms(const patio_context *ctx);
+PATIO_API uint64_t patio_task_remaining_ms(const patio_context *ctx);
 /* Has it been cancelled, has its deadline passed, or its lease been lost? A long task asks now and
  * then, and returns early. Any thread while the task runs. */
-PATIO_API bool          patio_task_cancelled(const patio_context *ctx);
+PATIO_API bool patio_task_cancelled(const patio_context *ctx);
 /* A header of the call, NULL if there is none of that name. */
-PATIO_API const char   *patio_task_header(const patio_context *ctx, const char *name);
+PATIO_API const char *patio_task_header(const patio_context *ctx, const char *name);
 /* W3C trace context of the call, "" if there is none. */
-PATIO_API const char   *patio_task_traceparent(const patio_context *ctx);
+PATIO_API const char *patio_task_traceparent(const patio_context *ctx);
 /* The broker that runs this task, to call others with (patio_call_options.parent inherits deadline
  * and trace). NULL in a child process that has none. */
 PATIO_API patio_broker *patio_task_broker(const patio_context *ctx);
 /* Memory that is freed when the task returns; NULL when out of memory or over the task's budget. */
-PATIO_API void         *patio_task_alloc(patio_context *ctx, size_t size_bytes);
+PATIO_API void *patio_task_alloc(patio_context *ctx, size_t size_bytes);
 /* One line in the broker's log, with the task's id. */
 PATIO_API void patio_task_log(const patio_context *ctx, int32_t level, const char *format, ...)
     PATIO_PRINTF(3, 4);

@@ -6,8 +6,8 @@
  *
  * Life:  create -> start -> work -> stop -> destroy.
  *
- * Threads. [control]: the host makes these calls one at a time per instance. [any]: any thread, also
- * several at once, also from inside an event, except inside `delivered` (see there).
+ * Threads. [control]: the host makes these calls one at a time per instance. [any]: any thread,
+ * also several at once, also from inside an event, except inside `delivered` (see there).
  * Non-blocking calls may take a short lock; they never wait for the network or for another thread's
  * work.
  *
@@ -29,17 +29,17 @@ typedef struct patio_transport patio_transport; /* the plugin's own struct */
 
 /* What a transport can do. A configuration or a call that needs a missing one is refused by the
  * capability's name; nothing degrades silently. */
-#define PATIO_TRANSPORT_CAP_MAP(X)                                                             \
-    X(PERSIST, 0, "persist", "accepted tasks survive a restart of what holds them")            \
-    X(PRIORITY, 1, "priority", "orders by priority within a queue")                            \
-    X(DELAY, 2, "delay", "holds a task until its time")                                        \
-    X(DEDUP, 3, "dedup", "drops, attaches or replaces by dedup key")                           \
-    X(CANCEL, 4, "cancel", "removes a queued task, tells a running one")                       \
-    X(RESULTS, 5, "results", "keeps results to be fetched by id")                              \
-    X(DEAD_LETTERS, 6, "dead_letters", "keeps rejected tasks")                                 \
-    X(ROUTES, 7, "routes", "knows at once whether any worker can run a task")                  \
-    X(QUEUE, 8, "queue", "keeps tasks while no worker is there")                               \
-    X(LIMITS, 9, "limits", "bounds the tasks in flight of a queue over all workers")           \
+#define PATIO_TRANSPORT_CAP_MAP(X)                                                                 \
+    X(PERSIST, 0, "persist", "accepted tasks survive a restart of what holds them")                \
+    X(PRIORITY, 1, "priority", "orders by priority within a queue")                                \
+    X(DELAY, 2, "delay", "holds a task until its time")                                            \
+    X(DEDUP, 3, "dedup", "drops, attaches or replaces by dedup key")                               \
+    X(CANCEL, 4, "cancel", "removes a queued task, tells a running one")                           \
+    X(RESULTS, 5, "results", "keeps results to be fetched by id")                                  \
+    X(DEAD_LETTERS, 6, "dead_letters", "keeps rejected tasks")                                     \
+    X(ROUTES, 7, "routes", "knows at once whether any worker can run a task")                      \
+    X(QUEUE, 8, "queue", "keeps tasks while no worker is there")                                   \
+    X(LIMITS, 9, "limits", "bounds the tasks in flight of a queue over all workers")               \
     X(STARTED, 10, "started", "tells a delivered task from a started one (the `started` slot)")
 enum {
 #define PATIO_X(name, bit, word, text) PATIO_CAP_##name = 1u << (bit),
@@ -90,13 +90,13 @@ typedef struct patio_transport_events {
 /* What an instance is made from. Borrowed for `create`, but `events` and what it points to stay
  * valid until `destroy` has returned. */
 typedef struct patio_transport_params {
-    uint32_t                      struct_size;
-    uint32_t                      endpoint_count; /* at least 1 */
-    const char                   *project;        /* part of every address: projects never meet */
-    uint64_t                      incarnation;    /* random number of this instance, fit for names */
-    uint64_t                      max_body_bytes; /* a larger body is refused by `publish` */
-    const patio_endpoint         *endpoints;
-    size_t                        endpoint_bytes; /* sizeof(patio_endpoint) of the host: step by it */
+    uint32_t              struct_size;
+    uint32_t              endpoint_count; /* at least 1 */
+    const char           *project;        /* part of every address: projects never meet */
+    uint64_t              incarnation;    /* random number of this instance, fit for names */
+    uint64_t              max_body_bytes; /* a larger body is refused by `publish` */
+    const patio_endpoint *endpoints;
+    size_t                endpoint_bytes; /* sizeof(patio_endpoint) of the host: step by it */
     const patio_transport_events *events;
 } patio_transport_params;
 
@@ -107,7 +107,7 @@ typedef struct patio_subscription {
     const char        *queue;
     const char *const *tasks; /* names this worker has; others are never delivered here by a
                                  transport with the ROUTES capability */
-    size_t             task_count;
+    size_t task_count;
 } patio_subscription;
 
 typedef struct patio_transport_ops {
@@ -128,8 +128,8 @@ typedef struct patio_transport_ops {
      * what is unsettled, close. TIMEOUT if something could not be flushed; it is stopped all the
      * same. No event runs once this has returned. */
     patio_status (*stop)(patio_transport *t, uint64_t grace_ms, patio_error *err);
-    /* [control] Free everything. Only after stop, or if start was never called or failed. NULL is
-     * allowed. */
+    /* [control] Free everything. Only after stop, or if start was never called or failed, and with
+     * no other call in progress. NULL is allowed. */
     void (*destroy)(patio_transport *t);
 
     /* [any] [non-blocking] Hand over one task. OK: an outcome follows through `published`.
@@ -138,8 +138,8 @@ typedef struct patio_transport_ops {
      * transport does not have (delay, level, dedup …), named in `err`. CLOSED: after stop. */
     patio_status (*publish)(patio_transport *t, const patio_message *message, patio_error *err);
 
-    /* [control] [non-blocking] Subscribe, or replace the subscription of the same queue (new credit,
-     * new tasks). It is kept over reconnects. Deliveries may come before it returns. */
+    /* [control] [non-blocking] Subscribe, or replace the subscription of the same queue (new
+     * credit, new tasks). It is kept over reconnects. Deliveries may come before it returns. */
     patio_status (*subscribe)(patio_transport *t, const patio_subscription *s, patio_error *err);
     /* [control] [non-blocking] No new delivery from that queue once this has returned; what is
      * delivered is still to be settled. NOT_FOUND: no such subscription. */

@@ -156,7 +156,7 @@ typedef struct patio_payload {
     uint32_t                       kind; /* PATIO_PAYLOAD_… */
     const patio_value             *values;
     size_t                         value_count;
-    const patio_value             *keywords; /* name, value, name, value … */
+    const patio_value             *keywords;      /* name, value, name, value … */
     size_t                         keyword_count; /* pairs */
     const struct ProtobufCMessage *message;
     patio_bytes                    raw;
@@ -173,6 +173,9 @@ static inline patio_value patio_value_same(patio_value v)
 {
     return v;
 }
+
+/* Laid out by hand from here on: lists of cases and of numbers. */
+/* clang-format off */
 
 /* A value from whatever x is. Mind that C's `true` is an int: write patio_bool(true). */
 #define PATIO_VALUE(x)                          \
@@ -296,6 +299,8 @@ static inline patio_value patio_value_same(patio_value v)
 #define PATIO_E30_(m, a, ...) m(a) PATIO_E29_(m, __VA_ARGS__)
 #define PATIO_E31_(m, a, ...) m(a) PATIO_E30_(m, __VA_ARGS__)
 #define PATIO_E32_(m, a, ...) m(a) PATIO_E31_(m, __VA_ARGS__)
+
+/* clang-format on */
 
 #endif /* __cplusplus */
 #endif

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PT_NS_PER_MS 1000000u
+#define PT_NS_PER_MS UINT64_C(1000000)
 
 uint64_t pt_now_ns(void);
 /* Has then_ns passed? Costs a fraction of reading the clock while it is more than some ms away. */

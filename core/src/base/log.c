@@ -5,11 +5,12 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const level_names[] = {"trace", "debug", "info", "warn", "error", "off"};
+static const char *const level_names[] = {"default", "trace", "debug", "info",
+                                          "warn",    "error", "off"};
 
 bool pt_log_parse_level(const char *word, int32_t *level)
 {
-    for (int32_t i = PATIO_LOG_TRACE; i <= PATIO_LOG_OFF; i++) {
+    for (int32_t i = PATIO_LOG_DEFAULT; i <= PATIO_LOG_OFF; i++) {
         if (strcmp(word, level_names[i]) == 0) {
             *level = i;
             return true;
@@ -58,7 +59,7 @@ static void add_time(line *out)
     char            text[32];
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+    (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
     add(out, "%s.%03ldZ", text, now.tv_nsec / 1000000);
 }
 

@@ -15,13 +15,11 @@ typedef struct unit {
 } unit;
 
 static const unit time_units[] = {
-    {"", 1},         {"ms", 1}, {"s", 1000}, {"min", 60 * 1000}, {"h", 3600 * 1000},
-    {"d", 86400000}, {NULL, 0},
+    {"", 1}, {"ms", 1}, {"s", 1000}, {"min", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0},
 };
 static const unit size_units[] = {
-    {"", 1},          {"B", 1},     {"KiB", 1 << 10},    {"MiB", 1 << 20},
-    {"GiB", 1 << 30}, {"KB", 1000}, {"MB", 1000 * 1000}, {"GB", 1000000000},
-    {NULL, 0},
+    {"", 1},      {"B", 1},        {"KiB", 1 << 10},   {"MiB", 1 << 20}, {"GiB", 1 << 30},
+    {"KB", 1000}, {"MB", 1000000}, {"GB", 1000000000}, {NULL, 0},
 };
 
 const char *pt_option_type_name(uint32_t type)

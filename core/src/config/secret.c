@@ -40,7 +40,7 @@ static patio_status read_variable(const patio_allocator *mem, const char *name, 
         return pt_fail(err, PATIO_CONFIG, "config",
                        "\"env:\" is not followed by the name of an environment variable");
     }
-    const char *value = getenv(name);
+    const char *value = secure_getenv(name);
     if (value == NULL) {
         char quoted[PT_QUOTE_BYTES];
         return pt_fail(err, PATIO_CONFIG, "config", "environment variable %s is not set",

@@ -1,4 +1,4 @@
-/* plugin/plugins.h: finding, loading and checking plugins; the only dlopen of plugins in the tree. */
+/* plugin/plugins.h: finding, loading and checking plugins; the only code that opens them. */
 #ifndef PT_PLUGINS_H
 #define PT_PLUGINS_H
 
@@ -11,8 +11,8 @@
 /* The plugins of one runtime: search path and cache. Any thread. */
 typedef struct pt_plugins pt_plugins;
 
-/* A loaded plugin, checked: its table copied into ours, optional slots it lacks filled with stubs that
- * return PATIO_UNSUPPORTED (queries: NULL), so that no call site tests for NULL. */
+/* A loaded plugin, checked: its table copied into ours, optional slots it lacks filled with stubs
+ * that return PATIO_UNSUPPORTED (queries: NULL), so that no call site tests for NULL. */
 typedef struct pt_transport_plugin {
     const patio_plugin *identity;
     const char         *path;

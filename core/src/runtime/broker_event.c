@@ -19,6 +19,10 @@ static void sweep_at(patio_broker *b, uint64_t next_ns, uint64_t now_ns)
     if (next_ns != UINT64_MAX) {
         uint64_t delay = next_ns > now_ns ? next_ns - now_ns : 0;
         b->sweep_timer = pt_timers_after(b->runtime->timers, delay, sweep, b);
+        if (b->sweep_timer == 0) {
+            atomic_store(&b->futures.sweep_ns,
+                         UINT64_MAX); /* no memory: the next call asks again */
+        }
     }
 }
 
@@ -61,10 +65,10 @@ void pt_broker_replied(void *self, const patio_reply *reply)
     }
     patio_future *f = pt_futures_claim(&b->futures, &reply->id);
     if (f == NULL) {
-        PT_COUNT(b->called.replies_late);
+        PT_COUNT(b->answered.replies_late);
         return;
     }
-    PT_COUNT(b->called.calls_answered);
+    PT_COUNT(b->answered.calls_answered);
     pt_future_complete(f, PATIO_OK, pt_buf_ref(reply->body), NULL);
 }
 

@@ -71,6 +71,9 @@ static patio_status subscribe(patio_broker *b, patio_error *err)
 
 patio_status patio_broker_start(patio_broker *b, patio_error *err)
 {
+    if (b == NULL) {
+        return pt_fail(err, PATIO_INVALID, "broker", "start: broker is NULL");
+    }
     if (atomic_load(&b->state) != PT_BROKER_NEW) {
         return pt_fail(err, PATIO_STATE, "broker", "start: the broker was started before");
     }
@@ -138,7 +141,7 @@ static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
     if (st != PATIO_OK) {
         pt_worker_tell_all(b, PT_TOLD_STOP);
     }
-    pt_worker_flush(b);
+    pt_settle_now(b);
     atomic_store(&b->state, PT_BROKER_STOPPED);
     patio_status flushed =
         b->transport_plugin->ops.stop(b->transport, left_ms(until_ns), st == PATIO_OK ? err : NULL);
@@ -151,6 +154,7 @@ static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
     (void)pt_timers_cancel(b->runtime->timers, sweep_timer);
     (void)pt_timers_cancel(b->runtime->timers, defer_timer);
     pt_futures_fail_all(&b->futures, PATIO_CANCELLED, "the broker was stopped");
+    pt_callbacks_pay(b);
     return st != PATIO_OK ? st : flushed;
 }
 
@@ -212,6 +216,10 @@ uint32_t patio_broker_caps(const patio_broker *b)
 patio_status patio_broker_counts(patio_broker *b, const char *queue, uint64_t timeout_ms,
                                  patio_counts *counts, patio_error *err)
 {
+    if (b == NULL || !PATIO_HAS(patio_counts, counts, oldest_age_ms)) {
+        return pt_fail(err, PATIO_INVALID, "broker",
+                       "counts: broker is NULL, or counts' struct_size is not set");
+    }
     if (atomic_load(&b->state) != PT_BROKER_RUNNING) {
         return pt_fail(err, PATIO_STATE, "broker", "counts: the broker is not running");
     }
@@ -228,17 +236,17 @@ void patio_broker_get_stats(const patio_broker *b, patio_broker_stats *stats)
     uint64_t started = atomic_load(&w->started);
     uint64_t ended   = atomic_load(&w->ended);
     uint64_t calls   = atomic_load(&c->calls_started);
-    uint64_t over    = atomic_load(&c->calls_answered) + pending;
+    uint64_t over    = atomic_load(&b->answered.calls_answered) + pending;
 
     patio_broker_stats now = {
         .link               = atomic_load(&b->link),
         .calls_started      = calls,
-        .calls_answered     = atomic_load(&c->calls_answered),
+        .calls_answered     = atomic_load(&b->answered.calls_answered),
         .calls_failed       = calls > over ? calls - over : 0,
         .calls_in_flight    = pending,
         .sends_accepted     = atomic_load(&c->sends_accepted),
         .sends_refused      = atomic_load(&c->sends_refused),
-        .replies_late       = atomic_load(&c->replies_late),
+        .replies_late       = atomic_load(&b->answered.replies_late),
         .tasks_received     = atomic_load(&w->received),
         .tasks_started      = started,
         .tasks_ok           = atomic_load(&w->ok),

@@ -32,10 +32,10 @@ static const char *intern(patio_broker *b, const char *name)
         found = strcmp(b->interned[i], name) == 0 ? b->interned[i] : NULL;
     }
     if (found == NULL && b->interned_count < 4096) {
-        char **grown = pt_resize(&b->mem, b->interned, (b->interned_count + 1) * sizeof(*grown));
+        char **grown = pt_resize(b->mem, b->interned, (b->interned_count + 1) * sizeof(*grown));
         if (grown != NULL) {
             b->interned = grown;
-            char *copy  = pt_strdup(&b->mem, name);
+            char *copy  = pt_strdup(b->mem, name);
             if (copy != NULL) {
                 b->interned[b->interned_count++] = copy;
                 found                            = copy;
@@ -171,7 +171,7 @@ static patio_status encode(patio_broker *b, const outgoing *o, const patio_futur
                            "call %s: header %zu has no name of 1 to 255 bytes", o->task, i);
         }
     }
-    return pt_encode_request(&b->mem, &request, payload, b->max_body_bytes, out, err);
+    return pt_encode_request(b->mem, &request, payload, b->max_body_bytes, out, err);
 }
 
 static patio_status publish(patio_broker *b, const outgoing *o, const patio_id *id, patio_buf *body,
@@ -195,6 +195,9 @@ static patio_status publish(patio_broker *b, const outgoing *o, const patio_id *
         .body            = body,
     };
     patio_status st = b->transport_plugin->ops.publish(b->transport, &message, err);
+    if (st == PATIO_CLOSED) {
+        return pt_fail(err, PATIO_STATE, "broker", "call %.255s: the broker is stopping", o->task);
+    }
     if (st == PATIO_NO_ROUTE && o->route != NULL && o->route->executor != NULL &&
         o->route->executor->slots == 0) {
         pt_error_add(err, "; this broker has the task, but its executor \"%s\" runs none",
@@ -210,6 +213,10 @@ static patio_status start(patio_broker *b, uint32_t kind, const char *task,
                           const patio_payload *payload, const patio_call_options *options,
                           patio_future **out, patio_error *err)
 {
+    if (b == NULL || out == NULL) {
+        return pt_fail(err, PATIO_INVALID, "broker", "call %.255s: broker or out is NULL",
+                       task != NULL ? task : "");
+    }
     outgoing     o  = {.task = task, .kind = kind, .options = options ? options : &no_options};
     patio_status st = prepare(b, &o, err);
     if (st != PATIO_OK) {
@@ -217,7 +224,7 @@ static patio_status start(patio_broker *b, uint32_t kind, const char *task,
     }
     patio_future *f    = NULL;
     patio_buf    *body = NULL;
-    st                 = pt_future_new(&b->futures, kind, o.deadline_ns, &f, err);
+    st                 = pt_future_new(&b->futures, kind, &f, err);
     if (st != PATIO_OK) {
         return st;
     }
@@ -225,12 +232,19 @@ static patio_status start(patio_broker *b, uint32_t kind, const char *task,
     f->on_done     = o.options->on_done;
     f->on_done_arg = o.options->on_done_arg;
     st             = encode(b, &o, f, payload, &body, err);
+    uint64_t word  = 0;
     if (st == PATIO_OK) {
-        patio_id id = pt_future_make_id(f);
-        st          = publish(b, &o, &id, body, err);
+        patio_id    id = pt_future_make_id(f);
+        pt_starting starting;
+        pt_callback_hold(&starting, f);
+        word = pt_future_open(f, o.deadline_ns);
+        st   = publish(b, &o, &id, body, err);
+        pt_callback_release(&starting);
         pt_buf_drop(body);
     }
-    if (st != PATIO_OK && pt_future_undo(f)) {
+    /* one that has ended by itself, by its deadline or a stop, has been heard of: it was started */
+    if (st != PATIO_OK && (word == 0 || pt_future_claim_word(f, word))) {
+        pt_future_drop(f);
         if (kind == PT_KIND_SEND) {
             PT_COUNT(b->called.sends_refused);
         }
@@ -261,6 +275,9 @@ patio_status patio_send_start(patio_broker *b, const char *task, const patio_pay
 
 static patio_status name_of(patio_broker *b, patio_task_fn fn, const char **out, patio_error *err)
 {
+    if (b == NULL) {
+        return pt_fail(err, PATIO_INVALID, "broker", "call by function: broker is NULL");
+    }
     const pt_task *task = b->registry != NULL ? pt_registry_lookup_fn(b->registry, fn) : NULL;
     if (task == NULL) {
         return pt_fail(err, PATIO_NOT_FOUND, "broker",
@@ -333,5 +350,5 @@ void patio_future_cancel(patio_future *f)
         /* best effort: the caller has its answer either way */
         (void)b->transport_plugin->ops.cancel(b->transport, f->queue, &id, NULL);
     }
-    pt_future_complete(f, PATIO_CANCELLED, NULL, "cancelled by the caller");
+    pt_future_give_up(f, PATIO_CANCELLED, "cancelled by the caller");
 }

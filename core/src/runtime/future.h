@@ -12,6 +12,7 @@
 #include <patio/message.h>
 #include <patio/spin.h>
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/stack.h"
@@ -22,6 +23,8 @@ enum {
     PT_SLOTS_MAX   = 1 << PT_SLOT_BITS,
     PT_CHUNK_BITS  = 8,
     PT_CHUNK_SLOTS = 1 << PT_CHUNK_BITS,
+    /* The first slots, which the free stack gives out most, keep the memory of their readings. */
+    PT_KEPT_READINGS = 1024,
 };
 
 /* The low byte of a future's word; the rest is its number. */
@@ -41,7 +44,7 @@ struct patio_future {
     _Atomic uint32_t sleepers;
     _Atomic uint32_t refs; /* the user's, and the flight's */
     uint32_t         slot;
-    _Atomic uint32_t next_free; /* slot + 1 in the free list */
+    _Atomic uint32_t next_free; /* slot + 1 in the free list, or in that of owed callbacks */
     patio_status     status;
     _Atomic uint64_t deadline_ns; /* UINT64_MAX: none */
     pt_futures      *table;
@@ -49,6 +52,7 @@ struct patio_future {
     patio_done_fn    on_done;
     void            *on_done_arg;
     pt_reading      *reading; /* made by the first read */
+    pt_reading      *spare;   /* kept for the next one in this slot */
     char            *problem; /* text of a failure without a reply; may be NULL */
     const char      *queue;   /* where it was sent, for cancelling; interned */
     uint32_t         level;
@@ -61,13 +65,16 @@ struct pt_futures {
     uint64_t                 incarnation;
     uint64_t                 max_decode_bytes;
     uint32_t                 max_slots;
+    uint32_t                 chunk_count;
+    pthread_mutex_t          growing;
     _Atomic uint32_t         made; /* slots that exist */
     _Atomic(patio_future *) *chunks;
     _Alignas(64) pt_stack free;
-    _Alignas(64) _Atomic uint32_t crowd; /* waiters on several futures; they sleep on `tide` */
-    _Atomic uint32_t tide;               /* moves with every completion while there is a crowd */
-    _Atomic uint64_t sweep_ns;           /* when the deadlines are looked at next */
-    patio_spin       spin;
+    pt_stack owed;                        /* callbacks that could not run where a future was done */
+    _Alignas(64) _Atomic uint32_t crowd;  /* waiters on several futures; they sleep on `tide` */
+    _Atomic uint32_t tide;                /* moves with every completion while there is a crowd */
+    _Atomic uint64_t sweep_ns;            /* when the deadlines are looked at next */
+    _Alignas(64) patio_spin spin;         /* written by waiters, apart from what completers read */
     void (*sooner)(patio_broker *broker); /* a deadline before sweep_ns was added */
 };
 
@@ -75,18 +82,22 @@ patio_status pt_futures_init(pt_futures *table, const patio_allocator *mem, uint
                              patio_error *err);
 void         pt_futures_fini(pt_futures *table);
 
-/* A pending future with both references, or FULL, NO_MEMORY. */
-patio_status pt_future_new(pt_futures *table, uint32_t kind, uint64_t deadline_ns,
-                           patio_future **out, patio_error *err);
-/* Undo a new one that was not published, and drop it. False: its deadline ended it meanwhile; then
- * it is done as any other, and the user's. */
-bool     pt_future_undo(patio_future *future);
+/* A future with both references that nobody else can end yet, or FULL, NO_MEMORY. Fill in queue and
+ * on_done, then open it: from then on it is pending. Returns its word. */
+patio_status pt_future_new(pt_futures *table, uint32_t kind, patio_future **out, patio_error *err);
+uint64_t     pt_future_open(patio_future *future, uint64_t deadline_ns);
+/* Away with both references, of one that was never opened, or is claimed. */
+void     pt_future_drop(patio_future *future);
+void     pt_future_unref(patio_future *future);
 patio_id pt_future_make_id(const patio_future *future);
 /* The future in flight under an id, for completing; NULL if there is none any more. */
 patio_future *pt_futures_claim(pt_futures *table, const patio_id *id);
-/* Finish a claimed one. reply is taken (may be NULL); problem may be NULL, and is copied. */
+/* Finish a claimed one, on a thread of patio. reply is taken (may be NULL); problem may be NULL,
+ * and is copied. */
 void pt_future_complete(patio_future *future, patio_status status, patio_buf *reply,
                         const char *problem);
+/* The same on a thread of the application, where no callback may run. */
+void pt_future_give_up(patio_future *future, patio_status status, const char *problem);
 /* Claim it if it is still pending under that word. */
 bool pt_future_claim_word(patio_future *future, uint64_t word);
 
@@ -96,7 +107,23 @@ uint64_t pt_futures_sweep(pt_futures *table, uint64_t now_ns);
 void     pt_futures_fail_all(pt_futures *table, patio_status status, const char *problem);
 uint32_t pt_futures_pending(const pt_futures *table);
 
+/* callback.c: on_done runs on a thread of patio, and never inside the start of its own call, though
+ * a transport may end a call in there. */
+typedef struct pt_starting {
+    const struct pt_starting *outer; /* a callback may start calls in its turn */
+    const patio_future       *future;
+} pt_starting;
+void pt_callback_hold(pt_starting *starting, const patio_future *future);
+void pt_callback_release(const pt_starting *starting);
+bool pt_callback_may_run(const patio_future *future);
+void pt_callback_run(patio_future *future); /* and drop the flight's reference */
+void pt_callback_owe(patio_future *future); /* run it soon, on the timer thread */
+/* Run what is owed, now. */
+void pt_callbacks_pay(patio_broker *broker);
+
 patio_future *pt_futures_at(const pt_futures *table, uint32_t slot);
 void          pt_reading_free(const patio_allocator *mem, pt_reading *reading);
+/* Empty, for another reply. */
+void pt_reading_reset(pt_reading *reading);
 
 #endif

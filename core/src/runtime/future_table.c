@@ -8,13 +8,14 @@
 patio_status pt_futures_init(pt_futures *table, const patio_allocator *mem, uint32_t max_slots,
                              patio_error *err)
 {
-    uint32_t chunks  = (max_slots + PT_CHUNK_SLOTS - 1) / PT_CHUNK_SLOTS;
-    table->mem       = mem;
-    table->max_slots = chunks * PT_CHUNK_SLOTS;
-    table->chunks    = pt_calloc(mem, chunks, sizeof(*table->chunks));
+    table->mem         = mem;
+    table->max_slots   = max_slots;
+    table->chunk_count = (max_slots + PT_CHUNK_SLOTS - 1) / PT_CHUNK_SLOTS;
+    table->chunks      = pt_calloc(mem, table->chunk_count, sizeof(*table->chunks));
     if (table->chunks == NULL) {
         return pt_no_memory(err, "broker");
     }
+    pthread_mutex_init(&table->growing, NULL);
     atomic_store(&table->sweep_ns, UINT64_MAX);
     patio_spin_init(&table->spin, 1);
     return PATIO_OK;
@@ -25,10 +26,17 @@ void pt_futures_fini(pt_futures *table)
     if (table->chunks == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < table->max_slots / PT_CHUNK_SLOTS; i++) {
+    for (uint32_t slot = 0; slot < PT_KEPT_READINGS; slot++) {
+        patio_future *f = pt_futures_at(table, slot);
+        if (f != NULL && f->spare != NULL) {
+            pt_reading_free(table->mem, f->spare);
+        }
+    }
+    for (uint32_t i = 0; i < table->chunk_count; i++) {
         pt_free(table->mem, atomic_load(&table->chunks[i]));
     }
     pt_free(table->mem, table->chunks);
+    pthread_mutex_destroy(&table->growing);
 }
 
 patio_future *pt_futures_at(const pt_futures *table, uint32_t slot)
@@ -57,46 +65,48 @@ static patio_future *pop_free(pt_futures *table)
     return slot != 0 ? pt_futures_at(table, slot - 1) : NULL;
 }
 
-/* A new chunk; its first slot is returned, the others go to the free stack. */
-static patio_future *make_chunk(pt_futures *table, bool *full)
+/* Under `growing`: the next chunk; its first slot is returned, the others go to the free stack. */
+static patio_future *make_chunk(pt_futures *table)
 {
-    uint32_t chunks = table->max_slots / PT_CHUNK_SLOTS;
-    uint32_t i      = atomic_load(&table->made) / PT_CHUNK_SLOTS;
-    *full           = i >= chunks;
-    patio_future *chunk =
-        *full ? NULL : pt_calloc(table->mem, PT_CHUNK_SLOTS, sizeof(patio_future));
+    uint32_t      made  = atomic_load(&table->made);
+    patio_future *chunk = pt_calloc(table->mem, PT_CHUNK_SLOTS, sizeof(patio_future));
     if (chunk == NULL) {
         return NULL;
     }
     for (uint32_t k = 0; k < PT_CHUNK_SLOTS; k++) {
         chunk[k].table = table;
+        chunk[k].slot  = made + k;
     }
-    patio_future *none = NULL;
-    while (!atomic_compare_exchange_strong(&table->chunks[i], &none, chunk)) {
-        none  = NULL;
-        *full = ++i >= chunks;
-        if (*full) {
-            pt_free(table->mem, chunk);
-            return NULL;
-        }
-    }
-    atomic_fetch_add(&table->made, PT_CHUNK_SLOTS);
-    for (uint32_t k = 0; k < PT_CHUNK_SLOTS; k++) {
-        chunk[k].slot = i * PT_CHUNK_SLOTS + k;
-    }
-    for (uint32_t k = PT_CHUNK_SLOTS - 1; k > 0; k--) {
+    uint32_t used = table->max_slots - made;
+    used          = used < PT_CHUNK_SLOTS ? used : PT_CHUNK_SLOTS;
+    atomic_store(&table->chunks[made >> PT_CHUNK_BITS], chunk);
+    atomic_store(&table->made, made + used);
+    for (uint32_t k = used - 1; k > 0; k--) {
         push_free(table, &chunk[k]);
     }
     return &chunk[0];
 }
 
-patio_status pt_future_new(pt_futures *table, uint32_t kind, uint64_t deadline_ns,
-                           patio_future **out, patio_error *err)
+/* NULL: *full, or out of memory. */
+static patio_future *grow(pt_futures *table, bool *full)
+{
+    pthread_mutex_lock(&table->growing);
+    /* another thread may have made room meanwhile */
+    patio_future *f = pop_free(table);
+    *full           = f == NULL && atomic_load(&table->made) == table->max_slots;
+    if (f == NULL && !*full) {
+        f = make_chunk(table);
+    }
+    pthread_mutex_unlock(&table->growing);
+    return f;
+}
+
+patio_status pt_future_new(pt_futures *table, uint32_t kind, patio_future **out, patio_error *err)
 {
     bool          full = false;
     patio_future *f    = pop_free(table);
     if (f == NULL) {
-        f = make_chunk(table, &full);
+        f = grow(table, &full);
     }
     if (f == NULL) {
         return full ? pt_fail(err, PATIO_FULL, "broker",
@@ -116,17 +126,28 @@ patio_status pt_future_new(pt_futures *table, uint32_t kind, uint64_t deadline_n
     f->kind         = kind;
     atomic_store_explicit(&f->done, 0, memory_order_relaxed);
     atomic_store_explicit(&f->refs, 2, memory_order_relaxed);
-    atomic_store_explicit(&f->deadline_ns, deadline_ns, memory_order_relaxed);
-    atomic_store_explicit(&f->word, next << 8 | PT_FUTURE_PENDING, memory_order_release);
+    atomic_store_explicit(&f->word, next << 8 | PT_FUTURE_FREE, memory_order_relaxed);
     *out = f;
     return PATIO_OK;
+}
+
+uint64_t pt_future_open(patio_future *f, uint64_t deadline_ns)
+{
+    uint64_t word = atomic_load_explicit(&f->word, memory_order_relaxed) | PT_FUTURE_PENDING;
+    atomic_store_explicit(&f->deadline_ns, deadline_ns, memory_order_relaxed);
+    /* from here on the sweep, a reply or a stop may end it */
+    atomic_store_explicit(&f->word, word, memory_order_release);
+    return word;
 }
 
 static void release(patio_future *f)
 {
     pt_futures *table = f->table;
     pt_buf_drop(f->reply);
-    if (f->reading != NULL) {
+    if (f->reading != NULL && f->slot < PT_KEPT_READINGS) {
+        pt_reading_reset(f->reading);
+        f->spare = f->reading;
+    } else if (f->reading != NULL) {
         pt_reading_free(table->mem, f->reading);
     }
     pt_free(table->mem, f->problem);
@@ -135,7 +156,7 @@ static void release(patio_future *f)
     push_free(table, f);
 }
 
-static void unref(patio_future *f)
+void pt_future_unref(patio_future *f)
 {
     if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) == 1) {
         release(f);
@@ -145,19 +166,14 @@ static void unref(patio_future *f)
 void patio_future_destroy(patio_future *future)
 {
     if (future != NULL) {
-        unref(future);
+        pt_future_unref(future);
     }
 }
 
-bool pt_future_undo(patio_future *f)
+void pt_future_drop(patio_future *f)
 {
-    uint64_t word = atomic_load(&f->word);
-    if (!pt_future_claim_word(f, word)) {
-        return false;
-    }
-    unref(f);
-    unref(f);
-    return true;
+    atomic_store_explicit(&f->refs, 1, memory_order_relaxed);
+    pt_future_unref(f);
 }
 
 patio_id pt_future_make_id(const patio_future *f)
@@ -185,7 +201,7 @@ patio_future *pt_futures_claim(pt_futures *table, const patio_id *id)
     return f != NULL && pt_future_claim_word(f, number << 8) ? f : NULL;
 }
 
-void pt_future_complete(patio_future *f, patio_status status, patio_buf *reply, const char *problem)
+static void finish(patio_future *f, patio_status status, patio_buf *reply, const char *problem)
 {
     pt_futures *table = f->table;
     f->status         = status;
@@ -204,10 +220,26 @@ void pt_future_complete(patio_future *f, patio_status status, patio_buf *reply, 
         atomic_fetch_add(&table->tide, 1);
         pt_unpark(&table->tide, INT32_MAX);
     }
-    if (f->on_done != NULL) {
-        f->on_done(f, f->on_done_arg);
+}
+
+void pt_future_complete(patio_future *f, patio_status status, patio_buf *reply, const char *problem)
+{
+    finish(f, status, reply, problem);
+    if (f->on_done != NULL && !pt_callback_may_run(f)) {
+        pt_callback_owe(f);
+        return;
     }
-    unref(f);
+    pt_callback_run(f);
+}
+
+void pt_future_give_up(patio_future *f, patio_status status, const char *problem)
+{
+    finish(f, status, NULL, problem);
+    if (f->on_done != NULL) {
+        pt_callback_owe(f);
+        return;
+    }
+    pt_future_unref(f);
 }
 
 uint64_t pt_futures_sweep(pt_futures *table, uint64_t now_ns)
@@ -239,7 +271,7 @@ void pt_futures_fail_all(pt_futures *table, patio_status status, const char *pro
         patio_future *f    = pt_futures_at(table, slot);
         uint64_t      word = f != NULL ? atomic_load(&f->word) : 0;
         if ((word & 0xff) == PT_FUTURE_PENDING && pt_future_claim_word(f, word)) {
-            pt_future_complete(f, status, NULL, problem);
+            pt_future_give_up(f, status, problem);
         }
     }
 }

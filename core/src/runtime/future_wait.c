@@ -16,7 +16,7 @@ static void expire(patio_future *f, uint64_t now_ns)
 {
     uint64_t word = atomic_load(&f->word);
     if (now_ns >= atomic_load(&f->deadline_ns) && pt_future_claim_word(f, word)) {
-        pt_future_complete(f, PATIO_TIMEOUT, NULL, NULL);
+        pt_future_give_up(f, PATIO_TIMEOUT, NULL);
     }
 }
 

@@ -18,6 +18,9 @@ enum {
 patio_status patio_registry_create(const patio_registry_options *options, patio_registry **out,
                                    patio_error *err)
 {
+    if (out == NULL) {
+        return pt_fail(err, PATIO_INVALID, "registry", "create a registry: out is NULL");
+    }
     return pt_registry_create(&pt_malloc_allocator, options, out, err);
 }
 

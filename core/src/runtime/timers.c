@@ -122,6 +122,26 @@ static void *run(void *arg)
     return NULL;
 }
 
+static bool grow(pt_timers *t)
+{
+    if (t->made < t->room) {
+        return true;
+    }
+    uint32_t room  = t->room != 0 ? t->room * 2 : 16;
+    slot    *slots = pt_resize(t->mem, t->slots, room * sizeof(*slots));
+    if (slots == NULL) {
+        return false;
+    }
+    t->slots       = slots;
+    uint32_t *heap = pt_resize(t->mem, t->heap, room * sizeof(*heap));
+    if (heap == NULL) {
+        return false;
+    }
+    t->heap = heap;
+    t->room = room;
+    return true;
+}
+
 patio_status pt_timers_create(const patio_allocator *mem, pt_timers **out, patio_error *err)
 {
     pt_timers *t = pt_calloc(mem, 1, sizeof(*t));
@@ -136,6 +156,11 @@ patio_status pt_timers_create(const patio_allocator *mem, pt_timers **out, patio
     pthread_cond_init(&t->changed, &monotonic);
     pthread_cond_init(&t->ran, NULL);
     pthread_condattr_destroy(&monotonic);
+    /* room for the few that most processes need: deadlines do not hang on memory later */
+    if (!grow(t)) {
+        pt_timers_destroy(t);
+        return pt_no_memory(err, "timers");
+    }
     *out = t;
     return PATIO_OK;
 }
@@ -158,26 +183,6 @@ void pt_timers_destroy(pt_timers *t)
     pt_free(t->mem, t->heap);
     pt_free(t->mem, t->slots);
     pt_free(t->mem, t);
-}
-
-static bool grow(pt_timers *t)
-{
-    if (t->made < t->room) {
-        return true;
-    }
-    uint32_t room  = t->room != 0 ? t->room * 2 : 16;
-    slot    *slots = pt_resize(t->mem, t->slots, room * sizeof(*slots));
-    if (slots == NULL) {
-        return false;
-    }
-    t->slots       = slots;
-    uint32_t *heap = pt_resize(t->mem, t->heap, room * sizeof(*heap));
-    if (heap == NULL) {
-        return false;
-    }
-    t->heap = heap;
-    t->room = room;
-    return true;
 }
 
 static bool ready(pt_timers *t)
