@@ -46,9 +46,11 @@ typedef struct patio_option_value {
     uint32_t    reserved;
 } patio_option_value;
 
+#define PATIO_PORT_ANY 65536u /* written as :0 where a URL says to listen: any free port */
+
 typedef struct patio_host_port {
     const char *host; /* name, IPv4, or IPv6 without brackets; "" if the URL has none */
-    uint32_t    port; /* 0: not given */
+    uint32_t    port; /* 0: not given; or PATIO_PORT_ANY */
     uint32_t    reserved;
 } patio_host_port;
 

@@ -71,6 +71,10 @@ static patio_status fill_hosts(const pt_url_parts *p, pt_block *block, pt_url *u
         if (problem == NULL && url->host_count > 1 && url->hosts[i].host[0] == '\0') {
             problem = "a list of hosts has an empty one";
         }
+        if (problem == NULL && url->hosts[i].port == PATIO_PORT_ANY &&
+            strstr(url->scheme, "+listen") == NULL) {
+            problem = "the port is not a number from 1 to 65535";
+        }
         if (problem != NULL) {
             return pt_url_fail(err, p, bad, problem);
         }

@@ -16,10 +16,10 @@ static const char *parse_port(pt_span span, uint32_t *port, const char **bad)
         }
         value = value * 10 + (uint32_t)(c - '0');
     }
-    if (value == 0 || value > UINT16_MAX) {
+    if (span.size == 0 || value > UINT16_MAX) {
         return "the port is not a number from 1 to 65535";
     }
-    *port = value;
+    *port = value != 0 ? value : PATIO_PORT_ANY;
     return NULL;
 }
 

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# lib.sh: what the tcp tests share, on top of what the command's tests share.
+. "$PATIO_SOURCE/tests/cli/lib.sh"
+pids=()
+trap '[ "$BASHPID" = $$ ] && { kill -9 "${pids[@]}" 2>/dev/null; rm -rf "$scratch"; }' EXIT
+
+# worker LOG URL OPTION...: in the background, ready when this returns; its process id is $worker.
+worker() {
+    local log=$1 url=$2
+    shift 2
+    LAST="patio worker -b $url $*"
+    "$PATIO" worker -b "$url" -m demo "$@" 2>"$log" &
+    worker=$!
+    pids+=("$worker")
+    wait_for "$log" "ready: project" || finish
+}
+
+# The port that a worker on port 0 was given.
+port_of() {
+    sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' "$1" | head -1
+}
+
+# call_is RESULT URL TASK ARGUMENT...
+call_is() {
+    local expected=$1 url=$2
+    shift 2
+    run call -b "$url" "$@"
+    expect_code 0
+    expect_out "$expected"
+}
+
+free_port() {
+    worker free.log tcp+listen://127.0.0.1:0
+    # shellcheck disable=SC2034 # for the test that asked
+    port=$(port_of free.log)
+    kill -9 "$worker"
+    wait "$worker" 2>/dev/null
+}

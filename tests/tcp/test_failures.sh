@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# What goes wrong says so, in time, on the right side.
+. "$(dirname "$0")/lib.sh"
+has_transport tcp || skip "the tcp transport is not built"
+
+worker w.log tcp+listen://127.0.0.1:0
+url=tcp://127.0.0.1:$(port_of w.log)
+
+# No route, an error of the task, a timeout.
+run call -b "$url" nobody_has_this
+expect_err_has NO_ROUTE
+run call -b "$url" div 1 0
+expect_code 3
+run call -b "$url" --timeout 200ms sleep 5
+[ "$code" != 0 ] || complain "a call outlived its deadline"
+case $err in # the caller's clock, or the task, which sees the same deadline
+*TIMEOUT* | *ancelled*) ;;
+*) complain "stderr: $err" ;;
+esac
+
+# The worker dies under a call: at once, not at the deadline.
+worker dying.log tcp+listen://127.0.0.1:0
+begun=$SECONDS
+"$PATIO" call -b "tcp://127.0.0.1:$(port_of dying.log)" --timeout 60s sleep 50 >/dev/null 2>lost &
+caller=$!
+sleep 0.5
+kill -9 "$worker"
+wait "$caller"
+[ $((SECONDS - begun)) -lt 20 ] || complain "the caller waited for a dead worker"
+grep -q PEER_LOST lost || complain "the caller was told: $(<lost)"
+
+# Nobody listens; the address is taken; an open address without a key.
+run call -b tcp://127.0.0.1:1 -o connect_timeout_ms=200 mul 1 2
+expect_code 6
+expect_err_has "refused"
+run worker -b "tcp+listen://127.0.0.1:$(port_of w.log)" -m demo
+expect_err_has "in use"
+run worker -b tcp+listen://0.0.0.0:0 -m demo
+expect_code 2
+expect_err_has "insecure=true"
+run call -b tcp://192.0.2.1:1 mul 1 2
+expect_err_has "insecure=true"
+run call -b tcp://127.0.0.1:0 mul 1 2
+expect_code 2
+
+# Keys.
+worker key.log "tcp+listen://127.0.0.1:0?key=open-sesame"
+keyed=tcp://127.0.0.1:$(port_of key.log)
+call_is 6 "$keyed?key=open-sesame" mul 2 3
+for other in "?key=open-simsim" ""; do
+    run call -b "$keyed$other" mul 2 3
+    [ "$code" != 0 ] || complain "let in with \"$other\""
+    expect_err_has AUTH
+    case $err in *simsim*) complain "the key is shown: $err" ;; esac
+done
+run call -b "$url?key=open-sesame" mul 2 3
+expect_err_has AUTH
+
+# Strangers: noise, silence, and a greeting that is cut at every byte, cost others nothing.
+port=$(port_of key.log)
+for i in $(seq 20); do
+    head -c $((i * 37)) /dev/urandom >"/dev/tcp/127.0.0.1/$port"
+done
+for size in $(seq 0 16 96); do
+    printf '\x40\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0PATIO1\x01\x01\x01\x01%090d' 0 | head -c "$size" \
+        >"/dev/tcp/127.0.0.1/$port"
+done
+printf '\xff\xff\xff\xff\x05\0\0\0\0\0\0\0\0\0\0\0' >"/dev/tcp/127.0.0.1/$port"
+exec 7<>"/dev/tcp/127.0.0.1/$port"
+call_is 6 "$keyed?key=open-sesame" mul 2 3
+exec 7>&-
+
+# Who says nothing is shown the door.
+worker short.log "tcp+listen://127.0.0.1:0?key=open-sesame&handshake_ms=500"
+exec 7<>"/dev/tcp/127.0.0.1/$(port_of short.log)"
+LAST="a silent connection"
+timeout 5 cat <&7 >silence || complain "a connection that says nothing is still open after 5 s"
+exec 7>&-
+
+# One too many is told so.
+worker full.log "tcp+listen://127.0.0.1:0?max_connections=2"
+exec 7<>"/dev/tcp/127.0.0.1/$(port_of full.log)"
+exec 8<>"/dev/tcp/127.0.0.1/$(port_of full.log)"
+run call -b "tcp://127.0.0.1:$(port_of full.log)" -o connect_timeout_ms=500 mul 2 3
+expect_code 6
+expect_err_has "too many"
+exec 7>&- 8>&-
+call_is 6 "tcp://127.0.0.1:$(port_of full.log)" mul 2 3
+finish

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Each way in which processes can meet: who listens decides nothing.
+. "$(dirname "$0")/lib.sh"
+has_transport tcp || skip "the tcp transport is not built"
+
+# One worker that listens, on a port of the kernel's choice; IPv4 and a host name.
+worker w1.log tcp+listen://127.0.0.1:0
+port=$(port_of w1.log)
+call_is 42 "tcp://127.0.0.1:$port" mul 6 7
+call_is 42 "tcp://localhost:$port" mul 6 7
+
+# The other way round: the caller listens, the worker connects, and comes back for the next one.
+free_port
+"$PATIO" worker -b "tcp://127.0.0.1:$port?reconnect_max_ms=100" -m demo 2>w2.log &
+pids+=($!)
+for i in 1 2 3; do
+    call_is $((i * 3)) "tcp+listen://127.0.0.1:$port" --wait-route --timeout 10s mul 3 $i
+done
+
+# UNIX sockets. A socket file left over by a killed process is not in the way.
+worker w3.log "unix+listen://$scratch/socket"
+call_is 8 "unix://$scratch/socket" mul 2 4
+kill -9 "$worker"
+wait "$worker" 2>/dev/null
+[ -S "$scratch/socket" ] || complain "no socket file was left over"
+worker w3.log "unix+listen://$scratch/socket"
+call_is 8 "unix://$scratch/socket" mul 2 4
+
+# IPv6, where this machine has it.
+if grep -q '^0*1 ' /proc/net/if_inet6 2>/dev/null; then
+    worker w4.log "tcp+listen://[::1]:0"
+    call_is 10 "tcp://[::1]:$(port_of w4.log)" mul 2 5
+fi
+
+# One caller, three workers that listen.
+urls=()
+for i in 1 2 3; do
+    worker "m$i.log" tcp+listen://127.0.0.1:0 -j 1
+    [ "$i" != 1 ] || first=$worker
+    urls+=(-b "tcp://127.0.0.1:$(port_of "m$i.log")")
+done
+run call "${urls[@]}" mul 5 5
+expect_code 0
+expect_out 25
+
+# Who knows several is served when one of them is gone.
+kill -9 "$first"
+wait "$first" 2>/dev/null
+run call "${urls[@]}" --wait-route --timeout 10s mul 5 6
+expect_code 0
+expect_out 30
+
+# Two projects never meet.
+run call -b "tcp://127.0.0.1:$(port_of w1.log)" -p other mul 1 2
+[ "$code" != 0 ] || complain "a worker of another project answered"
+expect_err_has NO_ROUTE
+finish

@@ -1,0 +1,132 @@
+#include "tcp.h"
+
+void effects_begin(effects *fx, patio_transport *t)
+{
+    fx->t     = t;
+    fx->flush = NULL;
+    fx->count = 0;
+    fx->again = false;
+    fx->loop  = loop_is_mine(t);
+    fx->now   = t->host->now_ns(t->host->self);
+    pthread_mutex_lock(&t->lock);
+}
+
+bool effects_room(const effects *fx)
+{
+    return fx->count + EFFECTS_SPARE < EFFECTS_MAX;
+}
+
+effect *effects_add(effects *fx, enum effect_kind kind)
+{
+    effect *x = &fx->items[fx->count++];
+    x->kind   = kind;
+    x->status = PATIO_OK;
+    x->body   = NULL;
+    x->text   = NULL;
+    return x;
+}
+
+static void raise_receipt(patio_transport *t, const effect *x)
+{
+    patio_error   why     = PATIO_ERROR_INIT;
+    patio_receipt receipt = {
+        PATIO_SIZED(patio_receipt),
+        .outcome = x->kind == EFFECT_ACCEPTED   ? PATIO_ACCEPTED
+                   : x->kind == EFFECT_REJECTED ? PATIO_REJECTED
+                                                : PATIO_UNKNOWN,
+        .id      = x->id,
+        .level   = PATIO_LEVEL_PROCESS,
+    };
+    if (x->kind != EFFECT_ACCEPTED) {
+        (void)patio_fail(&why, x->status, 0, "%s", x->text);
+        receipt.error = &why;
+    }
+    t->events->published(t->events->self, &receipt);
+}
+
+static void raise_one(patio_transport *t, effect *x)
+{
+    const patio_transport_events *ev  = t->events;
+    patio_error                   why = PATIO_ERROR_INIT;
+    patio_reply                   reply;
+    switch (x->kind) {
+    case EFFECT_DELIVERED:
+        x->delivery.message = &x->message;
+        ev->delivered(ev->self, &x->delivery);
+        break;
+    case EFFECT_REPLIED:
+    case EFFECT_PARTIAL:
+        reply = (patio_reply){
+            PATIO_SIZED(patio_reply),
+            .flags = x->kind == EFFECT_PARTIAL ? PATIO_REPLY_PARTIAL : 0u,
+            .id    = x->id,
+            .body  = x->body,
+        };
+        ev->replied(ev->self, &reply);
+        break;
+    case EFFECT_LEASE_LOST:
+        (void)patio_fail(&why, PATIO_PEER_LOST, 0, "%s", x->text);
+        ev->lease_lost(ev->self, x->tag, &why);
+        break;
+    case EFFECT_CANCEL_WANTED:
+        ev->cancel_wanted(ev->self, x->tag);
+        break;
+    case EFFECT_CANCELLED:
+        ev->cancelled(ev->self, &x->id, (uint32_t)x->status);
+        break;
+    default:
+        raise_receipt(t, x);
+        break;
+    }
+    t->host->buf_drop(t->host->self, x->body);
+}
+
+static void release(patio_transport *t)
+{
+    /* stop() sets stopping, then reads calls; here it is the other way round: one sees the other */
+    if (atomic_fetch_sub_explicit(&t->calls, 1, memory_order_seq_cst) == 1 &&
+        atomic_load_explicit(&t->stopping, memory_order_seq_cst)) {
+        pthread_mutex_lock(&t->lock);
+        pthread_cond_broadcast(&t->calm);
+        pthread_mutex_unlock(&t->lock);
+    }
+}
+
+/* Open the lock and do what was collected; what is on its way to a peer goes first. */
+static void carry_out(effects *fx)
+{
+    patio_transport *t = fx->t;
+    pthread_mutex_unlock(&t->lock);
+    if (fx->flush != NULL) {
+        write_flush(fx->flush);
+        fx->flush = NULL;
+    }
+    for (uint32_t i = 0; i < fx->count; i++) {
+        raise_one(t, &fx->items[i]);
+    }
+    fx->count = 0;
+}
+
+void effects_pass(effects *fx)
+{
+    carry_out(fx);
+    pthread_mutex_lock(&fx->t->lock);
+}
+
+void effects_end(effects *fx)
+{
+    patio_transport *t = fx->t;
+    if (fx->count == 0 && fx->flush == NULL && !fx->again) {
+        pthread_mutex_unlock(&t->lock);
+        return;
+    }
+    atomic_fetch_add_explicit(&t->calls, 1, memory_order_relaxed);
+    carry_out(fx);
+    while (fx->again) {
+        fx->again = false;
+        pthread_mutex_lock(&t->lock);
+        route_fill_all(t, fx);
+        carry_out(fx);
+    }
+    release(t);
+}

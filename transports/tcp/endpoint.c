@@ -1,0 +1,225 @@
+/* Listening: sockets, and who is let in. */
+#include "tcp.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+
+enum { ACCEPTS_AT_ONCE = 64, BACKLOG = 1024 };
+
+void endpoint_address_text(const struct sockaddr *a, char *text, size_t room)
+{
+    char host[INET6_ADDRSTRLEN] = "";
+    char port[8]                = "";
+    if (a->sa_family == AF_UNIX) {
+        (void)snprintf(text, room, "unix socket");
+        return;
+    }
+    socklen_t size =
+        a->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    if (getnameinfo(a, size, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+        (void)snprintf(text, room, "unknown address");
+        return;
+    }
+    (void)snprintf(text, room, a->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+static patio_status bind_to(endpoint *ep, const struct sockaddr *a, socklen_t size,
+                            patio_error *err)
+{
+    const int    on  = 1;
+    const int    off = 0;
+    char         text[80];
+    patio_status st = tcp_check_trust(ep, a, err);
+    if (st != PATIO_OK) {
+        return st;
+    }
+    endpoint_address_text(a, text, sizeof(text));
+    ep->fd = socket(a->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (ep->fd >= 0 && a->sa_family != AF_UNIX) {
+        (void)setsockopt(ep->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    }
+    if (ep->fd >= 0 && a->sa_family == AF_INET6) {
+        (void)setsockopt(ep->fd, IPPROTO_IPV6, IPV6_V6ONLY, ep->host[0] == '\0' ? &off : &on,
+                         sizeof(on));
+    }
+    if (ep->fd < 0 || bind(ep->fd, a, size) != 0 || listen(ep->fd, BACKLOG) != 0) {
+        int os_errno = errno;
+        endpoint_close(ep);
+        return patio_fail(err, PATIO_IO, os_errno, "listen on %s (%s): %s", ep->shown, text,
+                          strerror(os_errno));
+    }
+    return PATIO_OK;
+}
+
+/* A socket file whose process is gone is in the way; one that answers is not ours to remove. */
+static void remove_dead_socket(const endpoint *ep, const struct sockaddr_un *a)
+{
+    struct stat about;
+    if (lstat(ep->path, &about) != 0 || !S_ISSOCK(about.st_mode)) {
+        return;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)a, sizeof(*a)) != 0 &&
+        errno == ECONNREFUSED) {
+        (void)unlink(ep->path);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
+static patio_status listen_unix(endpoint *ep, patio_error *err)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    memcpy(a.sun_path, ep->path, strlen(ep->path) + 1);
+    remove_dead_socket(ep, &a);
+    return bind_to(ep, (const struct sockaddr *)&a, sizeof(a), err);
+}
+
+static patio_status listen_tcp(endpoint *ep, patio_error *err)
+{
+    char             port[8];
+    struct addrinfo *found = NULL;
+    struct addrinfo  hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    (void)snprintf(port, sizeof(port), "%u", ep->port);
+    int rc = getaddrinfo(ep->host[0] != '\0' ? ep->host : NULL, port, &hints, &found);
+    if (rc != 0) {
+        return patio_fail(err, PATIO_CONFIG, 0, "listen on %s: %s", ep->shown, gai_strerror(rc));
+    }
+    /* without a host: one socket for both families, where there is IPv6 */
+    const struct addrinfo *use = found;
+    for (const struct addrinfo *a = found; a != NULL && ep->host[0] == '\0'; a = a->ai_next) {
+        use = a->ai_family == AF_INET6 ? a : use;
+    }
+    patio_status st = bind_to(ep, use->ai_addr, use->ai_addrlen, err);
+    if (st == PATIO_IO && use != found) {
+        st = bind_to(ep, found->ai_addr, found->ai_addrlen, err);
+    }
+    freeaddrinfo(found);
+    return st;
+}
+
+patio_status endpoint_listen(endpoint *ep, patio_error *err)
+{
+    patio_status st = ep->is_unix ? listen_unix(ep, err) : listen_tcp(ep, err);
+    if (st != PATIO_OK) {
+        return st;
+    }
+    struct sockaddr_storage a    = {0};
+    socklen_t               size = sizeof(a);
+    char                    text[80];
+    ep->bound = ep->is_unix;
+    if (!ep->is_unix && getsockname(ep->fd, (struct sockaddr *)&a, &size) == 0) {
+        endpoint_address_text((struct sockaddr *)&a, text, sizeof(text));
+    } else {
+        (void)snprintf(text, sizeof(text), "%.79s", ep->path);
+    }
+    patio_host_log(ep->t->host, PATIO_LOG_INFO, "listening on %s", text);
+    return PATIO_OK;
+}
+
+void endpoint_close(endpoint *ep)
+{
+    if (ep->fd >= 0) {
+        (void)close(ep->fd);
+        ep->fd = -1;
+        if (ep->bound) {
+            (void)unlink(ep->path);
+        }
+    }
+}
+
+static bool same_address(const struct sockaddr *a, const struct sockaddr *b)
+{
+    if (a->sa_family != b->sa_family) {
+        return false;
+    }
+    return a->sa_family == AF_INET6
+               ? memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
+                        &((const struct sockaddr_in6 *)b)->sin6_addr, sizeof(struct in6_addr)) == 0
+               : ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
+                     ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+}
+
+/* Is there room for one more, in total and from there? */
+static bool may_enter(const patio_transport *t, const struct sockaddr *a)
+{
+    uint64_t same = 0;
+    if (t->conn_count >= t->set.max_connections) {
+        return false;
+    }
+    if (a->sa_family == AF_UNIX || t->set.max_connections_per_address == 0) {
+        return true;
+    }
+    for (const conn *c = t->conns; c != NULL; c = c->next) {
+        struct sockaddr_storage other;
+        socklen_t               size = sizeof(other);
+        if (!c->self && !c->connects && getpeername(c->fd, (struct sockaddr *)&other, &size) == 0) {
+            same += same_address(a, (struct sockaddr *)&other) ? 1 : 0;
+        }
+    }
+    return same < t->set.max_connections_per_address;
+}
+
+static void let_in(endpoint *ep, int fd, const struct sockaddr *a)
+{
+    patio_transport *t = ep->t;
+    if (!may_enter(t, a)) {
+        uint8_t      data[FRAME_HEADER_BYTES];
+        frame_header h = {.type = FRAME_GOODBYE, .id = GOODBYE_FULL};
+        frame_put_header(data, &h);
+        (void)send(fd, data, sizeof(data), MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)close(fd);
+        return;
+    }
+    conn *c = conn_new(t, ep, fd, false);
+    if (c == NULL) {
+        (void)close(fd);
+        return;
+    }
+    endpoint_address_text(a, c->name, sizeof(c->name));
+}
+
+static void on_accept(uv_poll_t *poll, int status, int events)
+{
+    endpoint *ep = poll->data;
+    (void)events;
+    for (int i = 0; status == 0 && i < ACCEPTS_AT_ONCE; i++) {
+        struct sockaddr_storage a    = {0};
+        socklen_t               size = sizeof(a);
+        int fd = accept4(ep->fd, (struct sockaddr *)&a, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            let_in(ep, fd, (struct sockaddr *)&a);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            patio_host_log(ep->t->host, PATIO_LOG_ERROR, "accept on %s: %s; trying again soon",
+                           ep->shown, strerror(errno));
+            (void)uv_poll_stop(&ep->poll);
+            ep->paused = true;
+            return;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return;
+        }
+    }
+}
+
+void endpoint_accept_start(endpoint *ep)
+{
+    if (uv_poll_init(&ep->t->loop, &ep->poll, ep->fd) == 0) {
+        ep->poll.data = ep;
+        ep->poll_on   = true;
+        (void)uv_poll_start(&ep->poll, UV_READABLE, on_accept);
+    }
+}
+
+void endpoint_resume(endpoint *ep)
+{
+    if (ep->paused) {
+        ep->paused = false;
+        (void)uv_poll_start(&ep->poll, UV_READABLE, on_accept);
+    }
+}

@@ -1,0 +1,167 @@
+/* Who is there: HELLO, proof of the key, WELCOME. Everything here has a fixed size. */
+#include "tcp.h"
+
+static bool put_hello(conn *c)
+{
+    patio_transport *t = c->t;
+    uint8_t          nonce[FRAME_NONCE_BYTES];
+    if (t->host->random(t->host->self, nonce, sizeof(nonce)) != PATIO_OK) {
+        return false;
+    }
+    frame_hello hello = {
+        .version_min = FRAME_VERSION,
+        .version_max = FRAME_VERSION,
+        .connects    = c->connects,
+        .has_key     = c->endpoint->key[0] != '\0',
+        .max_bytes   = (uint32_t)t->set.max_frame_bytes,
+        .incarnation = t->incarnation,
+        .nonce       = nonce,
+    };
+    frame_header h = {.type = FRAME_HELLO};
+    frame_put_hello(c->hello_own, &hello);
+    return write_frame(c, &h, (patio_bytes){c->hello_own, FRAME_HELLO_BYTES}, NULL, 0);
+}
+
+static bool put_proof(conn *c)
+{
+    uint8_t      mac[FRAME_MAC_BYTES];
+    frame_header h = {.type = FRAME_AUTH};
+    return auth_mac(c->endpoint->key, !c->connects, c->connects ? c->hello_own : c->hello_peer,
+                    c->connects ? c->hello_peer : c->hello_own, mac) &&
+           write_frame(c, &h, (patio_bytes){mac, sizeof(mac)}, NULL, 0);
+}
+
+static bool check_proof(const conn *c, patio_bytes body)
+{
+    uint8_t mac[FRAME_MAC_BYTES];
+    return body.size == sizeof(mac) &&
+           auth_mac(c->endpoint->key, c->connects, c->connects ? c->hello_own : c->hello_peer,
+                    c->connects ? c->hello_peer : c->hello_own, mac) &&
+           auth_same(mac, body.data);
+}
+
+void hello_begin(conn *c)
+{
+    c->state = CONN_GREETING;
+    if (!put_hello(c)) {
+        c->broken = true;
+    }
+    write_mark_dirty(c);
+}
+
+/* The last word, written at once: the connection is closed right after it. */
+void hello_goodbye(conn *c, enum goodbye reason)
+{
+    uint8_t      data[FRAME_HEADER_BYTES];
+    frame_header h = {.type = FRAME_GOODBYE, .id = reason};
+    frame_put_header(data, &h);
+    if (c->appended == c->written && !c->flushing) {
+        (void)send(c->fd, data, sizeof(data), MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+}
+
+static const char *open_up(conn *c)
+{
+    c->state = CONN_OPEN;
+    if (!peer_announce(c)) {
+        return "out of memory";
+    }
+    write_mark_dirty(c);
+    return NULL;
+}
+
+static const char *refuse(conn *c, enum goodbye reason, patio_status *status)
+{
+    *status = PATIO_AUTH;
+    hello_goodbye(c, reason);
+    return reason == GOODBYE_AUTH ? "it has another key"
+                                  : "one side has a key and the other has none";
+}
+
+static const char *got_hello(conn *c, patio_bytes body, patio_status *status)
+{
+    frame_hello  hello;
+    bool         key     = c->endpoint->key[0] != '\0';
+    frame_header welcome = {.type = FRAME_WELCOME};
+    if (!frame_get_hello(body, &hello) || hello.connects == c->connects) {
+        return "it does not speak patio";
+    }
+    if (hello.version_min > FRAME_VERSION || hello.version_max < FRAME_VERSION) {
+        hello_goodbye(c, GOODBYE_VERSION);
+        return "it speaks another version of the protocol";
+    }
+    if (hello.incarnation == c->t->incarnation) {
+        hello_goodbye(c, GOODBYE_SELF);
+        c->endpoint->given_up = c->connects;
+        return "it is this very broker";
+    }
+    memcpy(c->hello_peer, body.data, FRAME_HELLO_BYTES);
+    c->max_bytes = hello.max_bytes;
+    if (hello.has_key != key) {
+        return refuse(c, GOODBYE_NEEDS_KEY, status);
+    }
+    c->state = CONN_PROVING;
+    if (c->connects) {
+        return NULL; /* the listening side proves first, or says welcome */
+    }
+    if (!put_hello(c) ||
+        !(key ? put_proof(c) : write_frame(c, &welcome, (patio_bytes){NULL, 0}, NULL, 0))) {
+        return "out of memory";
+    }
+    write_mark_dirty(c);
+    return key ? NULL : open_up(c);
+}
+
+static const char *got_proof(conn *c, patio_bytes body, patio_status *status)
+{
+    frame_header welcome = {.type = FRAME_WELCOME};
+    if (c->endpoint->key[0] == '\0') {
+        return "a proof that nobody asked for";
+    }
+    if (!check_proof(c, body)) {
+        return refuse(c, GOODBYE_AUTH, status);
+    }
+    if (c->connects) {
+        c->proven = true; /* its welcome may come */
+        write_mark_dirty(c);
+        return put_proof(c) ? NULL : "out of memory";
+    }
+    if (!write_frame(c, &welcome, (patio_bytes){NULL, 0}, NULL, 0)) {
+        return "out of memory";
+    }
+    return open_up(c);
+}
+
+static const char *got_goodbye(const conn *c, uint64_t reason, patio_status *status)
+{
+    if (reason == GOODBYE_AUTH || reason == GOODBYE_NEEDS_KEY) {
+        *status = PATIO_AUTH;
+        return reason == GOODBYE_AUTH ? "it refused our key"
+                                      : "one side has a key and the other has none";
+    }
+    if (reason == GOODBYE_SELF) {
+        c->endpoint->given_up = c->connects;
+        return "it is this very broker";
+    }
+    *status = PATIO_UNREACHABLE;
+    return reason == GOODBYE_FULL      ? "it has too many connections"
+           : reason == GOODBYE_VERSION ? "it speaks another version of the protocol"
+                                       : "it said goodbye";
+}
+
+const char *hello_frame(conn *c, const frame_header *h, patio_bytes body, patio_status *status)
+{
+    bool proven = c->endpoint->key[0] == '\0' || c->proven;
+    switch (h->type) {
+    case FRAME_HELLO:
+        return c->state == CONN_GREETING ? got_hello(c, body, status) : "a second HELLO";
+    case FRAME_AUTH:
+        return c->state == CONN_PROVING && !c->proven ? got_proof(c, body, status)
+                                                      : "a proof at the wrong time";
+    case FRAME_WELCOME:
+        return c->connects && c->state == CONN_PROVING && proven ? open_up(c)
+                                                                 : "a WELCOME at the wrong time";
+    default:
+        return got_goodbye(c, h->id, status);
+    }
+}

@@ -1,0 +1,178 @@
+/* Tasks that came in: they wait for our subscription's credit, and are delivered. */
+#include "tcp.h"
+
+enum { OLD_NS = 50 * 1000 * 1000 };
+
+bool inbox_put(conn *from, uint64_t remote, const frame_publish *p, lane *l, patio_buf *body,
+               effects *fx)
+{
+    patio_transport *t = from->t;
+    entry           *e = hub_entry_new(t);
+    if (e == NULL) {
+        t->host->buf_drop(t->host->self, body);
+        return false;
+    }
+    e->lane        = l;
+    e->body        = body;
+    e->remote      = remote;
+    e->id          = p->id;
+    e->flags       = p->flags;
+    e->fence       = p->fence;
+    e->attempt     = p->attempt;
+    e->crashes     = p->crashes;
+    e->priority    = (uint8_t)p->priority;
+    e->state       = ENTRY_INBOX;
+    e->moved_ns    = fx->now;
+    uint64_t age   = p->age_ms < fx->now / 1000000u ? p->age_ms * 1000000u : 0;
+    e->accepted_ns = fx->now - age;
+    if (p->ttl_ms != 0 && p->ttl_ms < (UINT64_MAX - fx->now) / 1000000u) {
+        e->deadline_ns = fx->now + p->ttl_ms * 1000000u;
+    }
+    hub_link(from, &from->received, e);
+    from->received_count++;
+    subscription *s = l->queue->own;
+    if (s == NULL || s->closed || !l->own) {
+        inbox_return(e, fx);
+        return true;
+    }
+    hub_append(&s->inbox[e->priority], e);
+    s->nonempty |= 1u << e->priority;
+    s->waiting++;
+    inbox_pump(s, fx);
+    return true;
+}
+
+static void unlink_inbox(subscription *s, entry *e)
+{
+    hub_unlink(&s->inbox[e->priority], e);
+    s->waiting--;
+    if (s->inbox[e->priority].first == NULL) {
+        s->nonempty &= ~(1u << e->priority);
+    }
+}
+
+static void deliver(subscription *s, entry *e, effects *fx)
+{
+    const patio_host *host   = e->t->host;
+    uint64_t          now    = fx->now;
+    uint64_t          ttl_ms = 0;
+    e->state                 = ENTRY_DELIVERED;
+    s->unsettled++;
+    if (e->deadline_ns != 0 && e->deadline_ns <= now) {
+        e->flags |= PATIO_MESSAGE_EXPIRED;
+    } else if (e->deadline_ns != 0) {
+        ttl_ms = (e->deadline_ns - now - 1) / 1000000u + 1;
+    }
+    effect *x  = effects_add(fx, EFFECT_DELIVERED);
+    x->body    = host->buf_ref(host->self, e->body);
+    x->message = (patio_message){
+        PATIO_SIZED(patio_message),
+        .flags    = e->flags,
+        .id       = e->id,
+        .queue    = e->lane->queue->name,
+        .task     = e->lane->task,
+        .ttl_ms   = ttl_ms,
+        .priority = e->priority,
+        .attempt  = e->attempt,
+        .crashes  = e->crashes,
+        .body     = e->body,
+    };
+    x->delivery = (patio_delivery){
+        PATIO_SIZED(patio_delivery),
+        .tag    = e->tag,
+        .fence  = e->fence,
+        .age_ms = now > e->accepted_ns ? (now - e->accepted_ns) / 1000000u : 0,
+    };
+}
+
+void inbox_pump(subscription *s, effects *fx)
+{
+    while (!s->closed && s->nonempty != 0 && s->unsettled < s->credit) {
+        if (!effects_room(fx)) {
+            fx->again = true;
+            return;
+        }
+        entry *e = s->inbox[31 - __builtin_clz(s->nonempty)].first;
+        unlink_inbox(s, e);
+        deliver(s, e, fx);
+    }
+}
+
+void inbox_forget(entry *e, effects *fx)
+{
+    (void)fx;
+    conn         *c = e->link;
+    subscription *s = e->lane->queue->own;
+    if (e->state == ENTRY_DELIVERED) {
+        s->unsettled--;
+    } else if (s != NULL &&
+               (e->prev != NULL || e->next != NULL || s->inbox[e->priority].first == e)) {
+        unlink_inbox(s, e);
+    }
+    c->received_count--;
+    hub_unlink_link(&c->received, e);
+    hub_entry_free(e);
+}
+
+void inbox_return(entry *e, effects *fx)
+{
+    conn        *c      = e->link;
+    uint64_t     remote = e->remote;
+    frame_settle s      = {.verdict = PATIO_RETURN, .flags = SETTLE_UNSTARTED};
+    frame_header h      = {.type = FRAME_SETTLE, .id = remote};
+    inbox_forget(e, fx);
+    if (c->self) {
+        settle_came(c, remote, &s, NULL, fx);
+        return;
+    }
+    uint8_t head[FRAME_SETTLE_BYTES];
+    frame_put_settle(head, &s);
+    if (write_frame(c, &h, (patio_bytes){head, sizeof(head)}, NULL, 0)) {
+        write_kick(c, fx);
+    }
+}
+
+void inbox_return_all(subscription *s, effects *fx)
+{
+    for (unsigned p = 0; p < PRIORITIES; p++) {
+        while (s->inbox[p].first != NULL && effects_room(fx)) {
+            inbox_return(s->inbox[p].first, fx);
+        }
+    }
+}
+
+/* Where all of the credit is with slow tasks, what waits behind it may be run sooner elsewhere. */
+void inbox_return_old(subscription *s, uint64_t now, effects *fx)
+{
+    for (unsigned p = 0; p < PRIORITIES; p++) {
+        for (entry *e = s->inbox[p].first; e != NULL && effects_room(fx);) {
+            entry *next = e->next;
+            if (!e->link->self && now > e->moved_ns + OLD_NS) {
+                inbox_return(e, fx);
+            }
+            e = next;
+        }
+    }
+}
+
+bool inbox_lost(conn *c, effects *fx)
+{
+    while (c->received != NULL) {
+        if (!effects_room(fx)) {
+            return true;
+        }
+        entry        *e         = c->received;
+        bool          delivered = e->state == ENTRY_DELIVERED;
+        subscription *s         = e->lane->queue->own;
+        if (delivered) {
+            effect *x = effects_add(fx, EFFECT_LEASE_LOST);
+            x->tag    = e->tag;
+            x->text   = "the connection to the caller was lost";
+        }
+        inbox_forget(e, fx);
+        if (delivered) {
+            inbox_pump(s, fx);
+        }
+    }
+    return false;
+}

@@ -1,0 +1,252 @@
+/* The I/O thread: one libuv loop that owns all sockets of an instance. */
+#include "tcp.h"
+
+enum { TICK_MS = 250, READ_BYTES = 256 * 1024, PARTING_MS = 200 };
+
+bool loop_is_mine(const patio_transport *t)
+{
+    return t->has_thread && pthread_equal(t->thread, pthread_self()) != 0;
+}
+
+void loop_link(patio_transport *t, const patio_error *why)
+{
+    bool up   = false;
+    bool hope = false;
+    for (uint32_t i = 0; i < t->endpoint_count; i++) {
+        const endpoint *ep = &t->endpoints[i];
+        up                 = up || ep->listens || (ep->link != NULL && ep->link->announced);
+        hope               = hope || !ep->given_up;
+    }
+    uint32_t    state = up ? PATIO_LINK_UP : hope ? PATIO_LINK_CONNECTING : PATIO_LINK_DOWN;
+    const char *text  = why != NULL ? why->message : "";
+    if (t->quit || (state == t->link_state &&
+                    (up || strncmp(text, t->link_why, sizeof(t->link_why) - 1) == 0))) {
+        return;
+    }
+    t->link_state = state;
+    (void)snprintf(t->link_why, sizeof(t->link_why), "%.199s", text);
+    t->events->link(t->events->self, state, up ? NULL : why);
+}
+
+/* One connection that something was done to; what it needs now. Not under the lock. */
+static void look_after(conn *c)
+{
+    patio_transport *t = c->t;
+    effects          fx;
+    effects_begin(&fx, t);
+    bool broken = c->broken;
+    bool parted = c->parting && write_backlog(c) == 0;
+    bool flush  = !broken && !parted && !c->flushing && !c->want_write && c->state != CONN_CLOSED &&
+                 write_backlog(c) > 0;
+    if (c->choked && write_backlog(c) < t->set.write_queue_bytes / 2) {
+        c->choked = false;
+        for (peersub *ps = c->subs; ps != NULL; ps = ps->next) {
+            route_fill(ps, &fx);
+        }
+    }
+    c->flushing = c->flushing || flush;
+    c->refs += flush ? 1 : 0;
+    effects_end(&fx);
+    if (broken || parted) {
+        conn_close(c, PATIO_PEER_LOST, parted ? "this side stops" : "writing failed");
+        return;
+    }
+    if (flush) {
+        write_flush(c);
+    }
+    conn_poll(c);
+}
+
+/* Before the loop sleeps: all that was appended meanwhile goes out, many messages per write. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    patio_transport *t = prepare->data;
+    pthread_mutex_lock(&t->lock);
+    while (t->dirty != NULL) {
+        conn *c       = t->dirty;
+        t->dirty      = c->dirty_next;
+        c->dirty_next = NULL;
+        c->dirty      = false;
+        pthread_mutex_unlock(&t->lock);
+        look_after(c);
+        pthread_mutex_lock(&t->lock);
+        conn_unref(c);
+    }
+    t->awake = false;
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void on_check(uv_check_t *check)
+{
+    /* set late, it costs a needless wake-up at worst */
+    patio_transport *t = check->data;
+    pthread_mutex_lock(&t->lock);
+    t->awake = true;
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    (void)handle;
+}
+
+static void close_all(patio_transport *t)
+{
+    t->link_state = 0;
+    for (uint32_t i = 0; i < t->endpoint_count; i++) {
+        endpoint *ep = &t->endpoints[i];
+        if (ep->resolving) {
+            (void)uv_cancel((uv_req_t *)&ep->lookup);
+        }
+        if (ep->timer_on) {
+            uv_close((uv_handle_t *)&ep->timer, on_handle_closed);
+        }
+        if (ep->poll_on) {
+            uv_close((uv_handle_t *)&ep->poll, on_handle_closed);
+        }
+    }
+    for (conn *c = t->conns; c != NULL;) {
+        conn *next = c->next;
+        if (!c->self) {
+            if (c->state == CONN_OPEN) {
+                pthread_mutex_lock(&t->lock);
+                hello_goodbye(c, GOODBYE_STOPPED);
+                pthread_mutex_unlock(&t->lock);
+            }
+            conn_close(c, PATIO_CLOSED, "this side stops");
+        }
+        c = next;
+    }
+    uv_close((uv_handle_t *)&t->tick, on_handle_closed);
+    uv_close((uv_handle_t *)&t->prepare, on_handle_closed);
+    uv_close((uv_handle_t *)&t->check, on_handle_closed);
+    uv_close((uv_handle_t *)&t->wake, on_handle_closed);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    patio_transport *t = wake->data;
+    pthread_mutex_lock(&t->lock);
+    bool quit = t->quit;
+    pthread_mutex_unlock(&t->lock);
+    if (quit && uv_is_closing((uv_handle_t *)wake) == 0) {
+        close_all(t);
+    }
+}
+
+/* Calls whose time is over and that nobody can run do not stay for ever. */
+static void drop_expired(patio_transport *t, uint64_t now, effects *fx)
+{
+    for (queue *q = t->queues; q != NULL; q = q->next) {
+        for (uint32_t i = 0; q->ready > 0 && i < q->lane_count; i++) {
+            for (unsigned p = 0; p < PRIORITIES; p++) {
+                for (entry *e = q->lanes[i]->ready[p].first; e != NULL;) {
+                    entry *next = e->next;
+                    if (e->deadline_ns != 0 && e->deadline_ns < now) {
+                        hub_unlink_ready(e);
+                        route_bury(e, (patio_bytes){NULL, 0}, fx);
+                    }
+                    e = next;
+                }
+            }
+        }
+    }
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    patio_transport *t = timer->data;
+    effects          fx;
+    effects_begin(&fx, t);
+    drop_expired(t, fx.now, &fx);
+    for (queue *q = t->queues; q != NULL; q = q->next) {
+        if (q->own != NULL && q->own->waiting > 0) {
+            inbox_return_old(q->own, fx.now, &fx);
+        }
+    }
+    effects_end(&fx);
+    for (uint32_t i = 0; i < t->endpoint_count; i++) {
+        endpoint_resume(&t->endpoints[i]);
+    }
+    for (conn *c = t->conns; c != NULL;) {
+        conn *next = c->next;
+        conn_tick(c, fx.now);
+        c = next;
+    }
+}
+
+static void *run(void *arg)
+{
+    patio_transport *t = arg;
+    /* the creator writes has_thread and thread before it lets this lock go */
+    pthread_mutex_lock(&t->lock);
+    pthread_mutex_unlock(&t->lock);
+    for (uint32_t i = 0; i < t->endpoint_count; i++) {
+        endpoint *ep = &t->endpoints[i];
+        if (ep->listens) {
+            endpoint_accept_start(ep);
+        } else {
+            (void)uv_timer_init(&t->loop, &ep->timer);
+            ep->timer.data = ep;
+            ep->timer_on   = true;
+            reconnect_now(ep);
+        }
+    }
+    (void)uv_run(&t->loop, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+static bool make_loop(patio_transport *t)
+{
+    if (uv_loop_init(&t->loop) != 0) {
+        return false;
+    }
+    t->loop_made = true;
+    if (uv_async_init(&t->loop, &t->wake, on_wake) != 0) {
+        return false;
+    }
+    (void)uv_prepare_init(&t->loop, &t->prepare);
+    (void)uv_check_init(&t->loop, &t->check);
+    (void)uv_timer_init(&t->loop, &t->tick);
+    t->wake.data    = t;
+    t->prepare.data = t;
+    t->check.data   = t;
+    t->tick.data    = t;
+    (void)uv_prepare_start(&t->prepare, on_prepare);
+    (void)uv_check_start(&t->check, on_check);
+    (void)uv_timer_start(&t->tick, on_tick, TICK_MS, TICK_MS);
+    return true;
+}
+
+patio_status loop_start(patio_transport *t, patio_error *err)
+{
+    t->read_data = t->host->alloc(t->host->self, READ_BYTES);
+    if (t->read_data == NULL || !make_loop(t)) {
+        return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory for the event loop");
+    }
+    pthread_mutex_lock(&t->lock);
+    int rc        = pthread_create(&t->thread, NULL, run, t);
+    t->has_thread = rc == 0;
+    pthread_mutex_unlock(&t->lock);
+    if (rc != 0) {
+        return patio_fail(err, PATIO_NO_MEMORY, rc, "start the I/O thread");
+    }
+    (void)pthread_setname_np(t->thread, "patio-tcp");
+    return PATIO_OK;
+}
+
+void loop_stop(patio_transport *t)
+{
+    if (t->has_thread) {
+        pthread_mutex_lock(&t->lock);
+        t->quit = true;
+        pthread_mutex_unlock(&t->lock);
+        (void)uv_async_send(&t->wake);
+        (void)pthread_join(t->thread, NULL);
+        t->has_thread = false;
+    }
+    if (t->loop_made) {
+        (void)uv_loop_close(&t->loop);
+        t->loop_made = false;
+    }
+}

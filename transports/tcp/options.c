@@ -1,0 +1,187 @@
+/* Options and URLs. */
+#include "tcp.h"
+
+enum {
+    OPT_KEY,
+    OPT_INSECURE,
+    OPT_MAX_FRAME_BYTES,
+    OPT_MAX_QUEUED,
+    OPT_MAX_QUEUED_BYTES,
+    OPT_MAX_DEAD,
+    OPT_MAX_CRASHES,
+    OPT_PREFETCH,
+    OPT_WRITE_QUEUE_BYTES,
+    OPT_PING_MS,
+    OPT_DEAD_MS,
+    OPT_HANDSHAKE_MS,
+    OPT_RECONNECT_MIN_MS,
+    OPT_RECONNECT_MAX_MS,
+    OPT_MAX_CONNECTIONS,
+    OPT_MAX_CONNECTIONS_PER_ADDRESS,
+};
+
+enum { PORT_DEFAULT = 15383 };
+
+#define ROW(name_, type_, fallback_, min_, max_, help_)                                            \
+    (&(const patio_option){PATIO_SIZED(patio_option), .name = (name_), .type = (type_),            \
+                           .fallback = (fallback_), .min = (min_), .max = (max_),                  \
+                           .help = (help_)})
+#define INT(name, fallback, min, max, help)  ROW(name, PATIO_OPTION_INT, fallback, min, max, help)
+#define MS(name, fallback, min, max, help)   ROW(name, PATIO_OPTION_MS, fallback, min, max, help)
+#define SIZE(name, fallback, min, max, help) ROW(name, PATIO_OPTION_SIZE, fallback, min, max, help)
+
+const patio_option *const tcp_options[] = {
+    [OPT_KEY] = ROW("key", PATIO_OPTION_SECRET, "", 0, 0,
+                    "both sides prove that they have it; empty: only loopback and unix sockets"),
+    [OPT_INSECURE] =
+        ROW("insecure", PATIO_OPTION_BOOL, "false", 0, 0, "allow other addresses without a key"),
+    [OPT_MAX_FRAME_BYTES] =
+        SIZE("max_frame_bytes", "16MiB", 64 * 1024, INT64_C(1) << 30, "longest message taken"),
+    [OPT_MAX_QUEUED] =
+        INT("max_queued", "1000000", 1, 100000000, "most tasks held here; one more is FULL"),
+    [OPT_MAX_QUEUED_BYTES] =
+        SIZE("max_queued_bytes", "1GiB", 1, INT64_MAX, "most bytes of tasks held here"),
+    [OPT_MAX_DEAD] =
+        INT("max_dead", "10000", 0, 100000000, "most dead letters kept per queue; oldest go first"),
+    [OPT_MAX_CRASHES] = INT("max_crashes", "3", 1, 65535, "workers that may be lost over one task"),
+    [OPT_PREFETCH]    = INT("prefetch", "256", 0, 65536,
+                            "most tasks a peer gets beyond its credit while its answers are quick"),
+    [OPT_WRITE_QUEUE_BYTES] = SIZE("write_queue_bytes", "16MiB", 64 * 1024, INT64_MAX,
+                                   "a connection with more unwritten bytes gets no new task"),
+    [OPT_PING_MS] = MS("ping_ms", "5s", 100, 3600000, "ask a silent peer whether it is there"),
+    [OPT_DEAD_MS] = MS("dead_ms", "15s", 200, 3600000, "give up a peer that is silent for so long"),
+    [OPT_HANDSHAKE_MS] =
+        MS("handshake_ms", "5s", 100, 600000, "time to connect and to prove the key"),
+    [OPT_RECONNECT_MIN_MS] =
+        MS("reconnect_min_ms", "100ms", 1, 3600000, "first pause before connecting again"),
+    [OPT_RECONNECT_MAX_MS] = MS("reconnect_max_ms", "15s", 1, 3600000, "longest such pause"),
+    [OPT_MAX_CONNECTIONS]  = INT("max_connections", "10000", 1, 1000000, "most at once"),
+    [OPT_MAX_CONNECTIONS_PER_ADDRESS] = INT("max_connections_per_address", "0", 0, 1000000,
+                                            "most at once from one address; 0: no limit"),
+    NULL,
+};
+
+const char *const tcp_schemes[] = {"tcp", "tcp+listen", "unix", "unix+listen", NULL};
+
+static uint64_t number(const patio_endpoint *e, unsigned option)
+{
+    return (uint64_t)e->values[option].number;
+}
+
+static void read_numbers(settings *set, const patio_endpoint *e)
+{
+    set->max_frame_bytes             = number(e, OPT_MAX_FRAME_BYTES);
+    set->max_queued                  = number(e, OPT_MAX_QUEUED);
+    set->max_queued_bytes            = number(e, OPT_MAX_QUEUED_BYTES);
+    set->max_dead                    = number(e, OPT_MAX_DEAD);
+    set->max_crashes                 = number(e, OPT_MAX_CRASHES);
+    set->prefetch                    = number(e, OPT_PREFETCH);
+    set->write_queue_bytes           = number(e, OPT_WRITE_QUEUE_BYTES);
+    set->ping_ms                     = number(e, OPT_PING_MS);
+    set->dead_ms                     = number(e, OPT_DEAD_MS);
+    set->handshake_ms                = number(e, OPT_HANDSHAKE_MS);
+    set->reconnect_min_ms            = number(e, OPT_RECONNECT_MIN_MS);
+    set->reconnect_max_ms            = number(e, OPT_RECONNECT_MAX_MS);
+    set->max_connections             = number(e, OPT_MAX_CONNECTIONS);
+    set->max_connections_per_address = number(e, OPT_MAX_CONNECTIONS_PER_ADDRESS);
+}
+
+patio_status tcp_check_trust(const endpoint *ep, const struct sockaddr *a, patio_error *err)
+{
+    bool near = a->sa_family == AF_UNIX;
+    if (a->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)a;
+        near                         = ntohl(in->sin_addr.s_addr) >> 24 == 127;
+    } else if (a->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)(const void *)a;
+        near                          = IN6_IS_ADDR_LOOPBACK(&in->sin6_addr) != 0;
+    }
+    if (near || ep->insecure || ep->key[0] != '\0') {
+        return PATIO_OK;
+    }
+    return patio_fail(err, PATIO_CONFIG, 0,
+                      "%s is not on this machine and there is no key: set key=…, or insecure=true "
+                      "if the network is trusted",
+                      ep->shown);
+}
+
+static char *copy_text(const patio_transport *t, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char  *copy = t->host->alloc(t->host->self, size);
+    return copy != NULL ? memcpy(copy, text, size) : NULL;
+}
+
+static patio_status read_address(endpoint *ep, const patio_endpoint *e, uint32_t k,
+                                 patio_error *err)
+{
+    const patio_host_port *at     = &e->hosts[k];
+    const char            *scheme = e->scheme;
+    if (e->user[0] != '\0' || e->password[0] != '\0') {
+        return patio_fail(err, PATIO_CONFIG, 0, "%s: tcp has no users; it has key=…", e->shown);
+    }
+    ep->is_unix = strncmp(scheme, "unix", 4) == 0;
+    ep->listens = strstr(scheme, "+listen") != NULL;
+    bool known  = false;
+    for (size_t i = 0; tcp_schemes[i] != NULL; i++) {
+        known = known || strcmp(tcp_schemes[i], scheme) == 0;
+    }
+    if (!known) {
+        return patio_fail(err, PATIO_CONFIG, 0,
+                          "%s: scheme %s is not one of tcp, tcp+listen, unix, unix+listen",
+                          e->shown, scheme);
+    }
+    if (ep->is_unix) {
+        if (at->host[0] != '\0' || e->path[0] == '\0' || strlen(e->path) >= sizeof(ep->path)) {
+            return patio_fail(err, PATIO_CONFIG, 0,
+                              "%s: write unix:///path/of/socket, of at most %zu bytes", e->shown,
+                              sizeof(ep->path) - 1);
+        }
+        memcpy(ep->path, e->path, strlen(e->path) + 1);
+    } else if ((at->host[0] == '\0' && !ep->listens) || strlen(at->host) >= sizeof(ep->host) ||
+               (e->path[0] != '\0' && strcmp(e->path, "/") != 0)) {
+        return patio_fail(err, PATIO_CONFIG, 0, "%s: write tcp://host:port or tcp+listen://:port",
+                          e->shown);
+    } else {
+        memcpy(ep->host, at->host, strlen(at->host) + 1);
+        ep->port = at->port == 0 ? PORT_DEFAULT : at->port == PATIO_PORT_ANY ? 0 : at->port;
+    }
+    (void)snprintf(ep->shown, sizeof(ep->shown), "%s", e->shown);
+    return PATIO_OK;
+}
+
+patio_status tcp_read_settings(patio_transport *t, const patio_transport_params *params,
+                               patio_error *err)
+{
+    const uint8_t *base  = (const uint8_t *)params->endpoints;
+    uint32_t       count = 0;
+    for (uint32_t i = 0; i < params->endpoint_count; i++) {
+        const void *at = base + i * params->endpoint_bytes;
+        count += ((const patio_endpoint *)at)->host_count;
+    }
+    t->endpoints = t->host->alloc(t->host->self, count * sizeof(*t->endpoints));
+    if (t->endpoints == NULL) {
+        return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+    }
+    memset(t->endpoints, 0, count * sizeof(*t->endpoints));
+    read_numbers(&t->set, params->endpoints);
+    for (uint32_t i = 0; i < params->endpoint_count; i++) {
+        const void           *at = base + i * params->endpoint_bytes;
+        const patio_endpoint *e  = at;
+        for (uint32_t k = 0; k < e->host_count; k++) {
+            endpoint *ep = &t->endpoints[t->endpoint_count++];
+            ep->t        = t;
+            ep->fd       = -1;
+            ep->insecure = e->values[OPT_INSECURE].number != 0;
+            ep->key      = copy_text(t, e->values[OPT_KEY].text);
+            if (ep->key == NULL) {
+                return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+            }
+            patio_status st = read_address(ep, e, k, err);
+            if (st != PATIO_OK) {
+                return st;
+            }
+        }
+    }
+    return PATIO_OK;
+}

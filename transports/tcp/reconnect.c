@@ -1,0 +1,149 @@
+/* Connecting: look the name up, try its addresses one after another, wait, begin again; for ever.
+ */
+#include "tcp.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <unistd.h>
+
+static void try_next(endpoint *ep);
+
+static void on_timer(uv_timer_t *timer)
+{
+    reconnect_now(timer->data);
+}
+
+/* All addresses were tried: the next round after a pause. */
+static void pause_then_retry(endpoint *ep)
+{
+    patio_transport *t      = ep->t;
+    uint64_t         random = 0;
+    (void)t->host->random(t->host->self, &random, sizeof(random));
+    uint64_t wait_ms =
+        patio_backoff_ms(++ep->attempts, t->set.reconnect_min_ms, t->set.reconnect_max_ms, random);
+    (void)uv_timer_start(&ep->timer, on_timer, wait_ms, 0);
+}
+
+void reconnect_later(endpoint *ep, const patio_error *why)
+{
+    patio_transport *t = ep->t;
+    if (why != NULL && (why->status == PATIO_AUTH || why->status == PATIO_CONFIG)) {
+        ep->given_up = true; /* waiting does not heal it */
+    }
+    loop_link(t, why);
+    if (t->quit || ep->given_up) {
+        return;
+    }
+    if (ep->address_next < ep->address_count) {
+        /* not from here: the connection that failed is still being closed */
+        (void)uv_timer_start(&ep->timer, on_timer, 0, 0);
+        return;
+    }
+    pause_then_retry(ep);
+}
+
+static void fail(endpoint *ep, patio_status status, int os_errno, const char *why)
+{
+    patio_error err = PATIO_ERROR_INIT;
+    (void)patio_fail(&err, status, os_errno, "connection to %s: %s", ep->shown, why);
+    reconnect_later(ep, &err);
+}
+
+static void try_next(endpoint *ep)
+{
+    patio_transport *t   = ep->t;
+    const address   *to  = &ep->addresses[ep->address_next++];
+    const void      *in  = &to->in;
+    patio_error      err = PATIO_ERROR_INIT;
+    if (tcp_check_trust(ep, in, &err) != PATIO_OK) {
+        reconnect_later(ep, &err);
+        return;
+    }
+    int fd = socket(to->in.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int rc = fd >= 0 ? connect(fd, in, to->size) : -1;
+    if (fd < 0 || (rc != 0 && errno != EINPROGRESS)) {
+        int os_errno = errno;
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        fail(ep, PATIO_UNREACHABLE, os_errno, strerror(os_errno));
+        return;
+    }
+    conn *c = conn_new(t, ep, fd, true);
+    if (c == NULL) {
+        (void)close(fd);
+        fail(ep, PATIO_NO_MEMORY, 0, "out of memory");
+        return;
+    }
+    endpoint_address_text(in, c->name, sizeof(c->name));
+    ep->link = c;
+}
+
+void reconnect_connected(conn *c)
+{
+    int       os_errno = 0;
+    socklen_t size     = sizeof(os_errno);
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &os_errno, &size) != 0 || os_errno != 0) {
+        conn_close(c, PATIO_UNREACHABLE, strerror(os_errno != 0 ? os_errno : errno));
+        return;
+    }
+    pthread_mutex_lock(&c->t->lock);
+    hello_begin(c);
+    pthread_mutex_unlock(&c->t->lock);
+    conn_poll(c);
+}
+
+static void on_lookup(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)
+{
+    endpoint *ep      = lookup->data;
+    ep->resolving     = false;
+    ep->address_count = 0;
+    ep->address_next  = 0;
+    for (const struct addrinfo *a = found; a != NULL && ep->address_count < ADDRESSES_MAX;
+         a                        = a->ai_next) {
+        address *to = &ep->addresses[ep->address_count++];
+        memcpy(&to->in, a->ai_addr, a->ai_addrlen);
+        to->size = a->ai_addrlen;
+    }
+    uv_freeaddrinfo(found);
+    if (ep->t->quit) {
+        return;
+    }
+    if (status != 0 || ep->address_count == 0) {
+        fail(ep, PATIO_UNREACHABLE, 0, status != 0 ? uv_strerror(status) : "no address");
+        return;
+    }
+    try_next(ep);
+}
+
+void reconnect_now(endpoint *ep)
+{
+    if (ep->link != NULL || ep->resolving || ep->given_up) {
+        return;
+    }
+    if (ep->address_next < ep->address_count) {
+        try_next(ep);
+        return;
+    }
+    if (ep->is_unix) {
+        struct sockaddr_un a = {.sun_family = AF_UNIX};
+        memcpy(a.sun_path, ep->path, strlen(ep->path) + 1);
+        memcpy(&ep->addresses[0].in, &a, sizeof(a));
+        ep->addresses[0].size = sizeof(a);
+        ep->address_count     = 1;
+        ep->address_next      = 0;
+        try_next(ep);
+        return;
+    }
+    /* anew each time: names move */
+    char            port[8];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
+    (void)snprintf(port, sizeof(port), "%u", ep->port);
+    ep->lookup.data = ep;
+    ep->resolving   = true;
+    int rc          = uv_getaddrinfo(&ep->t->loop, &ep->lookup, on_lookup, ep->host, port, &hints);
+    if (rc != 0) {
+        ep->resolving = false;
+        fail(ep, PATIO_UNREACHABLE, 0, uv_strerror(rc));
+    }
+}

@@ -1,0 +1,297 @@
+/* From a lane to a peer, and back when the peer is lost. */
+#include "tcp.h"
+
+enum { CALL_WAITS = PATIO_MESSAGE_CALL | PATIO_MESSAGE_WAIT_ROUTE };
+
+static bool has_room(const peersub *ps, size_t size)
+{
+    conn *c = ps->link;
+    if (ps->outstanding >= ps->credit + ps->extra) {
+        return false;
+    }
+    if (c->self) {
+        return true;
+    }
+    if (c->state != CONN_OPEN || c->parting || c->broken || size > c->max_bytes) {
+        return false;
+    }
+    if (write_backlog(c) > c->t->set.write_queue_bytes) {
+        c->choked = true;
+        return false;
+    }
+    return true;
+}
+
+peersub *route_choose(lane *l, size_t size)
+{
+    uint32_t count = l->route_count;
+    if (count == 1) {
+        return has_room(l->routes[0], size) ? l->routes[0] : NULL;
+    }
+    peersub *best = NULL;
+    uint32_t turn = count > 0 ? l->turn++ % count : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        peersub *ps = l->routes[(turn + i) % count];
+        if ((best == NULL || ps->outstanding < best->outstanding) && has_room(ps, size)) {
+            best = ps;
+        }
+    }
+    return best;
+}
+
+static void describe(const entry *e, uint64_t now, frame_publish *p)
+{
+    p->id       = e->id;
+    p->flags    = e->flags & (PATIO_MESSAGE_CALL | PATIO_MESSAGE_IDEMPOTENT);
+    p->fence    = e->fence;
+    p->ttl_ms   = 0;
+    p->age_ms   = (now - e->accepted_ns) / 1000000u;
+    p->priority = e->priority;
+    p->attempt  = e->attempt;
+    p->crashes  = e->crashes;
+    if (e->fence > 1) {
+        p->flags |= PATIO_MESSAGE_REDELIVERED;
+    }
+    if (e->deadline_ns != 0 && e->deadline_ns <= now) {
+        p->flags |= PATIO_MESSAGE_EXPIRED;
+    } else if (e->deadline_ns != 0) {
+        p->ttl_ms = (e->deadline_ns - now - 1) / 1000000u + 1;
+    }
+}
+
+static bool write_task(conn *c, const entry *e, const frame_publish *p)
+{
+    uint8_t      head[FRAME_PUBLISH_BYTES + 2 * 255];
+    frame_header h    = {.type = FRAME_PUBLISH, .id = e->tag};
+    size_t       size = frame_put_publish(head, p, e->lane->queue->name, e->lane->task);
+    return write_frame(c, &h, (patio_bytes){head, size}, e->body, e->tag);
+}
+
+/* The entry is in no list. False: memory is out, and it was not given. */
+bool route_give(entry *e, peersub *to, effects *fx)
+{
+    conn         *c = to->link;
+    frame_publish p;
+    e->tag += UINT64_C(1) << 32;
+    e->fence++;
+    e->moved_ns = fx->now;
+    e->state    = ENTRY_GIVEN;
+    e->holder   = to;
+    e->wrote    = UINT64_MAX;
+    describe(e, fx->now > e->accepted_ns ? fx->now : e->accepted_ns, &p);
+    to->outstanding++;
+    e->lane->queue->leased++;
+    c->given_count++;
+    hub_link(c, &c->given, e);
+    bool taken = c->self ? inbox_put(c, e->tag, &p, e->lane,
+                                     e->t->host->buf_ref(e->t->host->self, e->body), fx)
+                         : write_task(c, e, &p);
+    if (!taken) {
+        route_take_back(e);
+        e->fence--;
+        return false;
+    }
+    if (!c->self) {
+        write_kick(c, fx);
+    }
+    return true;
+}
+
+/* Highest priority first, then the oldest. */
+static bool sooner(const lane *a, const lane *b)
+{
+    int high_a = 31 - __builtin_clz(a->nonempty);
+    int high_b = 31 - __builtin_clz(b->nonempty);
+    return high_a != high_b ? high_a > high_b
+                            : a->ready[high_a].first->order < b->ready[high_b].first->order;
+}
+
+static entry *next_for(const peersub *ps)
+{
+    const queue *q    = ps->queue;
+    lane        *best = NULL;
+    for (uint32_t w = 0; w < ps->words; w++) {
+        for (uint64_t bits = q->nonempty[w] & ps->lanes[w]; bits != 0; bits &= bits - 1) {
+            lane *l = q->lanes[w * WORD_BITS + (uint32_t)__builtin_ctzll(bits)];
+            best    = best == NULL || sooner(l, best) ? l : best;
+        }
+    }
+    return best != NULL ? best->ready[31 - __builtin_clz(best->nonempty)].first : NULL;
+}
+
+void route_fill(peersub *ps, effects *fx)
+{
+    const patio_host *host = fx->t->host;
+    while (ps->active && ps->queue->ready > 0) {
+        if (!effects_room(fx)) {
+            fx->again = true;
+            return;
+        }
+        entry *e = next_for(ps);
+        if (e == NULL || !has_room(ps, host->buf_view(host->self, e->body).size)) {
+            return;
+        }
+        hub_unlink_ready(e);
+        if (!route_give(e, ps, fx)) {
+            hub_push_ready(e);
+            return;
+        }
+    }
+}
+
+void route_fill_all(patio_transport *t, effects *fx)
+{
+    for (conn *c = t->conns; c != NULL; c = c->next) {
+        for (peersub *ps = c->subs; ps != NULL; ps = ps->next) {
+            route_fill(ps, fx);
+        }
+    }
+    for (queue *q = t->queues; q != NULL; q = q->next) {
+        if (q->own != NULL) {
+            inbox_pump(q->own, fx);
+        }
+    }
+}
+
+static void fail_call(entry *e, enum effect_kind kind, patio_status status, const char *text,
+                      effects *fx)
+{
+    effect *x = effects_add(fx, kind);
+    x->id     = e->id;
+    x->status = status;
+    x->text   = text;
+    hub_entry_free(e);
+}
+
+void route_put(entry *e, effects *fx)
+{
+    const patio_host *host = e->t->host;
+    lane             *l    = e->lane;
+    if (l->route_count == 0 && (e->flags & CALL_WAITS) == PATIO_MESSAGE_CALL) {
+        fail_call(e, EFFECT_REJECTED, PATIO_NO_ROUTE, "the last worker that knew the task has gone",
+                  fx);
+        return;
+    }
+    peersub *ps =
+        l->nonempty == 0 ? route_choose(l, host->buf_view(host->self, e->body).size) : NULL;
+    if (ps == NULL || !route_give(e, ps, fx)) {
+        hub_push_ready(e);
+    }
+}
+
+static void due(void *arg)
+{
+    entry  *e = arg;
+    effects fx;
+    effects_begin(&fx, e->t);
+    if (e->t->running && e->state == ENTRY_DELAYED) {
+        e->lane->queue->delayed--;
+        e->timer = 0;
+        route_put(e, &fx);
+    }
+    effects_end(&fx);
+}
+
+void route_delay(entry *e, uint64_t delay_ms, effects *fx)
+{
+    const patio_host *host  = e->t->host;
+    uint64_t          delay = delay_ms > UINT64_MAX / 1000000u ? UINT64_MAX : delay_ms * 1000000u;
+    e->state                = ENTRY_DELAYED;
+    e->lane->queue->delayed++;
+    e->timer = host->after(host->self, delay, due, e);
+    if (e->timer == 0) {
+        /* no memory for a timer: sooner than asked is better than never */
+        e->lane->queue->delayed--;
+        route_put(e, fx);
+    }
+}
+
+void route_take_back(entry *e)
+{
+    peersub *ps = e->holder;
+    conn    *c  = e->link;
+    ps->outstanding--;
+    ps->queue->leased--;
+    c->given_count--;
+    hub_unlink_link(&c->given, e);
+    e->holder = NULL;
+    /* whatever its old holder still says about it is stale */
+    e->tag += UINT64_C(1) << 32;
+}
+
+void route_bury(entry *e, patio_bytes cause, effects *fx)
+{
+    (void)fx;
+    patio_transport  *t    = e->t;
+    const patio_host *host = t->host;
+    queue            *q    = e->lane->queue;
+    uint8_t          *data = NULL;
+    if ((e->flags & PATIO_MESSAGE_CALL) == 0) {
+        t->sends--;
+    }
+    e->state = ENTRY_DEAD;
+    e->cause = cause.size > 0 ? host->buf_new(host->self, cause.size, &data) : NULL;
+    if (e->cause != NULL) {
+        memcpy(data, cause.data, cause.size);
+    }
+    q->dead++;
+    hub_append(&q->dead_letters, e);
+    if (q->dead > t->set.max_dead) {
+        entry *oldest = q->dead_letters.first;
+        hub_unlink(&q->dead_letters, oldest);
+        q->dead--;
+        hub_entry_free(oldest);
+        patio_host_log(host, PATIO_LOG_WARN, "a dead letter was dropped: max_dead (%llu) are kept",
+                       (unsigned long long)t->set.max_dead);
+    }
+    if (t->waiting_calm && t->sends == 0) {
+        pthread_cond_broadcast(&t->calm);
+    }
+}
+
+/* What to do with a task whose peer has gone. `started`: the peer may have begun it. */
+static void lose_one(entry *e, bool started, effects *fx)
+{
+    patio_transport *t    = e->t;
+    bool             call = (e->flags & PATIO_MESSAGE_CALL) != 0;
+    if (e->asked) {
+        effect *x = effects_add(fx, EFFECT_CANCELLED);
+        x->id     = e->id;
+        x->status = PATIO_CANCEL_TOO_LATE;
+        e->asked  = false;
+    }
+    if (started && call && (e->claimed || (e->flags & PATIO_MESSAGE_IDEMPOTENT) == 0)) {
+        fail_call(e, EFFECT_UNKNOWN, PATIO_PEER_LOST,
+                  "the connection to the worker was lost before it answered", fx);
+        return;
+    }
+    e->crashes = (uint16_t)(started && e->crashes < UINT16_MAX ? e->crashes + 1 : e->crashes);
+    if (e->claimed || e->crashes >= t->set.max_crashes) {
+        patio_host_log(t->host, PATIO_LOG_WARN, "task %s: %s; it is a dead letter now",
+                       e->lane->task,
+                       e->claimed ? "its worker was lost after taking it for good"
+                                  : "max_crashes workers were lost while they had it");
+        if (call) {
+            fail_call(e, EFFECT_UNKNOWN, PATIO_PEER_LOST,
+                      "the connection to the worker was lost before it answered, again", fx);
+            return;
+        }
+        route_bury(e, (patio_bytes){NULL, 0}, fx);
+        return;
+    }
+    route_put(e, fx);
+}
+
+bool route_lost(conn *c, effects *fx)
+{
+    while (c->given != NULL) {
+        if (!effects_room(fx)) {
+            return true;
+        }
+        entry *e       = c->given;
+        bool   started = e->wrote <= c->written;
+        route_take_back(e);
+        lose_one(e, started, fx);
+    }
+    return false;
+}

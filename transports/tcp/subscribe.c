@@ -1,0 +1,103 @@
+#include "tcp.h"
+
+static subscription *find_or_make(queue *q)
+{
+    if (q->own == NULL) {
+        q->own = q->t->host->alloc(q->t->host->self, sizeof(*q->own));
+        if (q->own != NULL) {
+            memset(q->own, 0, sizeof(*q->own));
+            q->own->queue  = q;
+            q->own->closed = true;
+        }
+    }
+    return q->own;
+}
+
+static void forget_own(queue *q)
+{
+    for (uint32_t i = 0; i < q->lane_count; i++) {
+        q->lanes[i]->own = false;
+    }
+}
+
+patio_status tcp_subscribe(patio_transport *t, const patio_subscription *in, patio_error *err)
+{
+    effects fx;
+    effects_begin(&fx, t);
+    if (!t->running) {
+        effects_end(&fx);
+        return patio_fail(err, PATIO_CLOSED, 0, "subscribe: the transport is stopped");
+    }
+    queue        *q  = hub_queue(t, in->queue, true);
+    subscription *s  = q != NULL ? find_or_make(q) : NULL;
+    bool          ok = s != NULL;
+    for (size_t i = 0; ok && i < in->task_count; i++) {
+        ok = hub_lane(q, in->tasks[i], true) != NULL;
+    }
+    ok = ok && peer_set_self(q, in);
+    if (ok) {
+        forget_own(q);
+        for (size_t i = 0; i < in->task_count; i++) {
+            hub_lane(q, in->tasks[i], false)->own = true;
+        }
+        s->closed = false;
+        s->credit = in->credit;
+        peer_announce_all(t, &fx);
+        fx.again = true; /* what waits may run now */
+    }
+    effects_end(&fx);
+    return ok ? PATIO_OK : patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+}
+
+patio_status tcp_unsubscribe(patio_transport *t, const char *name, patio_error *err)
+{
+    effects fx;
+    effects_begin(&fx, t);
+    queue        *q     = hub_queue(t, name, false);
+    subscription *s     = q != NULL ? q->own : NULL;
+    bool          found = s != NULL && !s->closed;
+    if (found) {
+        patio_subscription none = {PATIO_SIZED(patio_subscription), .queue = name};
+        s->closed               = true;
+        forget_own(q);
+        (void)peer_set_self(q, &none); /* needs no memory */
+        peer_announce_all(t, &fx);
+        while (s->waiting > 0) {
+            inbox_return_all(s, &fx);
+            effects_pass(&fx);
+        }
+    }
+    effects_end(&fx);
+    return found ? PATIO_OK
+                 : patio_fail(err, PATIO_NOT_FOUND, 0, "no subscription of queue \"%s\"", name);
+}
+
+patio_status tcp_counts(patio_transport *t, const char *name, uint64_t timeout_ms,
+                        patio_counts *out, patio_error *err)
+{
+    (void)timeout_ms;
+    (void)err;
+    patio_counts now    = {.struct_size = out->struct_size};
+    uint64_t     oldest = UINT64_MAX;
+    pthread_mutex_lock(&t->lock);
+    queue *q = hub_queue(t, name, false);
+    if (q != NULL) {
+        now.ready     = q->ready;
+        now.leased    = q->leased;
+        now.delayed   = q->delayed;
+        now.dead      = q->dead;
+        now.consumers = q->consumers;
+        for (uint32_t i = 0; i < q->lane_count; i++) {
+            for (unsigned p = 0; p < PRIORITIES; p++) {
+                const entry *e = q->lanes[i]->ready[p].first;
+                oldest         = e != NULL && e->accepted_ns < oldest ? e->accepted_ns : oldest;
+            }
+        }
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (oldest != UINT64_MAX) {
+        now.oldest_age_ms = (t->host->now_ns(t->host->self) - oldest) / 1000000u;
+    }
+    memcpy(out, &now, out->struct_size < sizeof(now) ? out->struct_size : sizeof(now));
+    return PATIO_OK;
+}

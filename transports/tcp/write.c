@@ -1,0 +1,311 @@
+/* What goes out. Small frames are copied into one growing buffer, so that one write carries many;
+ * the pieces of long messages follow one by one behind it, so that they hold up nobody. Whoever
+ * sets `flushing` writes: the thread that has appended, if the connection was idle, else the I/O
+ * thread.
+ */
+#include "tcp.h"
+
+#include <errno.h>
+
+enum {
+    FIRST_ROOM     = 1024,
+    KEEP_ROOM      = 512 * 1024,
+    PIECES_ROOM    = 2 * FRAME_CHUNK_BYTES, /* no more pieces than this wait in the buffer */
+    BACKLOG_FACTOR = 16,                    /* replies may go so far beyond write_queue_bytes */
+    DIRECT_GAP_NS  = 30 * 1000, /* written so recently: leave it to the I/O thread, which batches */
+};
+
+static bool reserve(conn *c, bytes *b, size_t size)
+{
+    const patio_host *host = c->t->host;
+    if (b->room - b->size >= size) {
+        return true;
+    }
+    size_t room = b->room == 0 ? FIRST_ROOM : b->room;
+    while (room - b->size < size) {
+        room *= 2;
+    }
+    uint8_t *data = host->resize(host->self, b->data, room);
+    if (data == NULL) {
+        c->broken = true;
+        write_mark_dirty(c);
+        return false;
+    }
+    b->data = data;
+    b->room = room;
+    return true;
+}
+
+static void append(conn *c, bytes *b, const void *data, size_t size)
+{
+    if (size > 0) {
+        memcpy(b->data + b->size, data, size);
+        b->size += size;
+        c->appended += size;
+    }
+}
+
+uint64_t write_backlog(const conn *c)
+{
+    return c->appended - c->written + c->larges_bytes;
+}
+
+static bool write_large(conn *c, const frame_header *h, patio_bytes head, patio_buf *tail,
+                        uint64_t tag)
+{
+    const patio_host *host = c->t->host;
+    large            *l    = host->alloc(host->self, sizeof(*l) + head.size);
+    if (l == NULL) {
+        c->broken = true;
+        write_mark_dirty(c);
+        return false;
+    }
+    memset(l, 0, sizeof(*l));
+    l->head       = (uint8_t *)(l + 1);
+    l->head_bytes = head.size;
+    if (head.size > 0) {
+        memcpy(l->head, head.data, head.size);
+    }
+    l->header = *h;
+    l->body   = host->buf_ref(host->self, tail);
+    l->tag    = tag;
+    c->larges_bytes += host->buf_view(host->self, tail).size;
+    *c->larges_end = l;
+    c->larges_end  = &l->next;
+    return true;
+}
+
+static void note_end(conn *c, uint64_t tag)
+{
+    entry *e = tag != 0 ? hub_entry_find(c->t, tag, ENTRY_GIVEN) : NULL;
+    if (e != NULL) {
+        e->wrote = c->appended;
+    }
+}
+
+bool write_frame(conn *c, const frame_header *h, patio_bytes head, patio_buf *tail, uint64_t tag)
+{
+    const patio_host *host = c->t->host;
+    patio_bytes       rest = {NULL, 0};
+    if (tail != NULL) {
+        rest = host->buf_view(host->self, tail);
+    }
+    if (c->state == CONN_CLOSED || c->broken) {
+        return false;
+    }
+    if (write_backlog(c) / BACKLOG_FACTOR > c->t->set.write_queue_bytes) {
+        c->broken = true; /* it does not read, and does not keep to its credit either */
+        write_mark_dirty(c);
+        return false;
+    }
+    if (head.size + rest.size > FRAME_CHUNK_BYTES && rest.size > 0) {
+        return write_large(c, h, head, tail, tag);
+    }
+    frame_header full = *h;
+    full.size         = (uint32_t)(head.size + rest.size);
+    if (!reserve(c, &c->out, FRAME_HEADER_BYTES + full.size)) {
+        return false;
+    }
+    frame_put_header(c->out.data + c->out.size, &full);
+    c->out.size += FRAME_HEADER_BYTES;
+    c->appended += FRAME_HEADER_BYTES;
+    append(c, &c->out, head.data, head.size);
+    append(c, &c->out, rest.data, rest.size);
+    note_end(c, tag);
+    return true;
+}
+
+/* The first long message that has a channel or can get one now. */
+static large **next_large(conn *c)
+{
+    for (large **at = &c->larges; *at != NULL; at = &(*at)->next) {
+        if ((*at)->header.channel != 0) {
+            return at;
+        }
+        for (uint32_t k = 1; k <= FRAME_CHANNELS; k++) {
+            if ((c->channels >> k & 1u) == 0) {
+                c->channels |= 1u << k;
+                (*at)->header.channel = (uint16_t)k;
+                return at;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void begin_large(conn *c, const large *l, size_t total)
+{
+    uint8_t      size[4];
+    frame_header h = l->header;
+    frame_put32(size, (uint32_t)total);
+    h.flags = FRAME_FIRST | FRAME_MORE;
+    h.size  = (uint32_t)(sizeof(size) + l->head_bytes);
+    frame_put_header(c->writing.data + c->writing.size, &h);
+    c->writing.size += FRAME_HEADER_BYTES;
+    c->appended += FRAME_HEADER_BYTES;
+    append(c, &c->writing, size, sizeof(size));
+    append(c, &c->writing, l->head, l->head_bytes);
+}
+
+/* One piece of one long message into `writing`; the next piece is another message's. */
+static bool write_piece(conn *c)
+{
+    const patio_host *host = c->t->host;
+    large           **at   = next_large(c);
+    if (at == NULL) {
+        return false;
+    }
+    large      *l    = *at;
+    patio_bytes body = host->buf_view(host->self, l->body);
+    size_t      left = body.size - l->at;
+    size_t      size = left < FRAME_CHUNK_BYTES ? left : FRAME_CHUNK_BYTES;
+    if (!reserve(c, &c->writing, 2 * FRAME_HEADER_BYTES + 4 + l->head_bytes + size)) {
+        return false;
+    }
+    if (l->at == 0) {
+        begin_large(c, l, body.size);
+    }
+    frame_header h = l->header;
+    h.flags        = size < left ? FRAME_MORE : 0;
+    h.size         = (uint32_t)size;
+    frame_put_header(c->writing.data + c->writing.size, &h);
+    c->writing.size += FRAME_HEADER_BYTES;
+    c->appended += FRAME_HEADER_BYTES;
+    append(c, &c->writing, body.data + l->at, size);
+    l->at += size;
+    c->larges_bytes -= size;
+    *at = l->next;
+    if (c->larges_end == &l->next) {
+        c->larges_end = at;
+    }
+    if (size < left) {
+        l->next        = NULL;
+        *c->larges_end = l;
+        c->larges_end  = &l->next;
+        return true;
+    }
+    c->channels &= ~(1u << l->header.channel);
+    note_end(c, l->tag);
+    host->buf_drop(host->self, l->body);
+    host->free(host->self, l);
+    return true;
+}
+
+/* Something to write into `writing`, which is empty. False: there is nothing. */
+static bool refill(conn *c)
+{
+    bytes empty   = c->writing;
+    empty.size    = 0;
+    c->writing    = c->out;
+    c->out        = empty;
+    c->writing_at = 0;
+    while (c->writing.size < PIECES_ROOM && c->larges != NULL && write_piece(c)) {
+    }
+    if (c->writing.size == 0 && c->out.room + c->writing.room > KEEP_ROOM) {
+        write_fini(c);
+    }
+    return c->writing.size > 0;
+}
+
+void write_fini(conn *c)
+{
+    const patio_host *host = c->t->host;
+    host->free(host->self, c->out.data);
+    host->free(host->self, c->writing.data);
+    memset(&c->out, 0, sizeof(c->out));
+    memset(&c->writing, 0, sizeof(c->writing));
+    c->writing_at = 0;
+}
+
+void write_mark_dirty(conn *c)
+{
+    patio_transport *t = c->t;
+    if (c->dirty || c->self) {
+        return;
+    }
+    c->dirty      = true;
+    c->dirty_next = t->dirty;
+    t->dirty      = c;
+    c->refs++;
+    if (!t->awake) {
+        t->awake = true;
+        (void)uv_async_send(&t->wake);
+    }
+}
+
+void write_kick(conn *c, effects *fx)
+{
+    if (c->flushing || c->want_write) {
+        return; /* whoever writes, or waits to, goes on with it */
+    }
+    bool idle = c->given_count + c->received_count <= 1 || fx->now > c->flushed_ns + DIRECT_GAP_NS;
+    if (!fx->loop && fx->flush == NULL && idle && !c->dirty) {
+        c->flushing = true;
+        c->refs++;
+        fx->flush = c;
+        return;
+    }
+    write_mark_dirty(c);
+}
+
+/* What has become of one write; false: stop. Under the lock. */
+static bool wrote(conn *c, ssize_t n, int os_errno)
+{
+    if (n >= 0) {
+        c->writing_at += (size_t)n;
+        c->written += (uint64_t)n;
+        return true;
+    }
+    if (os_errno == EINTR) {
+        return true;
+    }
+    if (os_errno == EAGAIN || os_errno == EWOULDBLOCK) {
+        c->want_write = true;
+    } else {
+        c->broken = true;
+    }
+    write_mark_dirty(c); /* the I/O thread waits for the socket, or closes it */
+    return false;
+}
+
+void write_flush(conn *c)
+{
+    patio_transport *t     = c->t;
+    bool             mine  = loop_is_mine(t);
+    uint64_t         now   = t->host->now_ns(t->host->self);
+    unsigned         count = 0;
+    pthread_mutex_lock(&t->lock);
+    for (;;) {
+        bool some =
+            c->state != CONN_CLOSED && !c->broken && (c->writing_at < c->writing.size || refill(c));
+        if (!some) {
+            break;
+        }
+        if (!mine && count++ > 0) {
+            write_mark_dirty(c); /* a caller's thread is not kept: the rest is the I/O thread's */
+            break;
+        }
+        const uint8_t *data = c->writing.data + c->writing_at;
+        size_t         size = c->writing.size - c->writing_at;
+        pthread_mutex_unlock(&t->lock);
+        ssize_t n        = send(c->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        int     os_errno = errno;
+        pthread_mutex_lock(&t->lock);
+        c->progress_ns = now;
+        if (!wrote(c, n, os_errno)) {
+            break;
+        }
+    }
+    c->flushing   = false;
+    c->flushed_ns = now;
+    if (write_backlog(c) == 0) {
+        if (c->parting || c->choked) {
+            write_mark_dirty(c);
+        }
+        if (t->waiting_calm) {
+            pthread_cond_broadcast(&t->calm);
+        }
+    }
+    conn_unref(c);
+    pthread_mutex_unlock(&t->lock);
+}
