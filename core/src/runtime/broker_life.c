@@ -131,6 +131,21 @@ static patio_status stop_executors(patio_broker *b, uint64_t until_ns, patio_err
     return result;
 }
 
+/* No timer of this broker runs any more, and none is set again: it is stopped. */
+static void quiet(patio_broker *b)
+{
+    pthread_mutex_lock(&b->lock);
+    uint64_t sweep_timer = b->sweep_timer;
+    uint64_t defer_timer = b->defer_timer;
+    b->sweep_timer       = 0;
+    b->defer_timer       = 0;
+    pthread_mutex_unlock(&b->lock);
+    (void)pt_timers_cancel(b->runtime->timers, sweep_timer);
+    (void)pt_timers_cancel(b->runtime->timers, defer_timer);
+    /* one that was replaced or has cleared its number may be under way */
+    pt_timers_wait(b->runtime->timers);
+}
+
 /* The first stop drains; a later one only waits for what still ran. */
 static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
 {
@@ -142,17 +157,11 @@ static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
         pt_worker_tell_all(b, PT_TOLD_STOP);
     }
     pt_worker_flush(b);
+    pt_timers_wait(b->runtime->timers); /* it may be settling, too */
     atomic_store(&b->state, PT_BROKER_STOPPED);
     patio_status flushed =
         b->transport_plugin->ops.stop(b->transport, left_ms(until_ns), st == PATIO_OK ? err : NULL);
-    pthread_mutex_lock(&b->lock);
-    uint64_t sweep_timer = b->sweep_timer;
-    uint64_t defer_timer = b->defer_timer;
-    b->sweep_timer       = 0;
-    b->defer_timer       = 0;
-    pthread_mutex_unlock(&b->lock);
-    (void)pt_timers_cancel(b->runtime->timers, sweep_timer);
-    (void)pt_timers_cancel(b->runtime->timers, defer_timer);
+    quiet(b);
     pt_futures_fail_all(&b->futures, PATIO_CANCELLED, "the broker was stopped");
     pt_callbacks_pay(b);
     return st != PATIO_OK ? st : flushed;

@@ -37,17 +37,22 @@ static _Atomic uint32_t *next_owed(const void *table, uint32_t slot)
     return &pt_futures_at(table, slot)->next_free;
 }
 
+static void pay_all(patio_broker *b)
+{
+    uint32_t slot = pt_stack_pop(&b->futures.owed, next_owed, &b->futures);
+    while (slot != 0) {
+        pt_callback_run(pt_futures_at(&b->futures, slot - 1));
+        slot = pt_stack_pop(&b->futures.owed, next_owed, &b->futures);
+    }
+}
+
 static void pay(void *self)
 {
     patio_broker *b = self;
     pthread_mutex_lock(&b->lock);
     b->owed_timer = 0;
     pthread_mutex_unlock(&b->lock);
-    uint32_t slot = pt_stack_pop(&b->futures.owed, next_owed, &b->futures);
-    while (slot != 0) {
-        pt_callback_run(pt_futures_at(&b->futures, slot - 1));
-        slot = pt_stack_pop(&b->futures.owed, next_owed, &b->futures);
-    }
+    pay_all(b);
 }
 
 void pt_callback_owe(patio_future *f)
@@ -61,7 +66,7 @@ void pt_callback_owe(patio_future *f)
     bool timed = b->owed_timer != 0;
     pthread_mutex_unlock(&b->lock);
     if (!timed) {
-        pay(b); /* out of memory: on the wrong thread is better than never */
+        pay_all(b); /* out of memory: on the wrong thread is better than never */
     }
 }
 
@@ -69,7 +74,9 @@ void pt_callbacks_pay(patio_broker *b)
 {
     pthread_mutex_lock(&b->lock);
     uint64_t timer = b->owed_timer;
+    b->owed_timer  = 0;
     pthread_mutex_unlock(&b->lock);
     (void)pt_timers_cancel(b->runtime->timers, timer);
-    pay(b);
+    pay_all(b);
+    pt_timers_wait(b->runtime->timers); /* the last of them may still be running there */
 }

@@ -254,3 +254,13 @@ void pt_timers_drop(pt_timers *t, uint64_t timer)
     (void)cancel_locked(t, timer);
     pthread_mutex_unlock(&t->lock);
 }
+
+void pt_timers_wait(pt_timers *t)
+{
+    pthread_mutex_lock(&t->lock);
+    uint64_t running = t->running;
+    while (running != 0 && t->running == running && !pthread_equal(pthread_self(), t->thread)) {
+        pthread_cond_wait(&t->ran, &t->lock);
+    }
+    pthread_mutex_unlock(&t->lock);
+}

@@ -20,8 +20,8 @@ uint64_t pt_timers_after(pt_timers *timers, uint64_t delay_ns, patio_fn fn, void
 bool     pt_timers_cancel(pt_timers *timers, uint64_t timer);
 /* Cancel without waiting: it may be running, or about to. Any lock may be held. */
 void pt_timers_drop(pt_timers *timers, uint64_t timer);
-/* Cancel, and if it is running on another thread wait until it has returned. After this fn neither
- * runs nor will. Must not be called with a lock that fn takes. */
-void pt_timers_cancel_wait(pt_timers *timers, uint64_t timer);
+/* Wait until the function that runs now, if any, has returned; not for itself, when it calls this.
+ * After cancelling all one's timers none of one's functions runs any more. */
+void pt_timers_wait(pt_timers *timers);
 
 #endif

@@ -226,13 +226,11 @@ static void settle_outcome(pt_job *job, const patio_outcome *out)
 
 /* Nothing of the transport may be called inside `delivered`; what must be settled without running
  * is settled by the timer thread. */
-static void settle_deferred(void *self)
+static void settle_list(patio_broker *b)
 {
-    patio_broker *b = self;
     pthread_mutex_lock(&b->lock);
-    pt_job *list   = b->deferred;
-    b->deferred    = NULL;
-    b->defer_timer = 0;
+    pt_job *list = b->deferred;
+    b->deferred  = NULL;
     pthread_mutex_unlock(&b->lock);
     while (list != NULL) {
         pt_job       *job = list;
@@ -243,6 +241,15 @@ static void settle_deferred(void *self)
         settle_outcome(job, &out);
         free_job(job);
     }
+}
+
+static void settle_deferred(void *self)
+{
+    patio_broker *b = self;
+    pthread_mutex_lock(&b->lock);
+    b->defer_timer = 0;
+    pthread_mutex_unlock(&b->lock);
+    settle_list(b);
 }
 
 static void defer(pt_job *job, uint32_t verdict, patio_status status, uint64_t delay_ms)
@@ -262,7 +269,7 @@ static void defer(pt_job *job, uint32_t verdict, patio_status status, uint64_t d
 
 void pt_worker_flush(patio_broker *b)
 {
-    settle_deferred(b);
+    settle_list(b); /* the timer, if it is set, finds nothing, or is cancelled by the stop */
 }
 
 /* ---- what the transport says ---- */
