@@ -82,8 +82,9 @@ patio_status memory_publish(patio_transport *t, const patio_message *m, patio_er
     if (st != PATIO_OK) {
         return st;
     }
-    lane   *l    = NULL;
-    bool    some = false;
+    bool    receipt_wanted = (m->flags & PATIO_MESSAGE_NO_RECEIPT) == 0;
+    lane   *l              = NULL;
+    bool    some           = false;
     handout out;
     pthread_mutex_lock(&h->lock);
     st       = find_lane(t, m, size, &l, err);
@@ -96,13 +97,15 @@ patio_status memory_publish(patio_transport *t, const patio_message *m, patio_er
             hub_push_ready(e);
             some = dispatch_next(l->queue, l->queue->subscriptions, &out);
         }
-        instance_hold(t);
+        if (receipt_wanted) {
+            instance_hold(t);
+        }
     }
     pthread_mutex_unlock(&h->lock);
     if (e == NULL) {
         return st != PATIO_OK ? st : patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
     }
-    if ((m->flags & PATIO_MESSAGE_NO_RECEIPT) == 0) {
+    if (receipt_wanted) {
         patio_receipt receipt = {
             PATIO_SIZED(patio_receipt),
             .outcome = PATIO_ACCEPTED,
@@ -110,11 +113,11 @@ patio_status memory_publish(patio_transport *t, const patio_message *m, patio_er
             .level   = PATIO_LEVEL_PROCESS,
         };
         t->events->published(t->events->self, &receipt);
+        instance_release(t);
     }
     if (some) {
         dispatch_raise(l->queue, &out);
     }
-    instance_release(t);
     return PATIO_OK;
 }
 

@@ -139,14 +139,12 @@ patio_status memory_settle(patio_transport *t, patio_tag tag, const patio_settle
     apply(t, e, s, &cause, &after);
     /* the freed credit asks for the next task in the same breath */
     some = s->verdict != PATIO_CLAIM && dispatch_next(q, holder->closed ? NULL : holder, &out);
-    instance_hold(t);
     pthread_mutex_unlock(&h->lock);
     t->host->buf_drop(t->host->self, cause);
     finish(t, s, &after);
     if (some) {
         dispatch_raise(q, &out);
     }
-    instance_release(t);
     return PATIO_OK;
 }
 

@@ -113,14 +113,15 @@ typedef struct patio_error {
 #define PATIO_ERROR_INIT {(uint32_t)sizeof(patio_error), 0, 0, 0, {0}, {0}}
 /* clang-format on */
 
-/* Severity of a log line. OFF is only for setting a threshold. */
+/* Severity of a log line. DEFAULT (as WARN) and OFF are only for setting a threshold. */
 enum {
-    PATIO_LOG_TRACE = 0,
-    PATIO_LOG_DEBUG = 1,
-    PATIO_LOG_INFO  = 2,
-    PATIO_LOG_WARN  = 3,
-    PATIO_LOG_ERROR = 4,
-    PATIO_LOG_OFF   = 5,
+    PATIO_LOG_DEFAULT = 0,
+    PATIO_LOG_TRACE   = 1,
+    PATIO_LOG_DEBUG   = 2,
+    PATIO_LOG_INFO    = 3,
+    PATIO_LOG_WARN    = 4,
+    PATIO_LOG_ERROR   = 5,
+    PATIO_LOG_OFF     = 6,
 };
 
 #ifdef __cplusplus

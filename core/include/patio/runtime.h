@@ -35,7 +35,7 @@ typedef void (*patio_log_fn)(void *self, const patio_log_line *line);
 
 typedef struct patio_runtime_options {
     uint32_t               struct_size;
-    int32_t                log_level; /* PATIO_LOG_…; with a config: its log.level */
+    int32_t                log_level; /* PATIO_LOG_…; a config's log.level counts more */
     const patio_config    *config;    /* log.level, log.format, plugin_path; may be NULL */
     const patio_allocator *allocator; /* NULL: malloc */
     patio_log_fn           log;       /* NULL: standard error, as text or JSON lines */

@@ -128,8 +128,8 @@ typedef struct patio_transport_ops {
      * what is unsettled, close. TIMEOUT if something could not be flushed; it is stopped all the
      * same. No event runs once this has returned. */
     patio_status (*stop)(patio_transport *t, uint64_t grace_ms, patio_error *err);
-    /* [control] Free everything. Only after stop, or if start was never called or failed. NULL is
-     * allowed. */
+    /* [control] Free everything. Only after stop, or if start was never called or failed, and with
+     * no other call in progress. NULL is allowed. */
     void (*destroy)(patio_transport *t);
 
     /* [any] [non-blocking] Hand over one task. OK: an outcome follows through `published`.

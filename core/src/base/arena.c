@@ -30,6 +30,7 @@ void pt_arena_reset(pt_arena *arena)
         arena->chunks = next;
     }
     arena->chunk_bytes = 0;
+    arena->failed      = PATIO_OK;
     arena->next        = arena->first;
     arena->end         = arena->first != NULL ? arena->first + arena->first_bytes : NULL;
 }
@@ -55,10 +56,12 @@ void *pt_arena_alloc(pt_arena *arena, size_t size_bytes)
         bytes = size_bytes;
     }
     if (bytes > left || bytes > SIZE_MAX - sizeof(pt_arena_chunk)) {
+        arena->failed = PATIO_TOO_LARGE;
         return NULL;
     }
     pt_arena_chunk *chunk = pt_alloc(arena->mem, sizeof(*chunk) + bytes);
     if (chunk == NULL) {
+        arena->failed = PATIO_NO_MEMORY;
         return NULL;
     }
     chunk->next   = arena->chunks;

@@ -17,6 +17,7 @@ typedef struct pt_arena {
     pt_arena_chunk        *chunks;
     size_t                 chunk_bytes; /* heap memory held */
     size_t                 budget_bytes;
+    patio_status           failed; /* why it last gave nothing: TOO_LARGE (budget) or NO_MEMORY */
 } pt_arena;
 
 /* budget_bytes bounds the heap memory; first may be NULL with first_bytes 0. */
@@ -24,7 +25,7 @@ void pt_arena_init(pt_arena *arena, const patio_allocator *mem, void *first, siz
                    size_t budget_bytes);
 /* Free everything given out; the arena is as after init. */
 void pt_arena_reset(pt_arena *arena);
-/* Aligned for any type. NULL when out of memory or over the budget. */
+/* Aligned for any type. NULL when out of memory or over the budget: arena->failed says which. */
 void *pt_arena_alloc(pt_arena *arena, size_t size_bytes);
 
 #endif

@@ -5,11 +5,12 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const level_names[] = {"trace", "debug", "info", "warn", "error", "off"};
+static const char *const level_names[] = {"default", "trace", "debug", "info",
+                                          "warn",    "error", "off"};
 
 bool pt_log_parse_level(const char *word, int32_t *level)
 {
-    for (int32_t i = PATIO_LOG_TRACE; i <= PATIO_LOG_OFF; i++) {
+    for (int32_t i = PATIO_LOG_DEFAULT; i <= PATIO_LOG_OFF; i++) {
         if (strcmp(word, level_names[i]) == 0) {
             *level = i;
             return true;

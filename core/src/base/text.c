@@ -173,24 +173,44 @@ static int utf8_follow(unsigned char first, unsigned char *low, unsigned char *h
     return -1;
 }
 
-bool pt_is_utf8(const char *text, size_t size)
+/* Eight bytes below 0x80 at once: most text is nothing else. */
+static bool is_ascii(const unsigned char *p)
+{
+    uint64_t eight = 0;
+    memcpy(&eight, p, sizeof(eight));
+    return (eight & UINT64_C(0x8080808080808080)) == 0;
+}
+
+size_t pt_utf8_prefix(const char *text, size_t size)
 {
     const unsigned char *p = (const unsigned char *)text;
-    for (size_t i = 0; i < size;) {
+    size_t               i = 0;
+    while (i < size) {
+        while (size - i >= 8 && is_ascii(p + i)) {
+            i += 8;
+        }
+        if (i == size) {
+            break;
+        }
         unsigned char low    = 0;
         unsigned char high   = 0;
         int           follow = utf8_follow(p[i], &low, &high);
         if (follow < 0 || (size_t)follow >= size - i) {
-            return false;
+            return i;
         }
-        i++;
-        for (; follow > 0; follow--, i++) {
-            if (p[i] < low || p[i] > high) {
-                return false;
+        for (int k = 1; k <= follow; k++) {
+            if (p[i + (size_t)k] < low || p[i + (size_t)k] > high) {
+                return i;
             }
             low  = 0x80;
             high = 0xbf;
         }
+        i += (size_t)follow + 1;
     }
-    return true;
+    return size;
+}
+
+bool pt_is_utf8(const char *text, size_t size)
+{
+    return pt_utf8_prefix(text, size) == size;
 }

@@ -39,5 +39,7 @@ bool pt_is_plain_name(const char *name, size_t max);
 bool pt_is_task_name(const char *name);
 /* Well-formed UTF-8 by RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool pt_is_utf8(const char *text, size_t size);
+/* How many bytes of it, from the start, are. */
+size_t pt_utf8_prefix(const char *text, size_t size);
 
 #endif

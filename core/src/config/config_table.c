@@ -42,8 +42,8 @@ const patio_option *const pt_core_options[] = {
 };
 
 const patio_option *const pt_log_options[] = {
-    [PT_LOG_LEVEL]        = CHOICE("level", "warn", "trace|debug|info|warn|error|off",
-                                   "least severity that is written"),
+    [PT_LOG_LEVEL]        = CHOICE("level", "warn", "default|trace|debug|info|warn|error|off",
+                                   "least severity that is written; default: warn"),
     [PT_LOG_FORMAT]       = CHOICE("format", "text", "text|json", "how a line is written"),
     [PT_LOG_OPTION_COUNT] = NULL,
 };

@@ -1,11 +1,11 @@
 /* runtime/broker.h: the inside of a broker. docs/architecture.md draws the way of a call through
  * it.
  *
- *   broker_make.c   configuration -> plugins, options, routes
+ *   broker_make.c   configuration -> routes, with broker_transport.c and broker_executor.c
  *   broker_life.c   start, stop, join
  *   broker_event.c  what the transport says to the caller's side
  *   call.c          the caller's way out;  future_*.c  waiting and reading;  callback.c
- *   worker.c        the worker's way: delivery -> job -> settlement
+ *   worker.c        the worker's way: delivery -> job -> executor;  settle.c  its end
  *   run.c           one run of one task;  context.c  what the task sees
  */
 #ifndef PT_BROKER_H
@@ -47,25 +47,32 @@ typedef struct pt_queue {
     uint32_t     slots;
 } pt_queue;
 
-/* One delivered task, from `delivered` to its settlement. */
+/* What settling a delivery needs to know of it. */
+typedef struct pt_ending {
+    patio_broker   *broker;
+    const pt_route *route;
+    patio_tag       tag;
+    uint32_t        attempt;
+    uint32_t        crashes;
+    uint32_t        flags; /* PATIO_MESSAGE_… */
+    uint32_t        reserved;
+} pt_ending;
+
+/* One delivered task, from `delivered` until it has run. It is free again before its delivery is
+ * settled, because settling brings the next one. */
 typedef struct pt_job pt_job;
 struct pt_job {
     patio_job        base; /* first: an executor's job is ours */
-    patio_broker    *broker;
-    const pt_route  *route;
+    pt_ending        end;
     pt_job          *next; /* deferred list */
     _Atomic uint32_t next_free;
-    uint32_t         reserved;
     _Atomic uint32_t told; /* PT_TOLD_… */
-    _Atomic uint32_t busy; /* between delivered and settlement */
-    patio_tag        tag;
-    uint64_t         fence;
-    uint32_t         attempt;
-    uint32_t         crashes;
-    uint32_t         flags; /* PATIO_MESSAGE_… */
+    _Atomic uint32_t busy; /* between delivered and free */
     uint32_t         deferred_verdict;
     uint64_t         deferred_delay_ms;
+    uint64_t         fence;
     patio_status     deferred_status;
+    uint32_t         reserved;
     _Alignas(16) uint8_t scratch[2048]; /* most runs need no other memory */
 };
 
@@ -81,13 +88,19 @@ enum {
     PT_BROKER_STOPPED = 2, /* may still have executors that did not end */
 };
 
+enum { PT_REFUSED_MAX = 64 };
+
 typedef struct pt_caller_stats {
     _Atomic uint64_t calls_started;
-    _Atomic uint64_t calls_answered;
     _Atomic uint64_t sends_accepted;
     _Atomic uint64_t sends_refused;
-    _Atomic uint64_t replies_late;
 } pt_caller_stats;
+
+/* Counted where answers come in, which is not where calls go out. */
+typedef struct pt_answer_stats {
+    _Atomic uint64_t calls_answered;
+    _Atomic uint64_t replies_late;
+} pt_answer_stats;
 
 typedef struct pt_worker_stats {
     _Atomic uint64_t received;
@@ -107,9 +120,10 @@ struct patio_broker {
     patio_runtime  *runtime;
     bool            owns_runtime;
     patio_registry *registry; /* may be NULL */
-    patio_allocator mem;
-    uint64_t        incarnation;
-    char           *project;
+    /* the runtime's: what a broker makes may outlive it in the hands of another */
+    const patio_allocator *mem;
+    uint64_t               incarnation;
+    char                  *project;
 
     patio_option_value *core; /* by pt_core_option */
     uint64_t            max_body_bytes;
@@ -142,20 +156,30 @@ struct patio_broker {
     char           **interned;
     size_t           interned_count;
 
-    pt_job  *jobs; /* a fixed slab: what credit allows, twice */
-    uint32_t job_count;
-    pt_job  *deferred; /* to be settled outside of `delivered` */
-    uint64_t defer_timer;
-    uint64_t sweep_timer;
-    uint64_t owed_timer; /* see callback.c */
+    pt_job   *jobs; /* a fixed slab: what credit allows, twice */
+    uint32_t  job_count;
+    pt_job   *deferred;                /* to be settled outside of `delivered` */
+    patio_tag refused[PT_REFUSED_MAX]; /* as well, without a job */
+    uint32_t  refused_count;
+    uint64_t  defer_timer;
+    uint64_t  sweep_timer;
+    uint64_t  owed_timer; /* see callback.c */
 
     /* written by callers, and by workers: apart, so that they do not share a cache line */
     _Alignas(64) pt_stack free_jobs;
     _Alignas(64) pt_caller_stats called;
+    _Alignas(64) pt_answer_stats answered;
     _Alignas(64) pt_worker_stats worked;
 };
 
 #define PT_COUNT(counter) (void)atomic_fetch_add_explicit(&(counter), 1, memory_order_relaxed)
+
+/* broker_transport.c */
+patio_status pt_broker_make_transport(patio_broker *broker, const patio_config *config,
+                                      patio_error *err);
+/* broker_executor.c: the executor of a name, made at its first use. */
+patio_status pt_broker_need_executor(patio_broker *broker, const patio_config *config,
+                                     const char *name, pt_executor **out, patio_error *err);
 
 /* broker_event.c */
 void pt_broker_replied(void *self, const patio_reply *reply);
@@ -169,13 +193,26 @@ void pt_broker_sooner(patio_broker *broker);
 patio_status pt_worker_start(patio_broker *broker, patio_error *err);
 void         pt_worker_fini(patio_broker *broker);
 void         pt_worker_tell_all(patio_broker *broker, uint32_t what);
-void         pt_worker_flush(patio_broker *broker); /* settle what is deferred, now */
 void         pt_worker_delivered(void *self, const patio_delivery *delivery);
 void         pt_worker_lease_lost(void *self, patio_tag tag, const patio_error *why);
 void         pt_worker_settle_failed(void *self, patio_tag tag, const patio_error *why);
 void         pt_worker_cancel_wanted(void *self, patio_tag tag);
 void         pt_worker_done(void *self, patio_job *job, const patio_outcome *outcome);
 void         pt_worker_room(void *self);
+
+/* Back to the free ones. */
+void pt_job_free(pt_job *job);
+
+/* settle.c */
+/* Settle a delivery as its run asked. */
+void pt_settle_outcome(const pt_ending *end, const patio_outcome *outcome);
+/* Settle and free a job that was not run, on the timer thread: nothing of the transport may be
+ * called inside `delivered`. */
+void pt_settle_later(pt_job *job, uint32_t verdict, patio_status status, uint64_t delay_ms);
+/* Give back a delivery that there is no job for, on the timer thread. */
+void pt_settle_no_job(patio_broker *broker, patio_tag tag);
+/* What is left for later, now. */
+void pt_settle_now(patio_broker *broker);
 
 /* The route of a task by name, NULL if the registry has none. */
 const pt_route *pt_broker_route(const patio_broker *broker, const char *task);

@@ -65,10 +65,10 @@ void pt_broker_replied(void *self, const patio_reply *reply)
     }
     patio_future *f = pt_futures_claim(&b->futures, &reply->id);
     if (f == NULL) {
-        PT_COUNT(b->called.replies_late);
+        PT_COUNT(b->answered.replies_late);
         return;
     }
-    PT_COUNT(b->called.calls_answered);
+    PT_COUNT(b->answered.calls_answered);
     pt_future_complete(f, PATIO_OK, pt_buf_ref(reply->body), NULL);
 }
 

@@ -156,7 +156,7 @@ static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
     if (st != PATIO_OK) {
         pt_worker_tell_all(b, PT_TOLD_STOP);
     }
-    pt_worker_flush(b);
+    pt_settle_now(b);
     pt_timers_wait(b->runtime->timers); /* it may be settling, too */
     atomic_store(&b->state, PT_BROKER_STOPPED);
     patio_status flushed =
@@ -245,17 +245,17 @@ void patio_broker_get_stats(const patio_broker *b, patio_broker_stats *stats)
     uint64_t started = atomic_load(&w->started);
     uint64_t ended   = atomic_load(&w->ended);
     uint64_t calls   = atomic_load(&c->calls_started);
-    uint64_t over    = atomic_load(&c->calls_answered) + pending;
+    uint64_t over    = atomic_load(&b->answered.calls_answered) + pending;
 
     patio_broker_stats now = {
         .link               = atomic_load(&b->link),
         .calls_started      = calls,
-        .calls_answered     = atomic_load(&c->calls_answered),
+        .calls_answered     = atomic_load(&b->answered.calls_answered),
         .calls_failed       = calls > over ? calls - over : 0,
         .calls_in_flight    = pending,
         .sends_accepted     = atomic_load(&c->sends_accepted),
         .sends_refused      = atomic_load(&c->sends_refused),
-        .replies_late       = atomic_load(&c->replies_late),
+        .replies_late       = atomic_load(&b->answered.replies_late),
         .tasks_received     = atomic_load(&w->received),
         .tasks_started      = started,
         .tasks_ok           = atomic_load(&w->ok),

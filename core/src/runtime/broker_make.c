@@ -1,229 +1,10 @@
 /* Configuration -> plugins, options, routes. */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "config/say.h"
 #include "runtime/broker.h"
-
-/* ---- transport ---- */
-
-/* broker, or broker.0, broker.1 …, or memory:// */
-static patio_status parse_urls(patio_broker *b, const patio_config *config, patio_error *err)
-{
-    pt_setting   one   = {.value = "memory://", .origin = "default"};
-    pt_setting  *list  = NULL;
-    size_t       count = 0;
-    patio_status st    = pt_config_under(&b->mem, config, "broker.", &list, &count, err);
-    if (st != PATIO_OK) {
-        return st;
-    }
-    if (count == 0) {
-        (void)pt_config_find(config, "broker", &one);
-    }
-    const pt_setting *settings = count > 0 ? list : &one;
-    b->endpoint_count          = count > 0 ? count : 1;
-    b->urls                    = pt_calloc(&b->mem, b->endpoint_count, sizeof(*b->urls));
-    b->endpoints               = pt_calloc(&b->mem, b->endpoint_count, sizeof(*b->endpoints));
-    st = b->urls != NULL && b->endpoints != NULL ? PATIO_OK : pt_no_memory(err, "broker");
-    for (size_t i = 0; i < b->endpoint_count && st == PATIO_OK; i++) {
-        st = pt_error_at(err, pt_url_parse(&b->mem, settings[i].value, &b->urls[i], err),
-                         settings[i].origin);
-        if (st == PATIO_OK && strcmp(b->urls[i].plugin, b->urls[0].plugin) != 0) {
-            st = pt_fail(err, PATIO_CONFIG, "broker",
-                         "%s and %s need different transports; a broker has one", b->urls[0].shown,
-                         b->urls[i].shown);
-        }
-    }
-    pt_free(&b->mem, list);
-    return st;
-}
-
-/* The options of one endpoint: transport.… of the configuration, then what the URL says. */
-static patio_status parse_endpoint(patio_broker *b, const patio_config *config, size_t i,
-                                   patio_error *err)
-{
-    const patio_transport_ops *ops    = &b->transport_plugin->ops;
-    const pt_url              *url    = &b->urls[i];
-    pt_setting                *under  = NULL;
-    size_t                     count  = 0;
-    patio_option_value        *values = NULL;
-    char                       who[64];
-    (void)snprintf(who, sizeof(who), "transport %s", url->plugin);
-    patio_status st = pt_config_under(&b->mem, config, "transport.", &under, &count, err);
-    if (st != PATIO_OK) {
-        return st;
-    }
-    pt_setting *all = pt_calloc(&b->mem, count + url->query_count + 1, sizeof(*all));
-    if (all == NULL) {
-        st = pt_no_memory(err, "broker");
-    } else {
-        if (count > 0) {
-            memcpy(all, under, count * sizeof(*all));
-        }
-        if (url->query_count > 0) {
-            memcpy(all + count, url->query, url->query_count * sizeof(*all));
-        }
-        st = pt_options_parse(&b->mem, ops->options, who, all, count + url->query_count, &values,
-                              err);
-    }
-    if (st == PATIO_OK) {
-        b->endpoints[i] = (patio_endpoint){
-            PATIO_SIZED(patio_endpoint), .host_count = url->host_count, .scheme = url->scheme,
-            .user = url->user,           .password = url->password,     .hosts = url->hosts,
-            .path = url->path,           .shown = url->shown,           .values = values,
-        };
-    }
-    pt_free(&b->mem, all);
-    pt_free(&b->mem, under);
-    return st;
-}
-
-static patio_status make_transport(patio_broker *b, const patio_config *config, patio_error *err)
-{
-    patio_status st = parse_urls(b, config, err);
-    if (st == PATIO_OK) {
-        st =
-            pt_plugins_transport(b->runtime->plugins, b->urls[0].plugin, &b->transport_plugin, err);
-    }
-    for (size_t i = 0; i < b->endpoint_count && st == PATIO_OK; i++) {
-        st = parse_endpoint(b, config, i, err);
-    }
-    if (st != PATIO_OK) {
-        return st;
-    }
-    b->events = (patio_transport_events){
-        PATIO_SIZED(patio_transport_events),      .self = b,
-        .delivered = pt_worker_delivered,         .replied = pt_broker_replied,
-        .published = pt_broker_published,         .lease_lost = pt_worker_lease_lost,
-        .settle_failed = pt_worker_settle_failed, .cancel_wanted = pt_worker_cancel_wanted,
-        .cancelled = pt_broker_cancelled,         .link = pt_broker_link,
-    };
-    patio_transport_params params = {
-        PATIO_SIZED(patio_transport_params),
-        .endpoint_count = (uint32_t)b->endpoint_count,
-        .project        = b->project,
-        .incarnation    = b->incarnation,
-        .max_body_bytes = b->max_body_bytes + PT_ENVELOPE_HEAD_MAX,
-        .endpoints      = b->endpoints,
-        .endpoint_bytes = sizeof(patio_endpoint),
-        .events         = &b->events,
-    };
-    const patio_host *host = pt_runtime_host(b->runtime, "transport", b->urls[0].plugin);
-    if (host == NULL) {
-        return pt_no_memory(err, "broker");
-    }
-    st = b->transport_plugin->ops.create(host, &params, &b->transport, err);
-    if (st != PATIO_OK) {
-        pt_error_origin(err, "transport.%s", b->urls[0].plugin);
-    }
-    return st;
-}
-
-/* ---- executors ---- */
-
-/* Settings of one executor: executor.… if it is the default one, then executors.NAME.… */
-static patio_status executor_settings(patio_broker *b, const patio_config *config, const char *name,
-                                      bool first, pt_setting **out, size_t *count, patio_error *err)
-{
-    char        prefix[64];
-    pt_setting *own    = NULL;
-    pt_setting *common = NULL;
-    size_t      owns   = 0;
-    size_t      all    = 0;
-    (void)snprintf(prefix, sizeof(prefix), "executors.%.32s.", name);
-    patio_status st = pt_config_under(&b->mem, config, prefix, &own, &owns, err);
-    if (st == PATIO_OK && first) {
-        st = pt_config_under(&b->mem, config, "executor.", &common, &all, err);
-    }
-    *out   = st == PATIO_OK ? pt_calloc(&b->mem, owns + all + 1, sizeof(**out)) : NULL;
-    *count = 0;
-    if (*out == NULL && st == PATIO_OK) {
-        st = pt_no_memory(err, "broker");
-    }
-    for (size_t i = 0; i < all && st == PATIO_OK; i++) {
-        if (strcmp(common[i].key, "name") != 0) {
-            (*out)[(*count)++] = common[i];
-        }
-    }
-    for (size_t i = 0; i < owns && st == PATIO_OK; i++) {
-        (*out)[(*count)++] = own[i];
-    }
-    pt_free(&b->mem, own);
-    pt_free(&b->mem, common);
-    return st;
-}
-
-static patio_status make_executor(patio_broker *b, const patio_config *config, const char *name,
-                                  pt_executor *x, patio_error *err)
-{
-    char                who[64];
-    pt_setting         *settings = NULL;
-    size_t              count    = 0;
-    patio_option_value *values   = NULL;
-    patio_status        st       = pt_plugins_executor(b->runtime->plugins, name, &x->plugin, err);
-    if (st != PATIO_OK) {
-        return st;
-    }
-    (void)snprintf(who, sizeof(who), "executor %s", name);
-    st = executor_settings(b, config, name, x == b->executors, &settings, &count, err);
-    if (st == PATIO_OK) {
-        st = pt_options_parse(&b->mem, x->plugin->ops.options, who, settings, count, &values, err);
-    }
-    if (st == PATIO_OK) {
-        x->broker = b;
-        x->events = (patio_executor_events){
-            PATIO_SIZED(patio_executor_events),
-            .self = x,
-            .done = pt_worker_done,
-            .room = pt_worker_room,
-        };
-        patio_executor_params params = {
-            PATIO_SIZED(patio_executor_params),
-            .values      = values,
-            .stack_bytes = (size_t)16 * 1024,
-            .events      = &x->events,
-        };
-        const patio_host *host = pt_runtime_host(b->runtime, "executor", name);
-        st = host != NULL ? x->plugin->ops.create(host, &params, &x->instance, err)
-                          : pt_no_memory(err, "broker");
-        if (st != PATIO_OK) {
-            pt_error_origin(err, "executor.%s", name);
-        }
-    }
-    pt_options_free(&b->mem, x->plugin->ops.options, values);
-    pt_free(&b->mem, settings);
-    return st;
-}
-
-static pt_executor *find_executor(patio_broker *b, const char *name)
-{
-    for (size_t i = 0; i < b->executor_count; i++) {
-        if (strcmp(b->executors[i].plugin->identity->name, name) == 0) {
-            return &b->executors[i];
-        }
-    }
-    return NULL;
-}
-
-/* The executor of a name, made at its first use. The array has room for one per route and one more,
- * and never moves, because instances point into it. */
-static patio_status need_executor(patio_broker *b, const patio_config *config, const char *name,
-                                  pt_executor **out, patio_error *err)
-{
-    pt_executor *x = find_executor(b, name);
-    if (x == NULL) {
-        x               = &b->executors[b->executor_count];
-        patio_status st = make_executor(b, config, name, x, err);
-        if (st != PATIO_OK) {
-            return st;
-        }
-        b->executor_count++;
-    }
-    *out = x;
-    return PATIO_OK;
-}
 
 /* ---- routes ---- */
 
@@ -255,8 +36,8 @@ static patio_status make_routes(patio_broker *b, const patio_config *config, pat
         pt_log_printf(&b->runtime->log, PATIO_LOG_INFO, "broker",
                       "%s: tasks.%s: this broker has no such task", unknown.origin, unknown.name);
     }
-    b->routes    = pt_calloc(&b->mem, count, sizeof(*b->routes));
-    b->executors = pt_calloc(&b->mem, count + 1, sizeof(*b->executors));
+    b->routes    = pt_calloc(b->mem, count, sizeof(*b->routes));
+    b->executors = pt_calloc(b->mem, count + 1, sizeof(*b->executors));
     if (b->routes == NULL || b->executors == NULL) {
         return pt_no_memory(err, "broker");
     }
@@ -264,7 +45,7 @@ static patio_status make_routes(patio_broker *b, const patio_config *config, pat
     pt_setting   name       = {.value = "thread"};
     pt_executor *by_default = NULL;
     (void)pt_config_find(config, "executor.name", &name);
-    patio_status st = need_executor(b, config, name.value, &by_default, err);
+    patio_status st = pt_broker_need_executor(b, config, name.value, &by_default, err);
     if (by_default == NULL) {
         return pt_error_at(err, st, name.origin);
     }
@@ -273,16 +54,15 @@ static patio_status make_routes(patio_broker *b, const patio_config *config, pat
         route->task     = pt_registry_task(b->registry, i);
         route->options  = route->task->options;
         route->executor = by_default;
-        st              = pt_config_task(&b->mem, config, route->task->name, &route->options, err);
+        st              = pt_config_task(b->mem, config, route->task->name, &route->options, err);
         if (st == PATIO_OK && route->options.executor != NULL) {
-            st = need_executor(b, config, route->options.executor, &route->executor, err);
+            st = pt_broker_need_executor(b, config, route->options.executor, &route->executor, err);
         }
         /* the configuration may go; its texts are kept */
         if (st == PATIO_OK && route->options.queue != route->task->options.queue) {
-            char **grown =
-                pt_resize(&b->mem, b->interned, (b->interned_count + 1) * sizeof(*grown));
-            char *copy  = grown != NULL ? pt_strdup(&b->mem, route->options.queue) : NULL;
-            b->interned = grown != NULL ? grown : b->interned;
+            char **grown = pt_resize(b->mem, b->interned, (b->interned_count + 1) * sizeof(*grown));
+            char  *copy  = grown != NULL ? pt_strdup(b->mem, route->options.queue) : NULL;
+            b->interned  = grown != NULL ? grown : b->interned;
             if (copy == NULL) {
                 return pt_no_memory(err, "broker");
             }
@@ -319,13 +99,13 @@ static patio_status set_project(patio_broker *b, const patio_config *config, pat
         return pt_fail(err, PATIO_CONFIG, "broker",
                        "\"%.128s\" is not a project name ([A-Za-z0-9._-], up to 128)", project);
     }
-    b->project = pt_strdup(&b->mem, project);
+    b->project = pt_strdup(b->mem, project);
     return b->project != NULL ? PATIO_OK : pt_no_memory(err, "broker");
 }
 
 static patio_status fill(patio_broker *b, const patio_config *config, patio_error *err)
 {
-    patio_status st = pt_config_core(&b->mem, config, &b->core, err);
+    patio_status st = pt_config_core(b->mem, config, &b->core, err);
     if (st == PATIO_OK) {
         b->max_body_bytes   = (uint64_t)b->core[PT_CORE_MAX_BODY_BYTES].number;
         b->max_decode_bytes = (uint64_t)b->core[PT_CORE_MAX_DECODE_BYTES].number;
@@ -338,14 +118,14 @@ static patio_status fill(patio_broker *b, const patio_config *config, patio_erro
         b->futures.broker           = b;
         b->futures.incarnation      = b->incarnation;
         b->futures.max_decode_bytes = b->max_decode_bytes;
-        st = pt_futures_init(&b->futures, &b->mem, (uint32_t)b->core[PT_CORE_MAX_PENDING].number,
+        st = pt_futures_init(&b->futures, b->mem, (uint32_t)b->core[PT_CORE_MAX_PENDING].number,
                              err);
     }
     if (st == PATIO_OK) {
         st = make_routes(b, config, err);
     }
     if (st == PATIO_OK) {
-        st = make_transport(b, config, err);
+        st = pt_broker_make_transport(b, config, err);
     }
     return st;
 }
@@ -353,7 +133,7 @@ static patio_status fill(patio_broker *b, const patio_config *config, patio_erro
 static void init(patio_broker *b, patio_runtime *runtime, patio_registry *registry)
 {
     b->runtime                = runtime;
-    b->mem                    = runtime->mem;
+    b->mem                    = &runtime->mem;
     b->registry               = registry;
     b->link_error.struct_size = sizeof(b->link_error);
     pthread_condattr_t monotonic;
@@ -423,27 +203,26 @@ static void free_parts(patio_broker *b)
         b->transport_plugin != NULL ? b->transport_plugin->ops.options : NULL;
     for (size_t i = 0; i < b->endpoint_count; i++) {
         if (b->endpoints != NULL && b->endpoints[i].values != NULL) {
-            pt_options_free(&b->mem, table,
-                            (patio_option_value *)(uintptr_t)b->endpoints[i].values);
+            pt_options_free(b->mem, table, (patio_option_value *)(uintptr_t)b->endpoints[i].values);
         }
         if (b->urls != NULL) {
             pt_url_fini(&b->urls[i]);
         }
     }
-    pt_free(&b->mem, b->endpoints);
-    pt_free(&b->mem, b->urls);
+    pt_free(b->mem, b->endpoints);
+    pt_free(b->mem, b->urls);
     pt_worker_fini(b);
-    pt_free(&b->mem, b->executors);
-    pt_free(&b->mem, b->routes);
+    pt_free(b->mem, b->executors);
+    pt_free(b->mem, b->routes);
     for (size_t i = 0; i < b->interned_count; i++) {
-        pt_free(&b->mem, b->interned[i]);
+        pt_free(b->mem, b->interned[i]);
     }
-    pt_free(&b->mem, b->interned);
+    pt_free(b->mem, b->interned);
     pt_futures_fini(&b->futures);
     if (b->core != NULL) {
-        pt_options_free(&b->mem, pt_core_options, b->core);
+        pt_options_free(b->mem, pt_core_options, b->core);
     }
-    pt_free(&b->mem, b->project);
+    pt_free(b->mem, b->project);
 }
 
 void patio_broker_destroy(patio_broker *b)
@@ -466,8 +245,7 @@ void patio_broker_destroy(patio_broker *b)
     free_parts(b);
     pthread_cond_destroy(&b->changed);
     pthread_mutex_destroy(&b->lock);
-    patio_runtime  *runtime = b->owns_runtime ? b->runtime : NULL;
-    patio_allocator mem     = b->mem;
-    pt_free(&mem, b->block);
+    patio_runtime *runtime = b->owns_runtime ? b->runtime : NULL;
+    pt_free(b->mem, b->block);
     patio_runtime_destroy(runtime);
 }

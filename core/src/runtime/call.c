@@ -32,10 +32,10 @@ static const char *intern(patio_broker *b, const char *name)
         found = strcmp(b->interned[i], name) == 0 ? b->interned[i] : NULL;
     }
     if (found == NULL && b->interned_count < 4096) {
-        char **grown = pt_resize(&b->mem, b->interned, (b->interned_count + 1) * sizeof(*grown));
+        char **grown = pt_resize(b->mem, b->interned, (b->interned_count + 1) * sizeof(*grown));
         if (grown != NULL) {
             b->interned = grown;
-            char *copy  = pt_strdup(&b->mem, name);
+            char *copy  = pt_strdup(b->mem, name);
             if (copy != NULL) {
                 b->interned[b->interned_count++] = copy;
                 found                            = copy;
@@ -171,8 +171,7 @@ static patio_status encode(patio_broker *b, const outgoing *o, const patio_futur
                            "call %s: header %zu has no name of 1 to 255 bytes", o->task, i);
         }
     }
-    /* not the broker's memory: whoever holds the body last may outlive this broker */
-    return pt_encode_request(&b->runtime->mem, &request, payload, b->max_body_bytes, out, err);
+    return pt_encode_request(b->mem, &request, payload, b->max_body_bytes, out, err);
 }
 
 static patio_status publish(patio_broker *b, const outgoing *o, const patio_id *id, patio_buf *body,

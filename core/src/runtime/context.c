@@ -95,9 +95,10 @@ patio_status patio_return_payload(patio_context *ctx, const patio_payload *paylo
     if (!run->wants_reply) {
         return PATIO_OK;
     }
-    pt_reply     reply = {.id = ctx->request.id, .status = PATIO_OK};
-    patio_buf   *buf   = NULL;
-    patio_error  err   = {.struct_size = sizeof(err)};
+    pt_reply    reply = {.id = ctx->request.id, .status = PATIO_OK};
+    patio_buf  *buf   = NULL;
+    patio_error err;
+    pt_error_init(&err);
     patio_status st = pt_encode_reply(run->mem, &reply, payload, run->max_body_bytes, &buf, &err);
     if (st != PATIO_OK) {
         (void)patio_task_fail(ctx, st, patio_status_name(st), "result of %s: %s", run->task->name,

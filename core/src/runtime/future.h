@@ -23,6 +23,8 @@ enum {
     PT_SLOTS_MAX   = 1 << PT_SLOT_BITS,
     PT_CHUNK_BITS  = 8,
     PT_CHUNK_SLOTS = 1 << PT_CHUNK_BITS,
+    /* The first slots, which the free stack gives out most, keep the memory of their readings. */
+    PT_KEPT_READINGS = 1024,
 };
 
 /* The low byte of a future's word; the rest is its number. */
@@ -50,6 +52,7 @@ struct patio_future {
     patio_done_fn    on_done;
     void            *on_done_arg;
     pt_reading      *reading; /* made by the first read */
+    pt_reading      *spare;   /* kept for the next one in this slot */
     char            *problem; /* text of a failure without a reply; may be NULL */
     const char      *queue;   /* where it was sent, for cancelling; interned */
     uint32_t         level;
@@ -67,11 +70,11 @@ struct pt_futures {
     _Atomic uint32_t         made; /* slots that exist */
     _Atomic(patio_future *) *chunks;
     _Alignas(64) pt_stack free;
-    pt_stack owed;                       /* callbacks that could not run where a future was done */
-    _Alignas(64) _Atomic uint32_t crowd; /* waiters on several futures; they sleep on `tide` */
-    _Atomic uint32_t tide;               /* moves with every completion while there is a crowd */
-    _Atomic uint64_t sweep_ns;           /* when the deadlines are looked at next */
-    patio_spin       spin;
+    pt_stack owed;                        /* callbacks that could not run where a future was done */
+    _Alignas(64) _Atomic uint32_t crowd;  /* waiters on several futures; they sleep on `tide` */
+    _Atomic uint32_t tide;                /* moves with every completion while there is a crowd */
+    _Atomic uint64_t sweep_ns;            /* when the deadlines are looked at next */
+    _Alignas(64) patio_spin spin;         /* written by waiters, apart from what completers read */
     void (*sooner)(patio_broker *broker); /* a deadline before sweep_ns was added */
 };
 
@@ -120,5 +123,7 @@ void pt_callbacks_pay(patio_broker *broker);
 
 patio_future *pt_futures_at(const pt_futures *table, uint32_t slot);
 void          pt_reading_free(const patio_allocator *mem, pt_reading *reading);
+/* Empty, for another reply. */
+void pt_reading_reset(pt_reading *reading);
 
 #endif

@@ -26,6 +26,11 @@ void pt_reading_free(const patio_allocator *mem, pt_reading *reading)
     pt_free(mem, reading);
 }
 
+void pt_reading_reset(pt_reading *reading)
+{
+    pt_arena_reset(&reading->arena);
+}
+
 static void fill_error(pt_reading *r)
 {
     pt_values details;
@@ -52,8 +57,9 @@ static void fill_error(pt_reading *r)
 
 static void decode(pt_reading *r, const patio_buf *reply)
 {
-    patio_error err = {.struct_size = sizeof(err)};
-    r->status       = pt_decode_reply(&r->arena, pt_buf_view(reply), &r->reply, &r->payload, &err);
+    patio_error err;
+    pt_error_init(&err);
+    r->status = pt_decode_reply(&r->arena, pt_buf_view(reply), &r->reply, &r->payload, &err);
     if (r->status == PATIO_OK && r->reply.status != PATIO_OK) {
         r->status = r->reply.status;
         fill_error(r);
@@ -74,7 +80,7 @@ static pt_reading *read_reply(patio_future *f)
 {
     if (f->reading == NULL && f->reply != NULL) {
         pt_futures *table = f->table;
-        pt_reading *r     = pt_alloc(table->mem, sizeof(*r));
+        pt_reading *r     = f->spare != NULL ? f->spare : pt_alloc(table->mem, sizeof(*r));
         if (r == NULL) {
             return NULL;
         }
@@ -83,6 +89,7 @@ static pt_reading *read_reply(patio_future *f)
                       (size_t)table->max_decode_bytes);
         decode(r, f->reply);
         f->reading = r;
+        f->spare   = NULL;
     }
     return f->reading;
 }

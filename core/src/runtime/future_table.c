@@ -26,6 +26,12 @@ void pt_futures_fini(pt_futures *table)
     if (table->chunks == NULL) {
         return;
     }
+    for (uint32_t slot = 0; slot < PT_KEPT_READINGS; slot++) {
+        patio_future *f = pt_futures_at(table, slot);
+        if (f != NULL && f->spare != NULL) {
+            pt_reading_free(table->mem, f->spare);
+        }
+    }
     for (uint32_t i = 0; i < table->chunk_count; i++) {
         pt_free(table->mem, atomic_load(&table->chunks[i]));
     }
@@ -138,7 +144,10 @@ static void release(patio_future *f)
 {
     pt_futures *table = f->table;
     pt_buf_drop(f->reply);
-    if (f->reading != NULL) {
+    if (f->reading != NULL && f->slot < PT_KEPT_READINGS) {
+        pt_reading_reset(f->reading);
+        f->spare = f->reading;
+    } else if (f->reading != NULL) {
         pt_reading_free(table->mem, f->reading);
     }
     pt_free(table->mem, f->problem);

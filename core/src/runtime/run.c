@@ -1,7 +1,11 @@
 #include "runtime/run.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/error.h"
+
+enum { NO_MEMORY_PAUSE_MS = 100 };
 
 /* The error reply of a context. Also where nobody waits: the dead letters want its text. */
 static patio_buf *encode_error(const pt_run *run, patio_id id, patio_status status,
@@ -22,14 +26,14 @@ static patio_buf *encode_error(const pt_run *run, patio_id id, patio_status stat
     return buf;
 }
 
-void pt_run_refuse(const pt_run *run, patio_id id, patio_status status, const char *type,
-                   const char *message, patio_outcome *out)
+void pt_run_refuse(const pt_run *run, patio_status status, const char *type, const char *message,
+                   patio_outcome *out)
 {
     patio_context ctx = {.code = status, .error_type = type, .error_message = message};
     out->verdict      = PATIO_REJECT;
     out->status       = status;
     out->delay_ms     = 0;
-    out->reply        = encode_error(run, id, status, &ctx);
+    out->reply        = encode_error(run, run->id, status, &ctx);
 }
 
 /* A task that succeeded without saying a result returns null. */
@@ -84,6 +88,11 @@ static patio_status decode(patio_context *ctx, patio_error *err)
     const pt_run *run = ctx->run;
     patio_status  st  = pt_decode_request(&ctx->arena, pt_buf_view(run->request), &ctx->request,
                                           &ctx->payload, err);
+    if (st == PATIO_OK && strcmp(ctx->request.project, run->project) != 0) {
+        st = pt_fail(err, PATIO_PROTOCOL, "envelope",
+                     "a task of project \"%.128s\" came to a worker of project \"%s\"",
+                     ctx->request.project, run->project);
+    }
     if (st == PATIO_OK && ctx->payload.kind == PATIO_PAYLOAD_VALUES) {
         st = pt_decode_values(&ctx->arena, ctx->payload.bytes, &ctx->values, err);
     }
@@ -93,15 +102,20 @@ static patio_status decode(patio_context *ctx, patio_error *err)
 void pt_run_task(const pt_run *run, patio_outcome *out)
 {
     patio_context ctx = {.run = run};
-    patio_error   err = {.struct_size = sizeof(err)};
-    err.message[0]    = '\0';
-    out->reply        = NULL;
-    out->delay_ms     = 0;
+    patio_error   err;
+    pt_error_init(&err);
+    out->reply    = NULL;
+    out->delay_ms = 0;
     pt_arena_init(&ctx.arena, run->mem, run->scratch, run->scratch_bytes,
                   (size_t)run->max_decode_bytes);
     patio_status st = decode(&ctx, &err);
-    if (st != PATIO_OK) {
-        pt_run_refuse(run, ctx.request.id, st, patio_status_name(st), err.message, out);
+    if (st == PATIO_NO_MEMORY) {
+        /* says nothing about the task: it was not started, and may be elsewhere or later */
+        out->verdict  = PATIO_RETURN;
+        out->status   = st;
+        out->delay_ms = NO_MEMORY_PAUSE_MS;
+    } else if (st != PATIO_OK) {
+        pt_run_refuse(run, st, patio_status_name(st), err.message, out);
     } else {
         finish(&ctx, run->task->fn(&ctx), out);
     }

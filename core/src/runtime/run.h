@@ -19,6 +19,7 @@ typedef struct pt_run {
     patio_broker           *broker; /* NULL in a child */
     const pt_task          *task;
     const char             *project;
+    patio_id                id; /* the transport's word; the envelope may be unreadable */
     patio_buf              *request;
     uint64_t                deadline_ns; /* of the call and of this attempt; 0: none */
     uint64_t                fence;
@@ -54,7 +55,7 @@ void pt_run_task(const pt_run *run, patio_outcome *out);
 
 /* The error a run that was refused before its start is answered with: into out->reply.
  */
-void pt_run_refuse(const pt_run *run, patio_id id, patio_status status, const char *type,
-                   const char *message, patio_outcome *out);
+void pt_run_refuse(const pt_run *run, patio_status status, const char *type, const char *message,
+                   patio_outcome *out);
 
 #endif

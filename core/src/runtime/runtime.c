@@ -5,27 +5,37 @@
 #include "base/error.h"
 #include "config/config.h"
 
+static patio_status read_log_settings(pt_log *log, const patio_allocator *mem,
+                                      const patio_config *config, patio_error *err)
+{
+    pt_setting          setting;
+    patio_option_value *values = NULL;
+    patio_status        st     = pt_config_log(mem, config, &values, err);
+    if (st == PATIO_OK) {
+        if (pt_config_find(config, "log.level", &setting)) {
+            log->level = (int32_t)values[PT_LOG_LEVEL].number;
+        }
+        log->json = strcmp(values[PT_LOG_FORMAT].text, "json") == 0;
+        pt_options_free(mem, pt_log_options, values);
+    }
+    return st;
+}
+
 static patio_status set_up_log(patio_runtime *runtime, const patio_runtime_options *options,
                                patio_error *err)
 {
-    runtime->log.level = options != NULL ? options->log_level : PATIO_LOG_WARN;
-    if (options == NULL) {
-        return PATIO_OK;
+    pt_log      *log = &runtime->log;
+    patio_status st  = PATIO_OK;
+    if (options != NULL) {
+        log->level = options->log_level;
+        log->fn    = options->log;
+        log->self  = options->log_self;
     }
-    runtime->log.fn   = options->log;
-    runtime->log.self = options->log_self;
-    pt_setting setting;
-    if (options->config == NULL) {
-        return PATIO_OK;
+    if (options != NULL && options->config != NULL) {
+        st = read_log_settings(log, &runtime->mem, options->config, err);
     }
-    patio_option_value *values = NULL;
-    patio_status        st     = pt_config_log(&runtime->mem, options->config, &values, err);
-    if (st == PATIO_OK) {
-        if (pt_config_find(options->config, "log.level", &setting)) {
-            runtime->log.level = (int32_t)values[PT_LOG_LEVEL].number;
-        }
-        runtime->log.json = strcmp(values[PT_LOG_FORMAT].text, "json") == 0;
-        pt_options_free(&runtime->mem, pt_log_options, values);
+    if (log->level == PATIO_LOG_DEFAULT) {
+        log->level = PATIO_LOG_WARN;
     }
     return st;
 }

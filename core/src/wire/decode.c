@@ -2,95 +2,73 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "wire/payload.h"
+#include "wire/read.h"
+#include "wire/scan.h"
 
 #define PROTOBUF_TYPE "application/protobuf; proto="
 
-enum { PAYLOAD_FIELD = 100 };
-
-/* ---- finding the payload without copying it ---- */
-
-static bool read_varint(patio_bytes in, size_t *at, uint64_t *out)
-{
-    uint64_t n = 0;
-    for (unsigned shift = 0; shift < 64 && *at < in.size; shift += 7) {
-        uint8_t byte = in.data[(*at)++];
-        n |= (uint64_t)(byte & 0x7f) << shift;
-        if ((byte & 0x80) == 0) {
-            *out = n;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Step over the value of one field; protobuf encoding, wire types 0, 1, 2, 5. */
-static bool skip_value(patio_bytes in, size_t *at, unsigned wire_type, size_t *value_bytes)
-{
-    uint64_t n = 0;
-    switch (wire_type) {
-    case 0:
-        return read_varint(in, at, &n);
-    case 1:
-        n = 8;
-        break;
-    case 2:
-        if (!read_varint(in, at, &n)) {
-            return false;
-        }
-        break;
-    case 5:
-        n = 4;
-        break;
-    default:
-        return false;
-    }
-    if (n > in.size - *at) {
-        return false;
-    }
-    *at += (size_t)n;
-    *value_bytes = (size_t)n;
-    return true;
-}
+enum { PAYLOAD_TAG = 100 << 3 | PT_WIRE_BYTES };
 
 /* Split `in` before a payload that is its last field. Where it is not, *head is all of `in` and the
- * unpacker copies the payload: correct, only slower. */
+ * unpacker copies the payload: correct, only slower. Of several payloads the last one counts. */
 static bool split_payload(patio_bytes in, patio_bytes *head, patio_bytes *payload)
 {
-    size_t at = 0;
-    *head     = in;
-    *payload  = (patio_bytes){NULL, 0};
+    size_t   at = 0;
+    pt_field field;
+    *head    = in;
+    *payload = (patio_bytes){NULL, 0};
     while (at < in.size) {
-        size_t   start = at;
-        size_t   bytes = 0;
-        uint64_t tag   = 0;
-        if (!read_varint(in, &at, &tag) || !skip_value(in, &at, (unsigned)(tag & 7u), &bytes)) {
+        if (!pt_scan_field(in, &at, &field)) {
             return false;
         }
-        if (tag == ((uint64_t)PAYLOAD_FIELD << 3 | 2u) && at == in.size) {
-            *head    = (patio_bytes){in.data, start};
-            *payload = (patio_bytes){in.data + at - bytes, bytes};
+        if (field.tag == PAYLOAD_TAG && at == in.size) {
+            *head    = (patio_bytes){in.data, field.start};
+            *payload = field.bytes;
         }
     }
     return true;
 }
 
-/* ---- the envelope ---- */
-
-static patio_status unpack(pt_arena *arena, patio_bytes bytes, Patio__V1__Envelope **out,
-                           pt_payload_view *payload, patio_error *err)
+/* Any envelope that protobuf knows. */
+static patio_status unpack_any(pt_arena *arena, patio_bytes bytes, Patio__V1__Envelope **out,
+                               pt_payload_view *payload, patio_error *err)
 {
     patio_bytes head;
     if (!split_payload(bytes, &head, &payload->bytes)) {
         return pt_fail(err, PATIO_PROTOCOL, "envelope", "%zu bytes are not an envelope",
                        bytes.size);
     }
-    ProtobufCAllocator   allocator = pt_arena_allocator(arena);
-    Patio__V1__Envelope *envelope  = patio__v1__envelope__unpack(&allocator, head.size, head.data);
+    ProtobufCMessage *message = NULL;
+    patio_status      st =
+        pt_unpack(arena, &patio__v1__envelope__descriptor, head, "envelope", &message, err);
+    if (st != PATIO_OK) {
+        return st;
+    }
+    *out = (Patio__V1__Envelope *)(void *)message;
+    if (head.size == bytes.size) {
+        payload->bytes = (patio_bytes){(*out)->payload.data, (*out)->payload.len};
+    }
+    return PATIO_OK;
+}
+
+static patio_status unpack(pt_arena *arena, patio_bytes bytes, Patio__V1__Envelope **out,
+                           pt_payload_view *payload, patio_error *err)
+{
+    Patio__V1__Envelope *envelope = pt_arena_alloc(arena, sizeof(*envelope));
     if (envelope == NULL) {
-        return pt_fail(err, PATIO_PROTOCOL, "envelope",
-                       "%zu bytes are not an envelope, or need more memory than the budget",
-                       bytes.size);
+        return pt_arena_fail(arena, "envelope", "decoding", err);
+    }
+    arena->failed = PATIO_OK;
+    if (!pt_read_envelope(arena, bytes, envelope, &payload->bytes)) {
+        if (arena->failed != PATIO_OK) {
+            return pt_arena_fail(arena, "envelope", "decoding", err);
+        }
+        patio_status st = unpack_any(arena, bytes, &envelope, payload, err);
+        if (st != PATIO_OK) {
+            return st;
+        }
     }
     if (envelope->version > PT_PROTOCOL_VERSION) {
         return pt_fail(err, PATIO_PROTOCOL, "envelope",
@@ -100,9 +78,6 @@ static patio_status unpack(pt_arena *arena, patio_bytes bytes, Patio__V1__Envelo
     if (envelope->id.len != sizeof(patio_id)) {
         return pt_fail(err, PATIO_PROTOCOL, "envelope", "id of %zu bytes, expected 16",
                        envelope->id.len);
-    }
-    if (envelope->payload.len > 0) {
-        payload->bytes = (patio_bytes){envelope->payload.data, envelope->payload.len};
     }
     *out = envelope;
     return PATIO_OK;
@@ -124,13 +99,46 @@ static void view_payload(const Patio__V1__Envelope *envelope, pt_payload_view *p
     }
 }
 
+static patio_status check_text(const char *text, const char *name, patio_error *err)
+{
+    return pt_is_utf8(text, strlen(text))
+               ? PATIO_OK
+               : pt_fail(err, PATIO_PROTOCOL, "envelope", "%s is not UTF-8", name);
+}
+
+static patio_status check_extra(const Patio__V1__Extra *extra, patio_error *err)
+{
+    const char *const texts[] = {extra->queue, extra->dedup_key, extra->traceparent,
+                                 extra->tracestate};
+    const char *const names[] = {"queue", "dedup_key", "traceparent", "tracestate"};
+    patio_status      st      = PATIO_OK;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && st == PATIO_OK; i++) {
+        st = check_text(texts[i], names[i], err);
+    }
+    for (size_t i = 0; i < extra->n_headers && st == PATIO_OK; i++) {
+        st = check_text(extra->headers[i]->name, "a header's name", err);
+        st = st == PATIO_OK ? check_text(extra->headers[i]->value, "a header's value", err) : st;
+    }
+    return st;
+}
+
+static patio_status check_codecs(const Patio__V1__Extra *extra, patio_error *err)
+{
+    if (extra == NULL || extra->n_codecs == 0) {
+        return PATIO_OK;
+    }
+    return pt_fail(err, PATIO_UNSUPPORTED, "envelope",
+                   "payload is encoded with \"%.64s\", which this patio does not have",
+                   extra->codecs[0]);
+}
+
 static patio_status view_extra(pt_arena *arena, const Patio__V1__Extra *extra, pt_request *r,
                                patio_error *err)
 {
-    if (extra->n_codecs > 0) {
-        return pt_fail(err, PATIO_UNSUPPORTED, "envelope",
-                       "payload is encoded with \"%.64s\", which this patio does not have",
-                       extra->codecs[0]);
+    patio_status st = check_codecs(extra, err);
+    st              = st == PATIO_OK ? check_extra(extra, err) : st;
+    if (st != PATIO_OK) {
+        return st;
     }
     r->task_version    = extra->task_version;
     r->queue           = extra->queue;
@@ -146,7 +154,7 @@ static patio_status view_extra(pt_arena *arena, const Patio__V1__Extra *extra, p
     }
     patio_header *headers = pt_arena_alloc(arena, extra->n_headers * sizeof(*headers));
     if (headers == NULL) {
-        return pt_fail(err, PATIO_TOO_LARGE, "envelope", "headers need more than the budget");
+        return pt_arena_fail(arena, "envelope", "headers", err);
     }
     for (size_t i = 0; i < extra->n_headers; i++) {
         headers[i] = (patio_header){extra->headers[i]->name, extra->headers[i]->value};
@@ -164,11 +172,19 @@ patio_status pt_decode_request(pt_arena *arena, patio_bytes bytes, pt_request *r
     if (st != PATIO_OK) {
         return st;
     }
-    if ((envelope->kind != PATIO__V1__KIND__KIND_CALL &&
-         envelope->kind != PATIO__V1__KIND__KIND_SEND) ||
-        envelope->task[0] == '\0') {
+    if (envelope->kind != PATIO__V1__KIND__KIND_CALL &&
+        envelope->kind != PATIO__V1__KIND__KIND_SEND) {
         return pt_fail(err, PATIO_PROTOCOL, "envelope", "envelope of kind %d is not a request",
                        (int)envelope->kind);
+    }
+    if (!pt_is_task_name(envelope->task)) {
+        return pt_fail(err, PATIO_PROTOCOL, "envelope",
+                       "a task name is 1 to 255 bytes of UTF-8 without control characters");
+    }
+    st = check_text(envelope->project, "project", err);
+    st = st == PATIO_OK ? check_text(envelope->content_type, "content_type", err) : st;
+    if (st != PATIO_OK) {
+        return st;
     }
     pt_request r = {
         .kind        = (uint32_t)envelope->kind,
@@ -201,6 +217,11 @@ patio_status pt_decode_reply(pt_arena *arena, patio_bytes bytes, pt_reply *reply
         return pt_fail(err, PATIO_PROTOCOL, "envelope", "envelope of kind %d is not a reply",
                        (int)envelope->kind);
     }
+    st = check_codecs(envelope->extra, err);
+    st = st == PATIO_OK ? check_text(envelope->content_type, "content_type", err) : st;
+    if (st != PATIO_OK) {
+        return st;
+    }
     pt_reply r = {.status = PATIO_OK, .error_type = "", .error_message = ""};
     memcpy(r.id.bytes, envelope->id.data, sizeof(r.id.bytes));
     if (envelope->error != NULL) {
@@ -208,8 +229,11 @@ patio_status pt_decode_reply(pt_arena *arena, patio_bytes bytes, pt_reply *reply
         r.status =
             envelope->error->status != PATIO_OK ? envelope->error->status : PATIO_TASK_FAILED;
         r.code          = envelope->error->code;
-        r.error_type    = envelope->error->type;
-        r.error_message = envelope->error->message;
+        r.error_type    = pt_clean_text(arena, envelope->error->type, SIZE_MAX);
+        r.error_message = pt_clean_text(arena, envelope->error->message, SIZE_MAX);
+        if (r.error_type == NULL || r.error_message == NULL) {
+            return pt_arena_fail(arena, "envelope", "error", err);
+        }
         r.error_details =
             (patio_bytes){envelope->error->details.data, envelope->error->details.len};
     }

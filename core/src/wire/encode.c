@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "wire/payload.h"
 
 /* Tag of Envelope.payload: field 100, wire type 2; proto/patio/v1/envelope.proto. */
@@ -14,7 +15,8 @@ enum {
     SCRATCH_BYTES      = 2048, /* columns of small arguments: no allocation */
     HEAD_SCRATCH_BYTES = 1024,
     HEAD_FIXED_BYTES   = 96, /* an envelope's numbers, tags and lengths, and its id */
-    SCRATCH_SHARE = 64, /* larger ones may take this many times the body limit while encoding */
+    HEAD_MAX_BYTES     = PT_ENVELOPE_HEAD_MAX - 12, /* without the payload's tag and length */
+    SCRATCH_SHARE      = 64, /* larger ones may take this many times their limit while encoding */
 };
 
 /* protobuf-c's generated structs want char *; the packer only reads. */
@@ -63,10 +65,10 @@ static patio_status assemble(const patio_allocator *mem, const Patio__V1__Envelo
                        "payload of %zu bytes exceeds max_body_bytes (%llu)", plan->size_bytes,
                        (unsigned long long)max_bytes);
     }
-    if (head + sizeof(payload_tag) + 10 > PT_ENVELOPE_HEAD_MAX) {
+    if (head > HEAD_MAX_BYTES) {
         return pt_fail(err, PATIO_TOO_LARGE, "envelope",
-                       "names, headers and error text take %zu bytes, at most %u are allowed", head,
-                       PT_ENVELOPE_HEAD_MAX);
+                       "names, headers and error text take %zu bytes, at most %d are allowed", head,
+                       HEAD_MAX_BYTES);
     }
     uint8_t   *data = NULL;
     patio_buf *buf  = pt_buf_new(mem, head + tail, &data);
@@ -98,6 +100,33 @@ static void set_id(Patio__V1__Envelope *envelope, const patio_id *id)
     envelope->id.data = cast.out;
 }
 
+/* Readers in other languages refuse a whole message for one string that is no UTF-8. */
+static patio_status check_texts(const pt_request *r, patio_error *err)
+{
+    const struct {
+        const char *name;
+        const char *text;
+    } texts[] = {
+        {"queue", r->queue},
+        {"dedup key", r->dedup_key},
+        {"traceparent", r->traceparent},
+        {"tracestate", r->tracestate},
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (!pt_is_utf8(texts[i].text, strlen(texts[i].text))) {
+            return pt_fail(err, PATIO_INVALID, "envelope", "the %s is not UTF-8", texts[i].name);
+        }
+    }
+    for (size_t i = 0; i < r->header_count; i++) {
+        const patio_header *h = &r->headers[i];
+        if (!pt_is_utf8(h->name, strlen(h->name)) ||
+            (h->value != NULL && !pt_is_utf8(h->value, strlen(h->value)))) {
+            return pt_fail(err, PATIO_INVALID, "envelope", "header %zu is not UTF-8", i);
+        }
+    }
+    return PATIO_OK;
+}
+
 /* Fills extra and hangs it in, if there is anything to say. */
 static patio_status add_extra(Patio__V1__Envelope *envelope, Patio__V1__Extra *extra,
                               const pt_request *r, pt_arena *arena, patio_error *err)
@@ -107,6 +136,10 @@ static patio_status add_extra(Patio__V1__Envelope *envelope, Patio__V1__Extra *e
                   r->priority != 0;
     if (!needed) {
         return PATIO_OK;
+    }
+    patio_status st = check_texts(r, err);
+    if (st != PATIO_OK) {
+        return st;
     }
     patio__v1__extra__init(extra);
     extra->task_version      = r->task_version;
@@ -122,7 +155,7 @@ static patio_status add_extra(Patio__V1__Envelope *envelope, Patio__V1__Extra *e
         Patio__V1__Header  *headers  = pt_arena_alloc(arena, r->header_count * sizeof(*headers));
         Patio__V1__Header **pointers = pt_arena_alloc(arena, r->header_count * sizeof(*pointers));
         if (headers == NULL || pointers == NULL) {
-            return pt_no_memory(err, "envelope");
+            return pt_arena_fail(arena, "envelope", "headers", err);
         }
         for (size_t i = 0; i < r->header_count; i++) {
             patio__v1__header__init(&headers[i]);
@@ -141,7 +174,8 @@ static void init_scratch(pt_arena *arena, const patio_allocator *mem, void *firs
                          uint64_t max_bytes)
 {
     size_t budget = 0;
-    if (__builtin_mul_overflow((size_t)max_bytes, (size_t)SCRATCH_SHARE, &budget)) {
+    if (__builtin_add_overflow((size_t)max_bytes, (size_t)PT_ENVELOPE_HEAD_MAX, &budget) ||
+        __builtin_mul_overflow(budget, (size_t)SCRATCH_SHARE, &budget)) {
         budget = SIZE_MAX / 2;
     }
     pt_arena_init(arena, mem, first, size, budget);
@@ -180,6 +214,34 @@ patio_status pt_encode_request(const patio_allocator *mem, const pt_request *r,
     return st;
 }
 
+/* An error reaches its caller whatever it says: long texts are cut, and details that do not fit are
+ * left out. */
+static patio_status add_error(Patio__V1__Envelope *envelope, Patio__V1__TaskError *error,
+                              const pt_reply *r, pt_arena *arena, patio_error *err)
+{
+    union {
+        const uint8_t *in;
+        uint8_t       *out;
+    } details           = {.in = r->error_details.data};
+    const char *type    = pt_clean_text(arena, r->error_type, PT_ERROR_TYPE_MAX);
+    const char *message = pt_clean_text(arena, r->error_message, PT_ERROR_MESSAGE_MAX);
+    if (type == NULL || message == NULL) {
+        return pt_arena_fail(arena, "envelope", "error", err);
+    }
+    patio__v1__task_error__init(error);
+    error->status       = r->status;
+    error->code         = r->code;
+    error->type         = text(type);
+    error->message      = text(message);
+    error->details.data = details.out;
+    error->details.len  = r->error_details.size;
+    envelope->error     = error;
+    if (patio__v1__envelope__get_packed_size(envelope) > HEAD_MAX_BYTES) {
+        error->details.len = 0;
+    }
+    return PATIO_OK;
+}
+
 patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *r,
                              const patio_payload *payload, uint64_t max_bytes, patio_buf **out,
                              patio_error *err)
@@ -198,19 +260,10 @@ patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *r,
         envelope.content_type = plan.content_type;
         set_id(&envelope, &r->id);
         if (r->status != PATIO_OK) {
-            patio__v1__task_error__init(&error);
-            union {
-                const uint8_t *in;
-                uint8_t       *out;
-            } details          = {.in = r->error_details.data};
-            error.status       = r->status;
-            error.code         = r->code;
-            error.type         = text(r->error_type);
-            error.message      = text(r->error_message);
-            error.details.data = details.out;
-            error.details.len  = r->error_details.size;
-            envelope.error     = &error;
+            st = add_error(&envelope, &error, r, &arena, err);
         }
+    }
+    if (st == PATIO_OK) {
         size_t bound =
             r->status == PATIO_OK ? HEAD_FIXED_BYTES + strlen(plan.content_type) : SIZE_MAX;
         st = assemble(mem, &envelope, bound, &plan, max_bytes, out, err);
@@ -221,14 +274,19 @@ patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *r,
 
 patio_bytes pt_encode_death(pt_arena *arena, const pt_death *death)
 {
+    const char *message = pt_clean_text(arena, death->message, PT_DEATH_MESSAGE_MAX);
+    const char *type    = pt_clean_text(arena, death->error_type, PT_ERROR_TYPE_MAX);
+    if (message == NULL || type == NULL) {
+        return (patio_bytes){NULL, 0};
+    }
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     Patio__V1__DeadLetter letter;
     patio__v1__dead_letter__init(&letter);
     letter.cause           = text(death->cause);
     letter.status          = death->status;
-    letter.message         = text(death->message);
-    letter.error_type      = text(death->error_type);
+    letter.message         = text(message);
+    letter.error_type      = text(type);
     letter.attempts        = death->attempts;
     letter.crashes         = death->crashes;
     letter.died_at_unix_ms = (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;

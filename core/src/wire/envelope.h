@@ -14,6 +14,13 @@
 #define PT_PROTOCOL_VERSION 1u
 /* All of an envelope but its payload, whose own limit is max_body_bytes. */
 #define PT_ENVELOPE_HEAD_MAX 65536u
+/* An error's texts are cut to these many bytes. */
+#define PT_ERROR_TYPE_MAX    255u
+#define PT_ERROR_MESSAGE_MAX 16384u
+#define PT_DEATH_MESSAGE_MAX 1024u
+
+/* Deepest nesting of messages in a user's message; protobuf's other readers have the same. */
+enum { PT_MESSAGE_DEPTH_MAX = 100 };
 
 enum {
     PT_KIND_CALL  = 1,
@@ -69,13 +76,15 @@ typedef struct pt_values {
 patio_status pt_encode_request(const patio_allocator *mem, const pt_request *request,
                                const patio_payload *payload, uint64_t max_bytes, patio_buf **out,
                                patio_error *err);
+/* An error always fits: what its texts have too much is cut, details that are too large are left
+ * out. */
 patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *reply,
                              const patio_payload *payload, uint64_t max_bytes, patio_buf **out,
                              patio_error *err);
 
 /* PROTOCOL: not an envelope, of a later version, or not of the wanted kind; TOO_LARGE: over the
- * arena's budget; UNSUPPORTED: names a codec this build lacks. Results borrow from the arena and
- * from `bytes`. */
+ * arena's budget; NO_MEMORY: says nothing about the bytes; UNSUPPORTED: names a codec this build
+ * lacks. Results borrow from the arena and from `bytes`. */
 patio_status pt_decode_request(pt_arena *arena, patio_bytes bytes, pt_request *request,
                                pt_payload_view *payload, patio_error *err);
 patio_status pt_decode_reply(pt_arena *arena, patio_bytes bytes, pt_reply *reply,
@@ -83,7 +92,8 @@ patio_status pt_decode_reply(pt_arena *arena, patio_bytes bytes, pt_reply *reply
 
 /* Values out of a payload's bytes: PROTOCOL (counts do not fit, too deep, not UTF-8), TOO_LARGE. */
 patio_status pt_decode_values(pt_arena *arena, patio_bytes bytes, pt_values *out, patio_error *err);
-/* A user's message; TYPE if the payload holds another. Lives in the arena. */
+/* A user's message; TYPE if the payload holds another; PROTOCOL: not one, or messages nest deeper
+ * than PT_MESSAGE_DEPTH_MAX. Lives in the arena. */
 patio_status pt_decode_message(pt_arena *arena, const pt_payload_view *payload,
                                const struct ProtobufCMessageDescriptor *descriptor,
                                struct ProtobufCMessage **out, patio_error *err);

@@ -4,6 +4,10 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "wire/scan.h"
+
+enum { PACK_AT_ONCE_BYTES = 512 };
 
 #define PROTOBUF_TYPE "application/protobuf; proto="
 
@@ -28,14 +32,70 @@ ProtobufCAllocator pt_arena_allocator(pt_arena *arena)
     return (ProtobufCAllocator){.alloc = arena_alloc, .free = arena_free, .allocator_data = arena};
 }
 
+patio_status pt_arena_fail(const pt_arena *arena, const char *origin, const char *what,
+                           patio_error *err)
+{
+    if (arena->failed == PATIO_NO_MEMORY) {
+        return pt_no_memory(err, origin);
+    }
+    return pt_fail(err, PATIO_TOO_LARGE, origin, "%s: more memory is needed than the budget of %zu",
+                   what, arena->budget_bytes);
+}
+
+const char *pt_clean_text(pt_arena *arena, const char *text, size_t max_bytes)
+{
+    size_t size = strlen(text);
+    if (size <= max_bytes && pt_is_utf8(text, size)) {
+        return text;
+    }
+    if (size > max_bytes) {
+        size = max_bytes;
+        for (int back = 0; back < 3 && size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80;
+             back++) {
+            size--; /* not in the middle of a character */
+        }
+    }
+    char *clean = pt_arena_alloc(arena, size + 1);
+    if (clean == NULL) {
+        return NULL;
+    }
+    memcpy(clean, text, size);
+    clean[size] = '\0';
+    for (size_t at = 0; at < size; at++) {
+        at += pt_utf8_prefix(clean + at, size - at);
+        if (at < size) {
+            clean[at] = '?';
+        }
+    }
+    return clean;
+}
+
+patio_status pt_unpack(pt_arena *arena, const ProtobufCMessageDescriptor *descriptor,
+                       patio_bytes bytes, const char *origin, ProtobufCMessage **out,
+                       patio_error *err)
+{
+    ProtobufCAllocator allocator = pt_arena_allocator(arena);
+    arena->failed                = PATIO_OK;
+    *out = protobuf_c_message_unpack(descriptor, &allocator, bytes.size, bytes.data);
+    if (*out != NULL) {
+        return PATIO_OK;
+    }
+    if (arena->failed != PATIO_OK) {
+        return pt_arena_fail(arena, origin, descriptor->name, err);
+    }
+    return pt_fail(err, PATIO_PROTOCOL, origin, "%zu bytes are not a %s", bytes.size,
+                   descriptor->name);
+}
+
 static patio_status plan_raw(pt_payload_plan *plan, const patio_payload *payload, patio_error *err)
 {
     const char *type = payload->content_type;
     if (type == NULL || type[0] == '\0') {
         type = "application/octet-stream";
     }
-    if (strlen(type) > 255) {
-        return pt_fail(err, PATIO_INVALID, "values", "content type is longer than 255 bytes");
+    if (strlen(type) > 255 || !pt_is_utf8(type, strlen(type))) {
+        return pt_fail(err, PATIO_INVALID, "values",
+                       "a content type is UTF-8 of at most 255 bytes");
     }
     if (payload->raw.data == NULL && payload->raw.size > 0) {
         return pt_fail(err, PATIO_INVALID, "values", "raw payload has a size but no data");
@@ -59,6 +119,21 @@ static patio_status plan_message(pt_payload_plan *plan, const patio_payload *pay
     }
     plan->message    = payload->message;
     plan->size_bytes = protobuf_c_message_get_packed_size(plan->message);
+    return PATIO_OK;
+}
+
+/* Small values are packed at once into the arena, where they need not be measured first. */
+static patio_status plan_values(pt_payload_plan *plan, pt_arena *arena)
+{
+    size_t   bound = pt_values_bound(&plan->values, PACK_AT_ONCE_BYTES);
+    uint8_t *data  = bound <= PACK_AT_ONCE_BYTES ? pt_arena_alloc(arena, bound) : NULL;
+    if (data == NULL) {
+        plan->message    = &plan->values.base;
+        plan->size_bytes = protobuf_c_message_get_packed_size(plan->message);
+        return PATIO_OK;
+    }
+    plan->raw        = (patio_bytes){data, patio__v1__values__pack(&plan->values, data)};
+    plan->size_bytes = plan->raw.size;
     return PATIO_OK;
 }
 
@@ -86,9 +161,7 @@ patio_status pt_payload_plan_make(pt_payload_plan *plan, pt_arena *arena,
         if (st != PATIO_OK) {
             return st;
         }
-        plan->message    = &plan->values.base;
-        plan->size_bytes = protobuf_c_message_get_packed_size(plan->message);
-        return PATIO_OK;
+        return plan_values(plan, arena);
     }
     default:
         return pt_fail(err, PATIO_INVALID, "values", "unknown payload kind %u", payload->kind);
@@ -104,6 +177,49 @@ void pt_payload_plan_write(const pt_payload_plan *plan, uint8_t *out)
     }
 }
 
+/* Does a message nest at most `max` messages deep? protobuf-c recurses once per level, so bytes
+ * from elsewhere must not choose how often. Bytes that are no message do not. */
+static bool is_shallow(const ProtobufCMessageDescriptor *descriptor, patio_bytes bytes)
+{
+    struct {
+        const ProtobufCMessageDescriptor *descriptor;
+        patio_bytes                       bytes;
+        size_t                            at;
+    } levels[PT_MESSAGE_DEPTH_MAX];
+    unsigned depth       = 1;
+    levels[0].descriptor = descriptor;
+    levels[0].bytes      = bytes;
+    levels[0].at         = 0;
+    while (depth > 0) {
+        descriptor  = levels[depth - 1].descriptor;
+        bytes       = levels[depth - 1].bytes;
+        size_t  *at = &levels[depth - 1].at;
+        pt_field field;
+        if (*at == bytes.size) {
+            depth--;
+            continue;
+        }
+        if (!pt_scan_field(bytes, at, &field)) {
+            return false;
+        }
+        const ProtobufCFieldDescriptor *known =
+            (field.tag & 7u) == PT_WIRE_BYTES && field.tag >> 3 <= UINT32_MAX
+                ? protobuf_c_message_descriptor_get_field(descriptor, (unsigned)(field.tag >> 3))
+                : NULL;
+        if (known == NULL || known->type != PROTOBUF_C_TYPE_MESSAGE) {
+            continue;
+        }
+        if (depth == PT_MESSAGE_DEPTH_MAX) {
+            return false;
+        }
+        levels[depth].descriptor = known->descriptor;
+        levels[depth].bytes      = field.bytes;
+        levels[depth].at         = 0;
+        depth++;
+    }
+    return true;
+}
+
 patio_status pt_decode_message(pt_arena *arena, const pt_payload_view *payload,
                                const ProtobufCMessageDescriptor *descriptor, ProtobufCMessage **out,
                                patio_error *err)
@@ -114,16 +230,12 @@ patio_status pt_decode_message(pt_arena *arena, const pt_payload_view *payload,
                        descriptor->name,
                        payload->kind == PATIO_PAYLOAD_VALUES ? "values" : payload->content_type);
     }
-    ProtobufCAllocator allocator = pt_arena_allocator(arena);
-    ProtobufCMessage  *message =
-        protobuf_c_message_unpack(descriptor, &allocator, payload->bytes.size, payload->bytes.data);
-    if (message == NULL) {
+    if (!is_shallow(descriptor, payload->bytes)) {
         return pt_fail(err, PATIO_PROTOCOL, "values",
-                       "payload of %zu bytes is not a %s, or needs more memory than the budget",
-                       payload->bytes.size, descriptor->name);
+                       "%zu bytes are not a %s, or messages nest deeper than %d in it",
+                       payload->bytes.size, descriptor->name, PT_MESSAGE_DEPTH_MAX);
     }
-    *out = message;
-    return PATIO_OK;
+    return pt_unpack(arena, descriptor, payload->bytes, "values", out, err);
 }
 
 patio_status pt_encode_values(pt_arena *arena, const patio_payload *payload, patio_bytes *out,
@@ -137,7 +249,7 @@ patio_status pt_encode_values(pt_arena *arena, const patio_payload *payload, pat
     size_t   size = patio__v1__values__get_packed_size(&values);
     uint8_t *data = pt_arena_alloc(arena, size);
     if (data == NULL) {
-        return pt_no_memory(err, "values");
+        return pt_arena_fail(arena, "values", "encoding", err);
     }
     (void)patio__v1__values__pack(&values, data);
     *out = (patio_bytes){data, size};

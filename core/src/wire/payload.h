@@ -24,7 +24,21 @@ void         pt_payload_plan_write(const pt_payload_plan *plan, uint8_t *out);
 patio_status pt_values_from_payload(Patio__V1__Values *out, pt_arena *arena,
                                     const patio_payload *payload, patio_error *err);
 
+/* At least as many bytes as they pack into, if that is not more than `enough`. */
+size_t pt_values_bound(const Patio__V1__Values *values, size_t enough);
+
 /* protobuf-c's allocator over an arena; valid as long as the arena stays where it is. */
 ProtobufCAllocator pt_arena_allocator(pt_arena *arena);
+
+/* Unpack into the arena. PROTOCOL: not such a message; TOO_LARGE: over the budget; NO_MEMORY. */
+patio_status pt_unpack(pt_arena *arena, const ProtobufCMessageDescriptor *descriptor,
+                       patio_bytes bytes, const char *origin, ProtobufCMessage **out,
+                       patio_error *err);
+/* Text fit for a protobuf string: what is no UTF-8 becomes '?', what is over max_bytes is cut. The
+ * text itself where nothing is to be done, else a copy in the arena; NULL: no memory. */
+const char *pt_clean_text(pt_arena *arena, const char *text, size_t max_bytes);
+/* The arena gave nothing for `what`: TOO_LARGE or NO_MEMORY. */
+patio_status pt_arena_fail(const pt_arena *arena, const char *origin, const char *what,
+                           patio_error *err);
 
 #endif

@@ -1,34 +1,10 @@
-/* Trees of values as columns in pre-order, and back: proto/patio/v1/values.proto. */
+/* Trees of values as columns in pre-order: proto/patio/v1/values.proto. */
 #include <string.h>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "wire/kinds.h"
 #include "wire/payload.h"
-
-enum {
-    KIND_NULL  = 0,
-    KIND_FALSE = 1,
-    KIND_TRUE  = 2,
-    KIND_INT   = 3,
-    KIND_UINT  = 4,
-    KIND_REAL  = 5,
-    KIND_TEXT  = 6,
-    KIND_BLOB  = 7,
-    KIND_LIST  = 8,
-    KIND_MAP   = 9,
-};
-
-/* How many there are of each, or how many have been used. */
-typedef struct columns {
-    size_t kinds;
-    size_t ints;
-    size_t uints;
-    size_t reals;
-    size_t blobs;
-    size_t sizes;
-} columns;
-
-/* ---- tree -> columns ---- */
 
 static patio_status measure(const patio_value *v, unsigned depth, columns *need, patio_error *err);
 
@@ -199,7 +175,7 @@ patio_status pt_values_from_payload(Patio__V1__Values *out, pt_arena *arena,
     }
     patio__v1__values__init(out);
     if (!make_room(out, arena, &need)) {
-        return pt_no_memory(err, "values");
+        return pt_arena_fail(arena, "values", "encoding", err);
     }
     for (size_t i = 0; i < payload->value_count; i++) {
         write_value(out, &payload->values[i]);
@@ -212,167 +188,13 @@ patio_status pt_values_from_payload(Patio__V1__Values *out, pt_arena *arena,
     return PATIO_OK;
 }
 
-/* ---- columns -> tree ---- */
-
-typedef struct reader {
-    const Patio__V1__Values *in;
-    columns                  used;
-    patio_value             *free; /* values not given out yet: as many as there are kinds */
-    size_t                   left;
-    patio_error             *err;
-} reader;
-
-static patio_status broken(reader *r, const char *column)
+size_t pt_values_bound(const Patio__V1__Values *values, size_t enough)
 {
-    return pt_fail(r->err, PATIO_PROTOCOL, "values", "%s end early", column);
-}
-
-static patio_status read_items(reader *r, size_t items, bool keys, unsigned depth,
-                               const patio_value **out);
-
-static patio_status read_blob(reader *r, bool text, patio_value *out)
-{
-    if (r->used.blobs >= r->in->n_blobs) {
-        return broken(r, "blobs");
+    enum { HEADS = 7 * (1 + 10), NUMBER = 10, BLOB = 1 + 10 };
+    size_t bound = HEADS + values->kinds.len;
+    bound += NUMBER * (values->n_ints + values->n_uints + values->n_reals + values->n_sizes);
+    for (size_t i = 0; i < values->n_blobs && bound <= enough; i++) {
+        bound += BLOB + values->blobs[i].len;
     }
-    const ProtobufCBinaryData *b = &r->in->blobs[r->used.blobs++];
-    if (!text) {
-        *out = patio_blob(b->data, b->len);
-        return PATIO_OK;
-    }
-    *out = patio_string_n(b->len > 0 ? (const char *)b->data : "", b->len);
-    return pt_is_utf8(out->as.string, out->size)
-               ? PATIO_OK
-               : pt_fail(r->err, PATIO_PROTOCOL, "values", "text of %zu bytes is not UTF-8",
-                         out->size);
-}
-
-static patio_status read_list(reader *r, bool map, unsigned depth, patio_value *out)
-{
-    if (r->used.sizes >= r->in->n_sizes) {
-        return broken(r, "sizes");
-    }
-    size_t size = r->in->sizes[r->used.sizes++];
-    *out        = map ? patio_map(NULL, size) : patio_list(NULL, size);
-    return read_items(r, map ? 2 * size : size, map, depth + 1, &out->as.items);
-}
-
-static patio_status read_value(reader *r, unsigned depth, patio_value *out)
-{
-    const Patio__V1__Values *in = r->in;
-    if (r->used.kinds >= in->kinds.len) {
-        return broken(r, "values");
-    }
-    uint8_t kind = in->kinds.data[r->used.kinds++];
-    switch (kind) {
-    case KIND_NULL:
-        *out = patio_null();
-        return PATIO_OK;
-    case KIND_FALSE:
-    case KIND_TRUE:
-        *out = patio_bool(kind == KIND_TRUE);
-        return PATIO_OK;
-    case KIND_INT:
-        if (r->used.ints >= in->n_ints) {
-            return broken(r, "ints");
-        }
-        *out = patio_int(in->ints[r->used.ints++]);
-        return PATIO_OK;
-    case KIND_UINT:
-        if (r->used.uints >= in->n_uints) {
-            return broken(r, "uints");
-        }
-        *out = patio_uint(in->uints[r->used.uints++]);
-        return PATIO_OK;
-    case KIND_REAL:
-        if (r->used.reals >= in->n_reals) {
-            return broken(r, "reals");
-        }
-        *out = patio_double(in->reals[r->used.reals++]);
-        return PATIO_OK;
-    case KIND_TEXT:
-    case KIND_BLOB:
-        return read_blob(r, kind == KIND_TEXT, out);
-    case KIND_LIST:
-    case KIND_MAP:
-        return read_list(r, kind == KIND_MAP, depth, out);
-    default:
-        return pt_fail(r->err, PATIO_PROTOCOL, "values", "value of unknown kind %u", kind);
-    }
-}
-
-static patio_status read_items(reader *r, size_t items, bool keys, unsigned depth,
-                               const patio_value **out)
-{
-    if (depth > PATIO_VALUE_DEPTH_MAX) {
-        return pt_fail(r->err, PATIO_PROTOCOL, "values", "lists and maps nest deeper than %u",
-                       PATIO_VALUE_DEPTH_MAX);
-    }
-    if (items > r->left) {
-        return pt_fail(r->err, PATIO_PROTOCOL, "values",
-                       "%zu values are promised where %zu are left", items, r->left);
-    }
-    patio_value *values = r->free;
-    r->free += items;
-    r->left -= items;
-    for (size_t i = 0; i < items; i++) {
-        patio_status st = read_value(r, depth, &values[i]);
-        if (st != PATIO_OK) {
-            return st;
-        }
-        if (keys && i % 2 == 0 && values[i].type != PATIO_TYPE_STRING) {
-            return pt_fail(r->err, PATIO_PROTOCOL, "values", "a map has a key that is not text");
-        }
-    }
-    *out = items > 0 ? values : NULL;
-    return PATIO_OK;
-}
-
-static bool all_used(const reader *r)
-{
-    const Patio__V1__Values *in = r->in;
-    return r->used.kinds == in->kinds.len && r->used.ints == in->n_ints &&
-           r->used.uints == in->n_uints && r->used.reals == in->n_reals &&
-           r->used.blobs == in->n_blobs && r->used.sizes == in->n_sizes;
-}
-
-static patio_status read_tree(reader *r, pt_values *out)
-{
-    pt_values    v  = {.count = r->in->positional, .keywords = patio_map(NULL, r->in->keyword)};
-    patio_status st = read_items(r, v.count, false, 0, &v.positional);
-    if (st == PATIO_OK) {
-        st = read_items(r, 2 * v.keywords.size, true, 0, &v.keywords.as.items);
-    }
-    if (st == PATIO_OK && !all_used(r)) {
-        st = pt_fail(r->err, PATIO_PROTOCOL, "values", "some values belong to nothing");
-    }
-    if (st == PATIO_OK) {
-        *out = v;
-    }
-    return st;
-}
-
-patio_status pt_decode_values(pt_arena *arena, patio_bytes bytes, pt_values *out, patio_error *err)
-{
-    static const Patio__V1__Values nothing = {.kinds = {0}};
-
-    const Patio__V1__Values *in = &nothing;
-    if (bytes.size > 0) {
-        ProtobufCAllocator allocator = pt_arena_allocator(arena);
-        in = patio__v1__values__unpack(&allocator, bytes.size, bytes.data);
-    }
-    if (in == NULL) {
-        return pt_fail(err, PATIO_PROTOCOL, "values",
-                       "%zu bytes are not patio.v1.Values, or need more memory than the budget",
-                       bytes.size);
-    }
-    reader r = {.in = in, .left = in->kinds.len, .err = err};
-    if (r.left > 0 && r.left <= SIZE_MAX / sizeof(*r.free)) {
-        r.free = pt_arena_alloc(arena, r.left * sizeof(*r.free));
-        if (r.free == NULL) {
-            return pt_fail(err, PATIO_TOO_LARGE, "values",
-                           "%zu values need more memory than the decode budget", r.left);
-        }
-    }
-    return read_tree(&r, out);
+    return bound;
 }

@@ -1,0 +1,119 @@
+/* A broker's transport: URLs -> plugin, options, instance. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "config/say.h"
+#include "runtime/broker.h"
+
+/* broker, or broker.0, broker.1 …, or memory:// */
+static patio_status parse_urls(patio_broker *b, const patio_config *config, patio_error *err)
+{
+    pt_setting   one   = {.value = "memory://", .origin = "default"};
+    pt_setting  *list  = NULL;
+    size_t       count = 0;
+    patio_status st    = pt_config_under(b->mem, config, "broker.", &list, &count, err);
+    if (st != PATIO_OK) {
+        return st;
+    }
+    if (count == 0) {
+        (void)pt_config_find(config, "broker", &one);
+    }
+    const pt_setting *settings = count > 0 ? list : &one;
+    b->endpoint_count          = count > 0 ? count : 1;
+    b->urls                    = pt_calloc(b->mem, b->endpoint_count, sizeof(*b->urls));
+    b->endpoints               = pt_calloc(b->mem, b->endpoint_count, sizeof(*b->endpoints));
+    st = b->urls != NULL && b->endpoints != NULL ? PATIO_OK : pt_no_memory(err, "broker");
+    for (size_t i = 0; i < b->endpoint_count && st == PATIO_OK; i++) {
+        st = pt_error_at(err, pt_url_parse(b->mem, settings[i].value, &b->urls[i], err),
+                         settings[i].origin);
+        if (st == PATIO_OK && strcmp(b->urls[i].plugin, b->urls[0].plugin) != 0) {
+            st = pt_fail(err, PATIO_CONFIG, "broker",
+                         "%s and %s need different transports; a broker has one", b->urls[0].shown,
+                         b->urls[i].shown);
+        }
+    }
+    pt_free(b->mem, list);
+    return st;
+}
+
+/* The options of one endpoint: transport.… of the configuration, then what the URL says. */
+static patio_status parse_endpoint(patio_broker *b, const patio_config *config, size_t i,
+                                   patio_error *err)
+{
+    const patio_transport_ops *ops    = &b->transport_plugin->ops;
+    const pt_url              *url    = &b->urls[i];
+    pt_setting                *under  = NULL;
+    size_t                     count  = 0;
+    patio_option_value        *values = NULL;
+    char                       who[64];
+    (void)snprintf(who, sizeof(who), "transport %s", url->plugin);
+    patio_status st = pt_config_under(b->mem, config, "transport.", &under, &count, err);
+    if (st != PATIO_OK) {
+        return st;
+    }
+    pt_setting *all = pt_calloc(b->mem, count + url->query_count + 1, sizeof(*all));
+    if (all == NULL) {
+        st = pt_no_memory(err, "broker");
+    } else {
+        if (count > 0) {
+            memcpy(all, under, count * sizeof(*all));
+        }
+        if (url->query_count > 0) {
+            memcpy(all + count, url->query, url->query_count * sizeof(*all));
+        }
+        st = pt_options_parse(b->mem, ops->options, who, all, count + url->query_count, &values,
+                              err);
+    }
+    if (st == PATIO_OK) {
+        b->endpoints[i] = (patio_endpoint){
+            PATIO_SIZED(patio_endpoint), .host_count = url->host_count, .scheme = url->scheme,
+            .user = url->user,           .password = url->password,     .hosts = url->hosts,
+            .path = url->path,           .shown = url->shown,           .values = values,
+        };
+    }
+    pt_free(b->mem, all);
+    pt_free(b->mem, under);
+    return st;
+}
+
+patio_status pt_broker_make_transport(patio_broker *b, const patio_config *config, patio_error *err)
+{
+    patio_status st = parse_urls(b, config, err);
+    if (st == PATIO_OK) {
+        st =
+            pt_plugins_transport(b->runtime->plugins, b->urls[0].plugin, &b->transport_plugin, err);
+    }
+    for (size_t i = 0; i < b->endpoint_count && st == PATIO_OK; i++) {
+        st = parse_endpoint(b, config, i, err);
+    }
+    if (st != PATIO_OK) {
+        return st;
+    }
+    b->events = (patio_transport_events){
+        PATIO_SIZED(patio_transport_events),      .self = b,
+        .delivered = pt_worker_delivered,         .replied = pt_broker_replied,
+        .published = pt_broker_published,         .lease_lost = pt_worker_lease_lost,
+        .settle_failed = pt_worker_settle_failed, .cancel_wanted = pt_worker_cancel_wanted,
+        .cancelled = pt_broker_cancelled,         .link = pt_broker_link,
+    };
+    patio_transport_params params = {
+        PATIO_SIZED(patio_transport_params),
+        .endpoint_count = (uint32_t)b->endpoint_count,
+        .project        = b->project,
+        .incarnation    = b->incarnation,
+        .max_body_bytes = b->max_body_bytes + PT_ENVELOPE_HEAD_MAX,
+        .endpoints      = b->endpoints,
+        .endpoint_bytes = sizeof(patio_endpoint),
+        .events         = &b->events,
+    };
+    const patio_host *host = pt_runtime_host(b->runtime, "transport", b->urls[0].plugin);
+    if (host == NULL) {
+        return pt_no_memory(err, "broker");
+    }
+    st = b->transport_plugin->ops.create(host, &params, &b->transport, err);
+    if (st != PATIO_OK) {
+        pt_error_origin(err, "transport.%s", b->urls[0].plugin);
+    }
+    return st;
+}

@@ -1,0 +1,230 @@
+/* How a run's end becomes the settlement of its delivery: docs/architecture.md has the table. */
+#include <patio/plugin_util.h>
+
+#include <string.h>
+
+#include "base/error.h"
+#include "runtime/broker.h"
+
+enum { NO_JOB_PAUSE_MS = 20 };
+
+static void settle(patio_broker *b, patio_tag tag, const patio_settlement *s)
+{
+    patio_error err;
+    pt_error_init(&err);
+    patio_status st = b->transport_plugin->ops.settle(b->transport, tag, s, &err);
+    if (st != PATIO_OK) {
+        PT_COUNT(b->worked.settlements_failed);
+        pt_log_printf(&b->runtime->log, PATIO_LOG_WARN, "broker", "settlement was refused (%s): %s",
+                      patio_status_name(st), err.message);
+    }
+}
+
+/* To the dead letters, saying why. */
+static void reject(const pt_ending *end, const char *cause, const patio_outcome *out)
+{
+    _Alignas(16) uint8_t scratch[512];
+    _Alignas(16) uint8_t reply_scratch[1024];
+    pt_arena             arena;
+    patio_broker        *b = end->broker;
+    pt_arena_init(&arena, b->mem, scratch, sizeof(scratch), 4096);
+    pt_death death = {
+        .cause      = cause,
+        .status     = out->status,
+        .message    = patio_status_text(out->status),
+        .error_type = patio_status_name(out->status),
+        .attempts   = end->attempt,
+        .crashes    = end->crashes,
+    };
+    pt_reply        reply;
+    pt_payload_view payload;
+    pt_arena        reading;
+    pt_arena_init(&reading, b->mem, reply_scratch, sizeof(reply_scratch),
+                  (size_t)b->max_decode_bytes);
+    if (out->reply != NULL &&
+        pt_decode_reply(&reading, pt_buf_view(out->reply), &reply, &payload, NULL) == PATIO_OK) {
+        death.message    = reply.error_message;
+        death.error_type = reply.error_type;
+    }
+    patio_settlement s = {
+        PATIO_SIZED(patio_settlement),
+        .verdict = PATIO_REJECT,
+        .cause   = pt_encode_death(&arena, &death),
+        .reply   = (end->flags & PATIO_MESSAGE_CALL) != 0 ? out->reply : NULL,
+    };
+    PT_COUNT(b->worked.rejected);
+    settle(b, end->tag, &s);
+    pt_arena_reset(&reading);
+    pt_arena_reset(&arena);
+}
+
+/* It ran, and ended in an error for good. Somebody who waits has the error: that is an end like any
+ * other. Where nobody waits, the dead letters show it. */
+static void settle_failure(const pt_ending *end, const char *cause, const patio_outcome *out)
+{
+    PT_COUNT(end->broker->worked.failed);
+    if ((end->flags & PATIO_MESSAGE_CALL) == 0) {
+        reject(end, cause, out);
+        return;
+    }
+    patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = PATIO_ACK, .reply = out->reply};
+    settle(end->broker, end->tag, &s);
+}
+
+static void settle_retry(const pt_ending *end, const patio_outcome *out)
+{
+    patio_broker             *b       = end->broker;
+    const patio_task_options *options = &end->route->options;
+    if (end->attempt >= options->max_attempts) {
+        settle_failure(end, "attempts", out);
+        return;
+    }
+    uint64_t delay = out->delay_ms;
+    if (delay == 0) {
+        uint64_t random = 0;
+        (void)pt_random(&random, sizeof(random));
+        delay = patio_backoff_ms(end->attempt, options->backoff_base_ms, options->backoff_cap_ms,
+                                 random);
+    }
+    patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = PATIO_RETRY, .delay_ms = delay};
+    PT_COUNT(b->worked.retried);
+    settle(b, end->tag, &s);
+}
+
+/* Never again, for one reason or another. */
+static void settle_rejected(const pt_ending *end, const patio_outcome *out)
+{
+    patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = PATIO_ACK};
+    switch (out->status) {
+    case PATIO_TASK_FAILED:
+        settle_failure(end, "failed", out);
+        return;
+    case PATIO_TASK_CRASHED:
+        settle_failure(end, "crashes", out);
+        return;
+    case PATIO_TIMEOUT:
+        /* Not started. A caller has had its TIMEOUT, so this is an end, too; else somebody must see
+         * that the task was never run. */
+        settle_failure(end, "expired", out);
+        return;
+    case PATIO_CANCELLED:
+        /* its caller gave it up before it was started: nothing died */
+        settle(end->broker, end->tag, &s);
+        return;
+    case PATIO_STALE:
+    case PATIO_CLOSED:
+        return; /* it could not be claimed: somebody else has it, and settles it */
+    default:
+        reject(end, "undecodable", out);
+        return;
+    }
+}
+
+void pt_settle_outcome(const pt_ending *end, const patio_outcome *out)
+{
+    patio_broker    *b = end->broker;
+    patio_settlement s = {PATIO_SIZED(patio_settlement)};
+    switch (out->verdict) {
+    case PATIO_ACK:
+        PT_COUNT(b->worked.ok);
+        s.verdict = PATIO_ACK;
+        s.reply   = (end->flags & PATIO_MESSAGE_CALL) != 0 ? out->reply : NULL;
+        settle(b, end->tag, &s);
+        return;
+    case PATIO_RETRY:
+        settle_retry(end, out);
+        return;
+    case PATIO_RETURN:
+        PT_COUNT(b->worked.returned);
+        s.verdict  = PATIO_RETURN;
+        s.delay_ms = out->delay_ms;
+        settle(b, end->tag, &s);
+        return;
+    default:
+        settle_rejected(end, out);
+        return;
+    }
+}
+
+/* Nothing of the transport may be called inside `delivered`; what must be settled without running
+ * is settled by the timer thread. */
+static void settle_all(patio_broker *b)
+{
+    patio_tag refused[PT_REFUSED_MAX];
+    pthread_mutex_lock(&b->lock);
+    pt_job  *list    = b->deferred;
+    uint32_t count   = b->refused_count;
+    b->deferred      = NULL;
+    b->refused_count = 0;
+    memcpy(refused, b->refused, count * sizeof(refused[0]));
+    pthread_mutex_unlock(&b->lock);
+    while (list != NULL) {
+        pt_job       *job = list;
+        pt_ending     end = job->end;
+        patio_outcome out = {.verdict  = job->deferred_verdict,
+                             .status   = job->deferred_status,
+                             .delay_ms = job->deferred_delay_ms};
+        list              = job->next;
+        pt_job_free(job);
+        pt_settle_outcome(&end, &out);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = PATIO_RETURN,
+                              .delay_ms = NO_JOB_PAUSE_MS};
+        PT_COUNT(b->worked.returned);
+        settle(b, refused[i], &s);
+    }
+}
+
+static void settle_deferred(void *self)
+{
+    patio_broker *b = self;
+    pthread_mutex_lock(&b->lock);
+    b->defer_timer = 0;
+    pthread_mutex_unlock(&b->lock);
+    settle_all(b);
+}
+
+/* Under the lock. */
+static void settle_soon(patio_broker *b)
+{
+    if (b->defer_timer == 0) {
+        b->defer_timer = pt_timers_after(b->runtime->timers, 0, settle_deferred, b);
+    }
+}
+
+void pt_settle_later(pt_job *job, uint32_t verdict, patio_status status, uint64_t delay_ms)
+{
+    patio_broker *b        = job->end.broker;
+    job->deferred_verdict  = verdict;
+    job->deferred_status   = status;
+    job->deferred_delay_ms = delay_ms;
+    pthread_mutex_lock(&b->lock);
+    job->next   = b->deferred;
+    b->deferred = job;
+    settle_soon(b);
+    pthread_mutex_unlock(&b->lock);
+}
+
+void pt_settle_no_job(patio_broker *b, patio_tag tag)
+{
+    pthread_mutex_lock(&b->lock);
+    bool noted = b->refused_count < PT_REFUSED_MAX;
+    if (noted) {
+        b->refused[b->refused_count++] = tag;
+        settle_soon(b);
+    }
+    pthread_mutex_unlock(&b->lock);
+    if (!noted) {
+        /* far beyond the credit: a bug of the transport, whose lease must bring it to another */
+        PT_COUNT(b->worked.settlements_failed);
+        pt_log_printf(&b->runtime->log, PATIO_LOG_ERROR, "broker",
+                      "transport %s delivers beyond the credit; a delivery was ignored",
+                      b->transport_plugin->identity->name);
+    }
+}
+
+void pt_settle_now(patio_broker *b)
+{
+    settle_all(b); /* a timer that is set finds nothing, or is cancelled by the stop */
+}
