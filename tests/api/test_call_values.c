@@ -205,12 +205,13 @@ static patio_status task_resize(patio_context *ctx)
     if (st != PATIO_OK) {
         return st;
     }
-    const Api__Test__Resize *in  = (const Api__Test__Resize *)message;
-    Api__Test__Resize        out = API__TEST__RESIZE__INIT;
-    out.width                    = in->width * 2;
-    out.mode                     = in->mode;
-    out.n_sizes                  = in->n_sizes;
-    out.sizes                    = in->sizes;
+    const Api__Test__Resize *in = (const Api__Test__Resize *)message;
+    Api__Test__Resize        out;
+    api__test__resize__init(&out);
+    out.width   = in->width * 2;
+    out.mode    = in->mode;
+    out.n_sizes = in->n_sizes;
+    out.sizes   = in->sizes;
     return patio_return_payload(ctx, PATIO_PROTOBUF(&out));
 }
 
@@ -226,12 +227,13 @@ static void a_protobuf_message_goes_both_ways(void **state)
     const char              *type = NULL;
     fixture_init(&f);
     add_task(f.registry, "resize", task_resize, NULL);
-    f.broker             = start_broker(&f, f.registry, NULL);
-    Api__Test__Resize in = API__TEST__RESIZE__INIT;
-    in.width             = 64;
-    in.mode              = mode;
-    in.n_sizes           = 3;
-    in.sizes             = sizes;
+    f.broker = start_broker(&f, f.registry, NULL);
+    Api__Test__Resize in;
+    api__test__resize__init(&in);
+    in.width   = 64;
+    in.mode    = mode;
+    in.n_sizes = 3;
+    in.sizes   = sizes;
     assert_ok(patio_call(f.broker, "resize", PATIO_PROTOBUF(&in), NULL, &future, &f.err), f.err);
     assert_int_equal(patio_future_kind(future), PATIO_PAYLOAD_PROTOBUF);
     assert_status(patio_future_protobuf(future, &api__test__resize__descriptor, &message),
@@ -249,7 +251,8 @@ static void a_protobuf_message_goes_both_ways(void **state)
     patio_future_destroy(future);
 
     /* of another type */
-    Api__Test__Other other = API__TEST__OTHER__INIT;
+    Api__Test__Other other;
+    api__test__other__init(&other);
     assert_ok(patio_start(f.broker, "resize", PATIO_PROTOBUF(&other), NULL, &future, &f.err),
               f.err);
     assert_status(patio_future_wait(future, PATIO_FOREVER), PATIO_OK);

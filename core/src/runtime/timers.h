@@ -23,8 +23,5 @@ bool     pt_timers_cancel(pt_timers *timers, uint64_t timer);
 void pt_timers_quiesce(pt_timers *timers);
 /* Cancel without waiting: it may be running, or about to. Any lock may be held. */
 void pt_timers_drop(pt_timers *timers, uint64_t timer);
-/* Cancel, and if it is running on another thread wait until it has returned. After this fn neither
- * runs nor will. Must not be called with a lock that fn takes. */
-void pt_timers_cancel_wait(pt_timers *timers, uint64_t timer);
 
 #endif
