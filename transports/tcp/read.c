@@ -283,7 +283,9 @@ void conn_read(conn *c)
     if (why != NULL) {
         conn_close(c, status, why);
     } else if (c->announced != announced && c->connects) {
-        c->endpoint->attempts = 0;
+        c->endpoint->attempts      = 0;
+        c->endpoint->address_count = 0; /* the next time its name is looked up anew */
+        c->endpoint->address_next  = 0;
         loop_link(t, NULL);
     }
 }
