@@ -4,8 +4,11 @@
  *   - a worker that runs out of work looks again for a moment before it sleeps (patio/spin.h);
  *   - while one looks, nobody is woken: it takes the job, and wakes another if there is more;
  *   - a worker that finds more jobs behind its own wakes a sleeper only if they would wait longer
- *     than a wake-up takes; should a job then last longer than jobs did, the watcher notices: the
- *     one sleeper that looks every millisecond while others are awake.
+ *     than a wake-up takes;
+ *   - workers whose jobs take microseconds get no more done by being more than the cores they can
+ *     have, and take those from the threads that bring the jobs: one too many goes to sleep;
+ *   - should a job then last longer than jobs did, the watcher notices: the one sleeper that looks
+ *     every millisecond whether jobs wait and do not move.
  * An idle pool sleeps without a timer: it costs nothing.
  */
 #include "pool.h"
@@ -13,10 +16,12 @@
 #include <errno.h>
 
 enum {
-    WAKE_COST_NS    = 50 * 1000,   /* what a wake-up is worth */
-    WATCH_NS        = 1000 * 1000, /* how long a misjudged job may keep others waiting */
-    LOOKS_MAX       = 16,          /* in vain, before the watcher sleeps without a timer */
-    AVERAGE_OUTLIER = 8,           /* a job counts as at most so many averages more */
+    WAKE_COST_NS    = 50 * 1000,         /* what a wake-up is worth */
+    WATCH_NS        = 1000 * 1000,       /* how long a misjudged job may keep others waiting */
+    LOOKS_MAX       = 16,                /* in vain, before the watcher sleeps without a timer */
+    AVERAGE_OUTLIER = 8,                 /* a job counts as at most so many averages more */
+    SHORT_JOB_NS    = 10 * 1000,         /* on average: more workers than cores do not help */
+    UNSURE_NS       = 100 * 1000 * 1000, /* after a stuck queue nobody is one too many so long */
 };
 
 static patio_job *next_of(const patio_job *job)
@@ -43,6 +48,7 @@ static patio_job *pop(patio_executor *x)
     if (job != NULL) {
         x->first = next_of(job);
         x->last  = x->first != NULL ? x->last : NULL;
+        x->taken++;
         atomic_store_explicit(&x->queued,
                               atomic_load_explicit(&x->queued, memory_order_relaxed) - 1,
                               memory_order_seq_cst);
@@ -73,7 +79,15 @@ static bool worth_waking(const patio_executor *x)
 {
     return queued(x) > 0 && x->sleepers != NULL &&
            atomic_load_explicit(&x->spin.spinning, memory_order_relaxed) == 0 &&
-           queued(x) * x->average_ns > WAKE_COST_NS;
+           queued(x) * x->average_ns > WAKE_COST_NS &&
+           (x->average_ns >= SHORT_JOB_NS || x->alive - x->sleeping < x->useful);
+}
+
+/* Is this worker one too many? */
+static bool too_many(const patio_executor *x, const worker *me)
+{
+    return x->alive - x->sleeping > x->useful && x->average_ns < SHORT_JOB_NS &&
+           me->since_ns > x->unsure_until_ns;
 }
 
 static bool has_work(const void *pool)
@@ -131,9 +145,11 @@ static void sleep_until_woken(patio_executor *x, worker *me)
             looks = 0;
             continue;
         }
-        struct timespec when = at_ns(patio_spin_now_ns() + WATCH_NS);
+        uint64_t        taken = x->taken;
+        struct timespec when  = at_ns(patio_spin_now_ns() + WATCH_NS);
         pthread_cond_timedwait(&me->wake, &x->lock, &when);
-        if (!me->woken && x->first != NULL) {
+        if (!me->woken && x->first != NULL && x->taken == taken) {
+            x->unsure_until_ns = patio_spin_now_ns() + UNSURE_NS;
             break;
         }
     }
@@ -151,7 +167,12 @@ static void sleep_until_woken(patio_executor *x, worker *me)
 static patio_job *wait_for_job(patio_executor *x, worker *me)
 {
     uint64_t   from = 0; /* when this worker ran out of work */
-    patio_job *job  = pop(x);
+    patio_job *job  = NULL;
+    if (x->running && too_many(x, me)) {
+        sleep_until_woken(x, me);
+        me->since_ns = patio_spin_now_ns();
+    }
+    job = pop(x);
     while (job == NULL && x->running) {
         if (from == 0) {
             from = patio_spin_now_ns();

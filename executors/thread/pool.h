@@ -42,7 +42,10 @@ struct patio_executor {
     uint32_t       coming;  /* woken, but not awake yet */
     worker        *watcher; /* a sleeper that looks now and then; NULL: none */
     uint32_t       alive;
-    uint64_t       average_ns; /* of recent jobs */
+    uint32_t       useful;          /* workers that can run beside those who bring jobs */
+    uint64_t       taken;           /* jobs ever taken out of the queue */
+    uint64_t       unsure_until_ns; /* how long jobs took is no guide until then */
+    uint64_t       average_ns;      /* of recent jobs */
     bool           running;
     bool           refused; /* somebody heard FULL */
 };

@@ -56,6 +56,14 @@ static void init_locks(patio_executor *x)
     pthread_mutexattr_destroy(&adaptive);
 }
 
+/* All cores but one, which those who bring the jobs need. */
+static uint32_t useful_workers(void)
+{
+    cpu_set_t cpus;
+    int       cores = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+    return cores > 2 ? (uint32_t)cores - 1 : 1;
+}
+
 static patio_status create(const patio_host *host, const patio_executor_params *params,
                            patio_executor **out, patio_error *err)
 {
@@ -78,6 +86,7 @@ static patio_status create(const patio_host *host, const patio_executor_params *
     x->queue_max      = (uint32_t)values[OPT_QUEUE_MAX].number;
     x->queue_max      = x->queue_max != 0 ? x->queue_max : 2 * workers;
     x->stack_bytes    = (size_t)values[OPT_STACK_BYTES].number + params->stack_bytes;
+    x->useful         = useful_workers();
     patio_spin_init(&x->spin, 1);
     init_locks(x);
     *out = x;

@@ -17,12 +17,18 @@ typedef struct wrapped_buf {
     void     *arg;
 } wrapped_buf;
 
+/* Small buffers are all of one size. A call's request is made by one thread and freed by another,
+ * its reply the other way round: so each side's allocator serves the next one from what it was just
+ * given back, instead of passing memory between threads. */
+enum { SMALL_BYTES = 192 };
+
 patio_buf *pt_buf_new(const patio_allocator *mem, size_t size_bytes, uint8_t **data)
 {
     if (size_bytes > SIZE_MAX - sizeof(patio_buf)) {
         return NULL;
     }
-    patio_buf *buf = pt_alloc(mem, sizeof(*buf) + size_bytes);
+    size_t     bytes = sizeof(patio_buf) + size_bytes;
+    patio_buf *buf   = pt_alloc(mem, bytes > SMALL_BYTES ? bytes : SMALL_BYTES);
     if (buf == NULL) {
         return NULL;
     }

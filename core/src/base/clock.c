@@ -14,14 +14,18 @@ uint64_t pt_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-bool pt_has_passed(uint64_t then_ns)
+uint64_t pt_tick_ns(void)
 {
-    /* The coarse clock is a number in memory that the kernel moves at each tick, every 10 ms or
-     * more often; a busy host may be late with it, hence the wide margin. */
+    /* A number in memory that the kernel moves at each tick, every 10 ms or more often. */
     struct timespec tick;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &tick);
-    uint64_t now = (uint64_t)tick.tv_sec * 1000000000u + (uint64_t)tick.tv_nsec;
-    return now + 100 * PT_NS_PER_MS >= then_ns && pt_now_ns() >= then_ns;
+    return (uint64_t)tick.tv_sec * 1000000000u + (uint64_t)tick.tv_nsec;
+}
+
+bool pt_has_passed(uint64_t then_ns)
+{
+    /* a busy host may be late with its tick, hence the wide margin */
+    return pt_tick_ns() + 100 * PT_NS_PER_MS >= then_ns && pt_now_ns() >= then_ns;
 }
 
 uint64_t pt_after_ms(uint64_t now_ns, uint64_t ms)

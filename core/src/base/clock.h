@@ -9,6 +9,8 @@
 #define PT_NS_PER_MS UINT64_C(1000000)
 
 uint64_t pt_now_ns(void);
+/* The same to some ten milliseconds, never ahead of it, at a fraction of the price. */
+uint64_t pt_tick_ns(void);
 /* Has then_ns passed? Costs a fraction of reading the clock while it is more than some ms away. */
 bool pt_has_passed(uint64_t then_ns);
 /* now + ms, saturating; PATIO_FOREVER stays UINT64_MAX. */

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { UNKNOWN_TASK_PAUSE_MS = 1000, FULL_PAUSE_MS = 20 };
+enum { UNKNOWN_TASK_PAUSE_MS = 1000, FULL_PAUSE_MS = 20, LONG_MS = 5000 };
 
 static void run_job(patio_job *base, patio_outcome *out);
 
@@ -107,13 +107,11 @@ void pt_worker_fini(patio_broker *b)
 
 static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d)
 {
-    const patio_message *m   = d->message;
-    uint64_t             now = pt_now_ns();
-    uint64_t             end = pt_after_ms(now, route->options.attempt_timeout_ms);
-    if (m->ttl_ms != 0) {
-        uint64_t call_end = pt_after_ms(now, m->ttl_ms);
-        end               = call_end < end ? call_end : end;
-    }
+    const patio_message *m = d->message;
+    /* the shorter of the two; what takes seconds is measured by the tick */
+    uint64_t left_ms      = route->options.attempt_timeout_ms;
+    left_ms               = m->ttl_ms != 0 && m->ttl_ms < left_ms ? m->ttl_ms : left_ms;
+    uint64_t end          = pt_after_ms(left_ms >= LONG_MS ? pt_tick_ns() : pt_now_ns(), left_ms);
     job->base.task        = route->task->name;
     job->base.id          = m->id;
     job->base.deadline_ns = end == UINT64_MAX ? 0 : end;
