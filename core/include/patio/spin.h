@@ -76,8 +76,11 @@ static inline bool patio_spin_until(patio_spin *spin, bool (*ready)(const void *
         uint64_t from = patio_spin_now_ns();
         uint64_t now  = from;
         do {
-            for (int i = 0; i < 16 && !is_ready; i++) {
-                patio_spin_pause();
+            for (int i = 0; i < 4 && !is_ready; i++) {
+                /* each look takes the cache line from the one who is about to write it */
+                for (int k = 0; k < 4; k++) {
+                    patio_spin_pause();
+                }
                 is_ready = ready(arg);
             }
             now = patio_spin_now_ns();

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "wire/payload.h"
+#include "wire/write.h"
 
 /* Tag of Envelope.payload: field 100, wire type 2; proto/patio/v1/envelope.proto. */
 static const uint8_t payload_tag[2] = {0xa2, 0x06};
@@ -55,7 +56,7 @@ static patio_status assemble(const patio_allocator *mem, const Patio__V1__Envelo
     /* The head is small: packed on the stack it need not be measured first. */
     uint8_t scratch[HEAD_SCRATCH_BYTES];
     bool    small = head_bound < sizeof(scratch);
-    size_t  head  = small ? patio__v1__envelope__pack(envelope, scratch)
+    size_t  head  = small ? pt_write_envelope_head(envelope, scratch)
                           : patio__v1__envelope__get_packed_size(envelope);
     size_t  tail  = plan->size_bytes == 0
                         ? 0

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "wire/scan.h"
+#include "wire/write.h"
 
 enum { PACK_AT_ONCE_BYTES = 512 };
 
@@ -132,7 +133,7 @@ static patio_status plan_values(pt_payload_plan *plan, pt_arena *arena)
         plan->size_bytes = protobuf_c_message_get_packed_size(plan->message);
         return PATIO_OK;
     }
-    plan->raw        = (patio_bytes){data, patio__v1__values__pack(&plan->values, data)};
+    plan->raw        = (patio_bytes){data, pt_write_values(&plan->values, data)};
     plan->size_bytes = plan->raw.size;
     return PATIO_OK;
 }
