@@ -20,7 +20,7 @@ enum {
     WATCH_NS        = 1000 * 1000,       /* how long a misjudged job may keep others waiting */
     LOOKS_MAX       = 16,                /* in vain, before the watcher sleeps without a timer */
     AVERAGE_OUTLIER = 8,                 /* a job counts as at most so many averages more */
-    SHORT_JOB_NS    = 10 * 1000,         /* on average: more workers than cores do not help */
+    SHORT_JOB_NS    = 4 * 1000,          /* on average: more workers than cores do not help */
     UNSURE_NS       = 100 * 1000 * 1000, /* after a stuck queue nobody is one too many so long */
 };
 
