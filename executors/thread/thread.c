@@ -26,8 +26,8 @@ static const patio_option option_queue_max = {
 };
 static const patio_option option_stack_bytes = {
     PATIO_SIZED(patio_option), .type = PATIO_OPTION_SIZE,      .name = "stack_bytes",
-    .fallback = "1MiB",        .help = "stack of each thread", .min = 64 * 1024,
-    .max = 1024 * 1024 * 1024,
+    .fallback = "1MiB",        .help = "stack of each thread", .min = INT64_C(64) * 1024,
+    .max = INT64_C(1) << 30,
 };
 static const patio_option *const options[] = {
     &option_workers,

@@ -144,8 +144,8 @@ typedef struct handout {
 } handout;
 
 /* hub.c; all but make and free under the lock */
-void  *hub_make(void *host);
-void   hub_free(void *hub);
+void  *hub_make(void *arg);
+void   hub_free(void *arg);
 queue *hub_queue(hub *h, const char *name, bool make);
 lane  *hub_lane(queue *q, const char *task, bool make);
 entry *hub_entry_new(hub *h);

@@ -15,7 +15,7 @@ patio_status memory_settle(patio_transport *t, patio_tag tag, const patio_settle
 patio_status memory_notify(patio_transport *t, patio_tag tag, patio_buf *body, patio_error *err);
 
 /* subscribe.c */
-patio_status memory_subscribe(patio_transport *t, const patio_subscription *s, patio_error *err);
+patio_status memory_subscribe(patio_transport *t, const patio_subscription *in, patio_error *err);
 patio_status memory_unsubscribe(patio_transport *t, const char *name, patio_error *err);
 /* Under the hub's lock: no new delivery for this instance. */
 void memory_unsubscribe_all(patio_transport *t);

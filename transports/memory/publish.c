@@ -88,7 +88,7 @@ patio_status memory_publish(patio_transport *t, const patio_message *m, patio_er
     handout out;
     pthread_mutex_lock(&h->lock);
     st       = find_lane(t, m, size, &l, err);
-    entry *e = st == PATIO_OK ? hub_entry_new(h) : NULL;
+    entry *e = st == PATIO_OK && l != NULL ? hub_entry_new(h) : NULL;
     if (e != NULL) {
         fill(e, t, l, m, size);
         if (m->delay_ms > 0) {

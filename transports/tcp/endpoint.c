@@ -51,7 +51,7 @@ static patio_status bind_to(endpoint *ep, const struct sockaddr *a, socklen_t si
         int os_errno = errno;
         endpoint_close(ep);
         return patio_fail(err, PATIO_IO, os_errno, "listen on %s (%s): %s", ep->shown, text,
-                          strerror(os_errno));
+                          strerrordesc_np(os_errno));
     }
     return PATIO_OK;
 }
@@ -197,7 +197,7 @@ static void on_accept(uv_poll_t *poll, int status, int events)
             let_in(ep, fd, (struct sockaddr *)&a);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             patio_host_log(ep->t->host, PATIO_LOG_ERROR, "accept on %s: %s; trying again soon",
-                           ep->shown, strerror(errno));
+                           ep->shown, strerrordesc_np(errno));
             (void)uv_poll_stop(&ep->poll);
             ep->paused = true;
             return;

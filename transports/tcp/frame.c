@@ -75,7 +75,7 @@ const char *frame_check_header(const frame_header *h, bool open, uint64_t max_by
     if (h->size > (open ? FRAME_BODY_MAX : FRAME_OPENING_MAX)) {
         return "a frame longer than allowed";
     }
-    if (h->size > max_bytes + FRAME_OPENING_MAX * 16) {
+    if (h->size > max_bytes + UINT64_C(16) * FRAME_OPENING_MAX) {
         return "a message longer than max_frame_bytes";
     }
     if (open ? (is_opening(h->type) && h->type != FRAME_GOODBYE) : !is_opening(h->type)) {

@@ -35,8 +35,8 @@ const patio_option *const tcp_options[] = {
                     "both sides prove that they have it; empty: only loopback and unix sockets"),
     [OPT_INSECURE] =
         ROW("insecure", PATIO_OPTION_BOOL, "false", 0, 0, "allow other addresses without a key"),
-    [OPT_MAX_FRAME_BYTES] =
-        SIZE("max_frame_bytes", "16MiB", 64 * 1024, INT64_C(1) << 30, "longest message taken"),
+    [OPT_MAX_FRAME_BYTES] = SIZE("max_frame_bytes", "16MiB", INT64_C(64) * 1024, INT64_C(1) << 30,
+                                 "longest message taken"),
     [OPT_MAX_QUEUED] =
         INT("max_queued", "1000000", 1, 100000000, "most tasks held here; one more is FULL"),
     [OPT_MAX_QUEUED_BYTES] =
@@ -46,7 +46,7 @@ const patio_option *const tcp_options[] = {
     [OPT_MAX_CRASHES] = INT("max_crashes", "3", 1, 65535, "workers that may be lost over one task"),
     [OPT_PREFETCH]    = INT("prefetch", "256", 0, 65536,
                             "most tasks a peer gets beyond its credit while its answers are quick"),
-    [OPT_WRITE_QUEUE_BYTES] = SIZE("write_queue_bytes", "16MiB", 64 * 1024, INT64_MAX,
+    [OPT_WRITE_QUEUE_BYTES] = SIZE("write_queue_bytes", "16MiB", INT64_C(64) * 1024, INT64_MAX,
                                    "a connection with more unwritten bytes gets no new task"),
     [OPT_PING_MS] = MS("ping_ms", "5s", 100, 3600000, "ask a silent peer whether it is there"),
     [OPT_DEAD_MS] = MS("dead_ms", "15s", 200, 3600000, "give up a peer that is silent for so long"),

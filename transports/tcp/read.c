@@ -267,7 +267,7 @@ void conn_read(conn *c)
         return;
     }
     if (n <= 0) {
-        conn_close(c, PATIO_PEER_LOST, n == 0 ? "closed by the peer" : strerror(errno));
+        conn_close(c, PATIO_PEER_LOST, n == 0 ? "closed by the peer" : strerrordesc_np(errno));
         return;
     }
     effects fx;

@@ -66,7 +66,7 @@ static void try_next(endpoint *ep)
         if (fd >= 0) {
             (void)close(fd);
         }
-        fail(ep, PATIO_UNREACHABLE, os_errno, strerror(os_errno));
+        fail(ep, PATIO_UNREACHABLE, os_errno, strerrordesc_np(os_errno));
         return;
     }
     conn *c = conn_new(t, ep, fd, true);
@@ -84,7 +84,7 @@ void reconnect_connected(conn *c)
     int       os_errno = 0;
     socklen_t size     = sizeof(os_errno);
     if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &os_errno, &size) != 0 || os_errno != 0) {
-        conn_close(c, PATIO_UNREACHABLE, strerror(os_errno != 0 ? os_errno : errno));
+        conn_close(c, PATIO_UNREACHABLE, strerrordesc_np(os_errno != 0 ? os_errno : errno));
         return;
     }
     pthread_mutex_lock(&c->t->lock);

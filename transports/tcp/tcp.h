@@ -451,13 +451,12 @@ void settle_came(conn *c, uint64_t tag, const frame_settle *s, patio_buf *reply,
 
 /* publish.c, cancel.c, subscribe.c */
 patio_status tcp_publish(patio_transport *t, const patio_message *m, patio_error *err);
-patio_status tcp_cancel(patio_transport *t, const char *queue, const patio_id *id,
-                        patio_error *err);
+patio_status tcp_cancel(patio_transport *t, const char *name, const patio_id *id, patio_error *err);
 void         cancel_asked(conn *c, uint64_t tag, patio_bytes id, effects *fx);
 void         cancel_came(conn *c, uint64_t tag, patio_bytes body, effects *fx);
-patio_status tcp_subscribe(patio_transport *t, const patio_subscription *s, patio_error *err);
+patio_status tcp_subscribe(patio_transport *t, const patio_subscription *in, patio_error *err);
 patio_status tcp_unsubscribe(patio_transport *t, const char *name, patio_error *err);
-patio_status tcp_counts(patio_transport *t, const char *queue, uint64_t timeout_ms,
+patio_status tcp_counts(patio_transport *t, const char *name, uint64_t timeout_ms,
                         patio_counts *out, patio_error *err);
 
 /* effects.c: what is raised, dropped and written once the lock is open. */

@@ -74,7 +74,7 @@ static inline bool patio_spin_until(patio_spin *spin, bool (*ready)(const void *
     bool is_ready = false;
     if (atomic_fetch_add_explicit(&spin->spinning, 1, memory_order_seq_cst) < spin->most) {
         uint64_t from = patio_spin_now_ns();
-        uint64_t now  = from;
+        uint64_t now;
         do {
             for (int i = 0; i < 4 && !is_ready; i++) {
                 /* each look takes the cache line from the one who is about to write it */

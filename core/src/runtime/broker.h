@@ -197,7 +197,7 @@ void         pt_worker_delivered(void *self, const patio_delivery *delivery);
 void         pt_worker_lease_lost(void *self, patio_tag tag, const patio_error *why);
 void         pt_worker_settle_failed(void *self, patio_tag tag, const patio_error *why);
 void         pt_worker_cancel_wanted(void *self, patio_tag tag);
-void         pt_worker_done(void *self, patio_job *job, const patio_outcome *outcome);
+void         pt_worker_done(void *self, patio_job *base, const patio_outcome *outcome);
 void         pt_worker_room(void *self);
 
 /* Back to the free ones. */

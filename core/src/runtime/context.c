@@ -48,6 +48,7 @@ static patio_status wrong(patio_context *ctx, size_t i, const char *expected)
                            expected, patio_type_name(v->type));
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a type takes none */
 #define GETTER(name, type, expected)                                                               \
     patio_status patio_arg_##name(patio_context *ctx, size_t i, type *out)                         \
     {                                                                                              \
@@ -62,6 +63,7 @@ GETTER(double, double, "double")
 GETTER(string, const char *, "string")
 GETTER(bytes, patio_bytes, "bytes")
 #undef GETTER
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 patio_status patio_arg_raw(patio_context *ctx, patio_bytes *out, const char **content_type)
 {
