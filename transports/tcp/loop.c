@@ -235,6 +235,20 @@ patio_status loop_start(patio_transport *t, patio_error *err)
     return PATIO_OK;
 }
 
+/* What was to be written when the loop ended: those connections are closed, and held only by this.
+ */
+static void forget_dirty(patio_transport *t)
+{
+    pthread_mutex_lock(&t->lock);
+    while (t->dirty != NULL) {
+        conn *c  = t->dirty;
+        t->dirty = c->dirty_next;
+        c->dirty = false;
+        conn_unref(c);
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
 void loop_stop(patio_transport *t)
 {
     if (t->has_thread) {
@@ -245,6 +259,7 @@ void loop_stop(patio_transport *t)
         (void)pthread_join(t->thread, NULL);
         t->has_thread = false;
     }
+    forget_dirty(t);
     if (t->loop_made) {
         (void)uv_loop_close(&t->loop);
         t->loop_made = false;

@@ -75,7 +75,8 @@ static void settle_retry(const pt_ending *end, const patio_outcome *out)
 {
     patio_broker             *b       = end->broker;
     const patio_task_options *options = &end->route->options;
-    if (end->attempt >= options->max_attempts) {
+    /* one that was claimed before it ran is never run again, whatever it asks for */
+    if (end->attempt >= options->max_attempts || options->ack != PATIO_ACK_ON_DONE) {
         settle_failure(end, "attempts", out);
         return;
     }
@@ -135,6 +136,10 @@ void pt_settle_outcome(const pt_ending *end, const patio_outcome *out)
         settle_retry(end, out);
         return;
     case PATIO_RETURN:
+        if (out->status == PATIO_TASK_SNOOZE && end->route->options.ack != PATIO_ACK_ON_DONE) {
+            settle_failure(end, "failed", out);
+            return;
+        }
         PT_COUNT(b->worked.returned);
         s.verdict  = PATIO_RETURN;
         s.delay_ms = out->delay_ms;
