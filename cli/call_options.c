@@ -4,11 +4,13 @@
 
 #include "json.h"
 #include "parse.h"
+#include "result.h"
 
 enum {
     KEY_KW = 0x300,
     KEY_TIMEOUT,
     KEY_JSON,
+    KEY_PROGRESS,
     KEY_STDIN,
     KEY_CONTENT_TYPE,
     KEY_HEADER,
@@ -43,6 +45,7 @@ static const struct argp_option call_option_table[] = {
     {"timeout", KEY_TIMEOUT, "TIME", 0,
      "Deadline of the call: 500ms, 5s, 2min, forever (default: the task's, 30s)", 3},
     {"json", KEY_JSON, NULL, 0, "Print every result as JSON", 4},
+    {"progress", KEY_PROGRESS, NULL, 0, "Show on standard error how far the task has come", 4},
     {0},
 };
 
@@ -162,6 +165,9 @@ static error_t parse_payload(int key, const char *arg, cli_call *call, struct ar
         break;
     case KEY_JSON:
         call->json = true;
+        break;
+    case KEY_PROGRESS:
+        call->options.on_progress = cli_result_progress;
         break;
     default:
         return parse_delivery(key, arg, call, state);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <patio/plugin_util.h>
 
@@ -125,4 +126,37 @@ int cli_result_error(patio_future *future, const char *task, patio_status status
     char what[300];
     (void)snprintf(what, sizeof(what), "call \"%s\"", task);
     return cli_fail(what, status, err);
+}
+
+/* Other people's text on this terminal: nothing in it may move the cursor. */
+static void print_note(const char *note)
+{
+    for (const char *c = note; *c != '\0'; c++) {
+        (void)putc((unsigned char)*c < 0x20 || *c == 0x7f ? ' ' : *c, stderr);
+    }
+}
+
+void cli_result_progress(patio_future *future, const patio_progress *p, void *unused)
+{
+    (void)future;
+    (void)unused;
+    bool terminal = isatty(STDERR_FILENO) != 0;
+    flockfile(stderr);
+    fputs(terminal ? "\r\033[Kpatio: " : "patio: ", stderr);
+    if (p->denominator != 0) {
+        fprintf(stderr, "%3.0f %% (%" PRIu64 " of %" PRIu64 ")",
+                100.0 * (double)p->numerator / (double)p->denominator, p->numerator,
+                p->denominator);
+    } else {
+        fprintf(stderr, "%" PRIu64, p->numerator);
+    }
+    if (p->note[0] != '\0') {
+        fputs(" ", stderr);
+        print_note(p->note);
+    }
+    if (!terminal || (p->denominator != 0 && p->numerator >= p->denominator)) {
+        fputs("\n", stderr);
+    }
+    (void)fflush(stderr);
+    funlockfile(stderr);
 }

@@ -11,6 +11,8 @@ int cli_result_print(patio_future *future, bool json);
  * nothing was sent. Returns the exit code. */
 int cli_result_error(patio_future *future, const char *task, patio_status status,
                      const patio_error *err);
+/* A patio_progress_fn: one line on standard error; over the one before it on a terminal. */
+void cli_result_progress(patio_future *future, const patio_progress *progress, void *unused);
 /* Was all of standard output written? Returns an exit code, having said why not. */
 int cli_finish_output(void);
 

@@ -2,7 +2,7 @@
  *
  *   mul, div, sub, pow      arithmetic (demo_arithmetic.c)
  *   echo                    gives back what it gets, values or raw
- *   sleep SECONDS           returns early, as failed, when it is cancelled
+ *   sleep SECONDS           returns early, as failed, when it is cancelled; says how far it is
  *   fail [MESSAGE]          fails; keywords: code, type, details
  *   crash                   takes its process down with SIGSEGV
  *   retry N                 asks to be tried again until attempt N; gives the attempt
@@ -65,6 +65,9 @@ static patio_status sleep_for(patio_context *ctx)
         if (!(left > 0)) {
             return PATIO_RETURN(ctx, seconds);
         }
+        /* may be said each time round: what is too much is not sent */
+        patio_task_progress(ctx, (uint64_t)((seconds - left) * 1000), (uint64_t)(seconds * 1000),
+                            "ms");
         if (patio_task_cancelled(ctx)) {
             return patio_task_fail(ctx, 1, "Cancelled", "cancelled with %.3f s left", left);
         }

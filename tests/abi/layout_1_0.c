@@ -87,6 +87,17 @@ MEMBER(patio_reply, flags, 4, uint32_t);
 MEMBER(patio_reply, id, 8, patio_id);
 MEMBER(patio_reply, body, 24, patio_buf *);
 
+FIXED(patio_header, 16);
+MEMBER(patio_header, name, 0, const char *);
+MEMBER(patio_header, value, 8, const char *);
+
+GROWS(patio_progress, 256);
+MEMBER(patio_progress, struct_size, 0, uint32_t);
+MEMBER(patio_progress, reserved, 4, uint32_t);
+MEMBER(patio_progress, numerator, 8, uint64_t);
+MEMBER(patio_progress, denominator, 16, uint64_t);
+MEMBER(patio_progress, note, 24, char[PATIO_PROGRESS_NOTE_BYTES]);
+
 GROWS(patio_counts, 56);
 MEMBER(patio_counts, struct_size, 0, uint32_t);
 MEMBER(patio_counts, reserved, 4, uint32_t);
@@ -235,7 +246,7 @@ MEMBER(patio_outcome, reserved, 12, uint32_t);
 MEMBER(patio_outcome, delay_ms, 16, uint64_t);
 MEMBER(patio_outcome, reply, 24, patio_buf *);
 
-GROWS(patio_job, 88);
+GROWS(patio_job, 128);
 MEMBER(patio_job, struct_size, 0, uint32_t);
 MEMBER(patio_job, reserved, 4, uint32_t);
 MEMBER(patio_job, task, 8, const char *);
@@ -244,6 +255,39 @@ MEMBER(patio_job, deadline_ns, 32, uint64_t);
 MEMBER(patio_job, request, 40, patio_buf *);
 MEMBER(patio_job, link, 48, void *[4]);
 MEMBER(patio_job, run, 80, void (*)(patio_job *, patio_outcome *));
+MEMBER(patio_job, ops, 88, const patio_job_ops *);
+MEMBER(patio_job, options, 96, const patio_option_value *);
+MEMBER(patio_job, project, 104, const char *);
+MEMBER(patio_job, fence, 112, uint64_t);
+MEMBER(patio_job, attempt, 120, uint32_t);
+MEMBER(patio_job, flags, 124, uint32_t);
+
+GROWS(patio_job_view, 96);
+MEMBER(patio_job_view, struct_size, 0, uint32_t);
+MEMBER(patio_job_view, kind, 4, uint32_t);
+MEMBER(patio_job_view, content_type, 8, const char *);
+MEMBER(patio_job_view, payload, 16, patio_bytes);
+MEMBER(patio_job_view, values, 32, const patio_value *);
+MEMBER(patio_job_view, value_count, 40, size_t);
+MEMBER(patio_job_view, keywords, 48, const patio_value *);
+MEMBER(patio_job_view, keyword_count, 56, size_t);
+MEMBER(patio_job_view, traceparent, 64, const char *);
+MEMBER(patio_job_view, tracestate, 72, const char *);
+MEMBER(patio_job_view, headers, 80, const patio_header *);
+MEMBER(patio_job_view, header_count, 88, size_t);
+
+GROWS(patio_job_ops, 64);
+MEMBER(patio_job_ops, struct_size, 0, uint32_t);
+MEMBER(patio_job_ops, reserved, 4, uint32_t);
+MEMBER(patio_job_ops, begin, 8, bool (*)(patio_job *, patio_outcome *));
+MEMBER(patio_job_ops, view, 16, bool (*)(patio_job *, patio_job_view *, patio_outcome *));
+MEMBER(patio_job_ops, succeed, 24, void (*)(patio_job *, const patio_payload *, patio_outcome *));
+MEMBER(patio_job_ops, fail, 32,
+       void (*)(patio_job *, patio_status, uint64_t, int32_t, const char *, const char *,
+                patio_outcome *));
+MEMBER(patio_job_ops, cancelled, 40, bool (*)(const patio_job *));
+MEMBER(patio_job_ops, progress, 48, void (*)(patio_job *, const patio_progress *));
+MEMBER(patio_job_ops, log, 56, void (*)(const patio_job *, int32_t, const char *));
 
 GROWS(patio_executor_events, 32);
 MEMBER(patio_executor_events, struct_size, 0, uint32_t);
@@ -259,7 +303,7 @@ MEMBER(patio_executor_params, values, 8, const patio_option_value *);
 MEMBER(patio_executor_params, stack_bytes, 16, size_t);
 MEMBER(patio_executor_params, events, 24, const patio_executor_events *);
 
-GROWS(patio_executor_ops, 80);
+GROWS(patio_executor_ops, 88);
 MEMBER(patio_executor_ops, struct_size, 0, uint32_t);
 MEMBER(patio_executor_ops, caps, 4, uint32_t);
 MEMBER(patio_executor_ops, options, 8, const patio_option *const *);
@@ -275,6 +319,7 @@ MEMBER(patio_executor_ops, cancel, 56,
        patio_status (*)(patio_executor *, patio_job *, patio_error *));
 MEMBER(patio_executor_ops, slots, 64, uint32_t (*)(patio_executor *));
 MEMBER(patio_executor_ops, query, 72, const void *(*)(patio_executor *, const char *));
+MEMBER(patio_executor_ops, task_options, 80, const patio_option *const *);
 
 int main(void)
 {

@@ -1,4 +1,5 @@
-/* Any bytes as a reply. What is one can be encoded again, and is then the same reply. */
+/* Any bytes as a reply, and as a report. What is a reply can be encoded again, and is then the same
+ * reply. */
 #include "wire_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -49,6 +50,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (fuzz_payload_make(&payload, &b.arena, &view)) {
             encode_again(&reply, &payload);
         }
+    }
+    fuzz_budget_end(&b);
+    fuzz_budget_begin(&b);
+    patio_progress progress;
+    st = pt_decode_progress(&b.arena, (patio_bytes){data, size}, &progress, &err);
+    if (st != PATIO_OK) {
+        require_refusal(st, &err);
+    } else {
+        require_text(progress.note);
     }
     fuzz_budget_end(&b);
     return 0;

@@ -336,6 +336,34 @@ static void a_death_with_a_long_message_keeps_its_cause(void **state)
     assert_null(pt_encode_death(&f->arena, &death).data);
 }
 
+/* ---- reports ---- */
+
+static void a_report_arrives(void **state)
+{
+    fixture             *f    = *state;
+    const patio_progress sent = {PATIO_SIZED(patio_progress), .numerator = UINT64_MAX,
+                                 .denominator = 0, .note = "fünf"};
+    patio_progress       got;
+    assert_int_equal(pt_encode_progress(&pt_malloc_allocator, &some_id, &sent, &f->buf, &f->err),
+                     PATIO_OK);
+    assert_int_equal(pt_decode_progress(&f->arena, pt_buf_view(f->buf), &got, &f->err), PATIO_OK);
+    assert_memory_equal(&got, &sent, sizeof(sent));
+    /* and is no reply */
+    assert_int_equal(
+        pt_decode_reply(&f->arena, pt_buf_view(f->buf), &f->reply, &f->payload, &f->err),
+        PATIO_PROTOCOL);
+}
+
+static void a_reply_is_not_a_report(void **state)
+{
+    fixture       *f     = *state;
+    pt_reply       reply = {.id = some_id};
+    patio_progress got;
+    send_reply(f, &reply, PATIO_ARGS(1u, 2u, "three"));
+    assert_int_equal(pt_decode_progress(&f->arena, pt_buf_view(f->buf), &got, &f->err),
+                     PATIO_PROTOCOL);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -353,6 +381,8 @@ int main(void)
         T(a_codec_of_a_reply_is_refused_by_name),
         T(a_content_type_that_is_not_utf8_is_refused),
         T(a_death_with_a_long_message_keeps_its_cause),
+        T(a_report_arrives),
+        T(a_reply_is_not_a_report),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #ifndef PATIO_CALL_H
 #define PATIO_CALL_H
 
+#include <patio/message.h>
 #include <patio/task.h>
 
 #ifdef __cplusplus
@@ -17,16 +18,17 @@ typedef struct patio_future patio_future;
  * patio_future_cancel, or on the thread that stops the broker; it must not block. Reading and
  * destroying the future in it is allowed. */
 typedef void (*patio_done_fn)(patio_future *future, void *arg);
+/* Runs for each report of the running task (patio_task_progress), at most some ten in a second, on
+ * a thread of patio; it must not block, nor destroy the future. Never after the answer of the task;
+ * but a call that ends by itself (deadline, cancel) may do so meanwhile. */
+typedef void (*patio_progress_fn)(patio_future *future, const patio_progress *progress, void *arg);
 
 enum {
     PATIO_CALL_WAIT_ROUTE = 1u << 0, /* wait for a worker that knows the task, up to the deadline */
     PATIO_CALL_IDEMPOTENT = 1u << 1, /* may be sent again to another worker after a loss */
+    PATIO_CALL_PROGRESS   = 1u << 2, /* keep the latest report for patio_future_progress; implied by
+                                        on_progress */
 };
-
-typedef struct patio_header {
-    const char *name;  /* 1..255 bytes */
-    const char *value; /* UTF-8 */
-} patio_header;
 
 /* Borrowed for the call it is passed in. Zero means the default. */
 typedef struct patio_call_options {
@@ -48,6 +50,8 @@ typedef struct patio_call_options {
     uint32_t            dedup_conflict; /* PATIO_DEDUP_… of patio/message.h */
     uint16_t            priority;       /* PATIO_PRIORITY(0..9); 0: the task's */
     uint16_t            level;          /* PATIO_LEVEL_… demanded */
+    patio_progress_fn   on_progress;    /* NULL: none */
+    void               *on_progress_arg;
 } patio_call_options;
 
 /* A task's error, as its caller sees it. Borrowed from the future. */
@@ -116,6 +120,11 @@ PATIO_API patio_status patio_future_wait_any(patio_future *const *futures, size_
 PATIO_API void patio_future_cancel(patio_future *future);
 /* Let go of it. If it is not done, the call goes on and its result is dropped. NULL is allowed. */
 PATIO_API void patio_future_destroy(patio_future *future);
+
+/* The latest report of the running task, also once it is done. out->struct_size is set by the
+ * caller. NOT_FOUND: none came, or the call did not ask for them (PATIO_CALL_PROGRESS). */
+PATIO_API PATIO_CHECKED patio_status patio_future_progress(patio_future   *future,
+                                                           patio_progress *out);
 
 /* ---- reading; what they return belongs to the future and is valid until its destroy; one thread
  *      at a time ---- */

@@ -10,6 +10,7 @@
 #define PATIO_EXECUTOR_H
 
 #include <patio/plugin.h>
+#include <patio/value.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -19,13 +20,15 @@ extern "C" {
 
 typedef struct patio_executor patio_executor; /* the plugin's own struct */
 typedef struct patio_job      patio_job;
+typedef struct patio_job_ops  patio_job_ops;
 
 #define PATIO_EXECUTOR_CAP_MAP(X)                                                                  \
     X(RUNS, 0, "runs", "runs tasks at all")                                                        \
     X(BLOCKING, 1, "blocking", "a task may block its thread")                                      \
     X(ASYNC, 2, "async", "a task may be suspended and finish later")                               \
     X(ISOLATED, 3, "isolated", "a crashing task does not take the process down")                   \
-    X(KILL, 4, "kill", "a task that does not end can be ended")
+    X(KILL, 4, "kill", "a task that does not end can be ended")                                    \
+    X(EXTERNAL, 5, "external", "runs tasks that have no function in this process")
 enum {
 #define PATIO_X(name, bit, word, text) PATIO_EXECUTOR_##name = 1u << (bit),
     PATIO_EXECUTOR_CAP_MAP(PATIO_X)
@@ -60,6 +63,59 @@ struct patio_job {
      * caller) and moves out->reply to the caller. Called at most once. Needs `stack_bytes` or more
      * of stack, see patio_executor_params. */
     void (*run)(patio_job *job, patio_outcome *out);
+
+    const patio_job_ops      *ops;     /* the same for all jobs of a host */
+    const patio_option_value *options; /* of this task, one per row of the plugin's task_options;
+                                          NULL without such a table. Valid until `destroy`: what is
+                                          found out about a task may be kept under this pointer */
+    const char *project;
+    uint64_t    fence;
+    uint32_t    attempt; /* starts so far, this one included */
+    uint32_t    flags;   /* PATIO_MESSAGE_… */
+};
+
+/* What a job's request says; everything is borrowed from the job. */
+typedef struct patio_job_view {
+    uint32_t            struct_size;
+    uint32_t            kind;         /* PATIO_PAYLOAD_… */
+    const char         *content_type; /* RAW: content type; PROTOBUF: type name; VALUES: "" */
+    patio_bytes         payload;      /* as it was encoded */
+    const patio_value  *values;       /* VALUES: the positional arguments */
+    size_t              value_count;
+    const patio_value  *keywords;      /* VALUES: name, value, name, value … */
+    size_t              keyword_count; /* pairs */
+    const char         *traceparent;   /* "" if there is none */
+    const char         *tracestate;
+    const patio_header *headers;
+    size_t              header_count;
+} patio_job_view;
+
+/* For executors that run something else than `job->run`: a child process, a program. `run` does all
+ * of this by itself. Every slot: any thread while the executor has the job. */
+struct patio_job_ops {
+    uint32_t struct_size;
+    uint32_t reserved;
+    /* [non-blocking] Before the task is started anywhere: true if it may be. Otherwise (cancelled,
+     * too late, too many crashes, lease lost, could not be claimed) *out is to be handed to `done`.
+     * Once per job. */
+    bool (*begin)(patio_job *job, patio_outcome *out);
+    /* [non-blocking] Decode the request, once per job. If it fails *out is to be handed to `done`.
+     */
+    bool (*view)(patio_job *job, patio_job_view *view, patio_outcome *out);
+    /* [non-blocking] It succeeded with this result (NULL: null). A result that cannot be encoded
+     * becomes the task's failure. Fills *out. */
+    void (*succeed)(patio_job *job, const patio_payload *result, patio_outcome *out);
+    /* [non-blocking] It did not: `status` is PATIO_TASK_FAILED, _RETRY (after delay_ms, 0:
+     * back-off), _SNOOZE, or PATIO_TASK_CRASHED; code, type and message (may be NULL) are what its
+     * caller and the dead letters see. Fills *out. */
+    void (*fail)(patio_job *job, patio_status status, uint64_t delay_ms, int32_t code,
+                 const char *type, const char *message, patio_outcome *out);
+    /* [non-blocking] Has the host told it to end? (Its deadline is the executor's affair.) */
+    bool (*cancelled)(const patio_job *job);
+    /* [non-blocking] As patio_task_progress. */
+    void (*progress)(patio_job *job, const patio_progress *progress);
+    /* One line in the log with the task's id. May block as the sink does. */
+    void (*log)(const patio_job *job, int32_t level, const char *text);
 };
 
 /* Where the host wants to hear; the rules are those of patio_transport_events, and a `done` never
@@ -114,6 +170,10 @@ typedef struct patio_executor_ops {
 
     /* [any] [non-blocking] [optional] Interfaces beyond this table, by id. */
     const void *(*query)(patio_executor *x, const char *interface_id);
+
+    /* NULL-terminated; options that may be set for one task: tasks.NAME.OPTION. They come with each
+     * job (patio_job.options). NULL: none. */
+    const patio_option *const *task_options;
 } patio_executor_ops;
 
 #ifdef __cplusplus

@@ -138,6 +138,22 @@ typedef struct patio_reply {
     patio_buf *body; /* encoded patio.v1.Envelope */
 } patio_reply;
 
+/* The user's own, beside the arguments; order is kept, names may repeat. */
+typedef struct patio_header {
+    const char *name;  /* 1..255 bytes */
+    const char *value; /* UTF-8 */
+} patio_header;
+
+/* How far a running task has come. A plain copy: nothing in it is borrowed. */
+#define PATIO_PROGRESS_NOTE_BYTES 232u
+typedef struct patio_progress {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t numerator;
+    uint64_t denominator;                 /* 0: not known */
+    char note[PATIO_PROGRESS_NOTE_BYTES]; /* UTF-8 with a NUL, cut to fit; "" if there is none */
+} patio_progress;
+
 /* True numbers of one queue; what cannot be known is PATIO_COUNT_UNKNOWN, never 0. */
 #define PATIO_COUNT_UNKNOWN UINT64_MAX
 typedef struct patio_counts {

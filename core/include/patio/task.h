@@ -96,6 +96,12 @@ PATIO_API const char *patio_task_traceparent(const patio_context *ctx);
 PATIO_API patio_broker *patio_task_broker(const patio_context *ctx);
 /* Memory that is freed when the task returns; NULL when out of memory or over the task's budget. */
 PATIO_API void *patio_task_alloc(patio_context *ctx, size_t size_bytes);
+/* Say how far it has come: `numerator` of `denominator` (0: not known), with a note for people (may
+ * be NULL; cut to PATIO_PROGRESS_NOTE_BYTES). Costs next to nothing when the caller does not listen
+ * (patio_call_options.on_progress); else at most one report in 100 ms travels, always the latest,
+ * so a task may say it as often as it likes. Never an error: what cannot be told is not told. */
+PATIO_API void patio_task_progress(patio_context *ctx, uint64_t numerator, uint64_t denominator,
+                                   const char *note);
 /* One line in the broker's log, with the task's id. */
 PATIO_API void patio_task_log(const patio_context *ctx, int32_t level, const char *format, ...)
     PATIO_PRINTF(3, 4);

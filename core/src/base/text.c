@@ -214,3 +214,10 @@ bool pt_is_utf8(const char *text, size_t size)
 {
     return pt_utf8_prefix(text, size) == size;
 }
+
+void pt_text_cut(char *out, size_t room, const char *text)
+{
+    size_t size = pt_utf8_prefix(text, strnlen(text, room - 1));
+    memcpy(out, text, size);
+    out[size] = '\0';
+}

@@ -22,6 +22,9 @@ void pt_text_fini(pt_text *text);
 void pt_text_add(pt_text *text, const char *data, size_t size);
 void pt_text_printf(pt_text *text, const char *format, ...) PATIO_PRINTF(2, 3);
 
+/* Copy what fits into out, ending at a whole character, or before the first that is no UTF-8. */
+void pt_text_cut(char *out, size_t room, const char *text);
+
 /* Collects the name nearest to a wanted one, by edit distance with neighbours swapped counting as
  * one (optimal string alignment). */
 typedef struct pt_near {

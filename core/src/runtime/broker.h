@@ -6,6 +6,7 @@
  *   broker_event.c  what the transport says to the caller's side
  *   call.c          the caller's way out;  future_*.c  waiting and reading;  callback.c
  *   worker.c        the worker's way: delivery -> job -> executor;  settle.c  its end
+ *   job_ops.c       the same for executors that do not call job->run;  report.c  progress
  *   run.c           one run of one task;  context.c  what the task sees
  */
 #ifndef PT_BROKER_H
@@ -19,6 +20,7 @@
 #include "config/url.h"
 #include "runtime/future.h"
 #include "runtime/registry.h"
+#include "runtime/report.h"
 #include "runtime/run.h"
 #include "runtime/runtime.h"
 
@@ -34,9 +36,10 @@ typedef struct pt_executor {
 
 /* A task of the registry as this broker treats it: the code's options under the configuration's. */
 typedef struct pt_route {
-    const pt_task     *task;
-    patio_task_options options;
-    pt_executor       *executor; /* NULL: this broker does not run it */
+    const pt_task      *task;
+    patio_task_options  options;
+    pt_executor        *executor; /* NULL: this broker does not run it */
+    patio_option_value *values;   /* by the executor's task_options; NULL if it has none */
 } pt_route;
 
 /* A queue that this broker takes tasks from. */
@@ -60,7 +63,6 @@ typedef struct pt_ending {
 
 /* One delivered task, from `delivered` until it has run. It is free again before its delivery is
  * settled, because settling brings the next one. */
-typedef struct pt_job pt_job;
 struct pt_job {
     patio_job        base; /* first: an executor's job is ours */
     pt_ending        end;
@@ -70,9 +72,12 @@ struct pt_job {
     _Atomic uint32_t busy; /* between delivered and free */
     uint32_t         deferred_verdict;
     uint64_t         deferred_delay_ms;
-    uint64_t         fence;
     patio_status     deferred_status;
-    uint32_t         reserved;
+    bool             begun;    /* the task was started */
+    bool             viewed;   /* `arena` is in use */
+    bool             listened; /* the caller wants progress; known once it was viewed */
+    pt_reports       reports;
+    pt_arena         arena;             /* of a view, see patio_job_ops */
     _Alignas(16) uint8_t scratch[2048]; /* most runs need no other memory */
 };
 
@@ -199,6 +204,14 @@ void         pt_worker_settle_failed(void *self, patio_tag tag, const patio_erro
 void         pt_worker_cancel_wanted(void *self, patio_tag tag);
 void         pt_worker_done(void *self, patio_job *base, const patio_outcome *outcome);
 void         pt_worker_room(void *self);
+
+/* May it be started? Else *out says what becomes of it. */
+bool pt_worker_begin(pt_job *job, patio_outcome *out);
+/* What a run of this job needs. */
+pt_run pt_worker_run(pt_job *job);
+
+/* job_ops.c */
+extern const patio_job_ops pt_job_ops;
 
 /* Back to the free ones. */
 void pt_job_free(pt_job *job);

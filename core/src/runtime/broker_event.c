@@ -57,11 +57,24 @@ void pt_broker_sooner(patio_broker *b)
     pthread_mutex_unlock(&b->lock);
 }
 
+static void hear_progress(patio_broker *b, const patio_reply *reply)
+{
+    _Alignas(16) uint8_t scratch[1024];
+    pt_arena             arena;
+    patio_progress       progress;
+    pt_arena_init(&arena, b->mem, scratch, sizeof(scratch), (size_t)b->max_decode_bytes);
+    if (pt_decode_progress(&arena, pt_buf_view(reply->body), &progress, NULL) == PATIO_OK) {
+        pt_futures_report(&b->futures, &reply->id, &progress);
+    }
+    pt_arena_reset(&arena);
+}
+
 void pt_broker_replied(void *self, const patio_reply *reply)
 {
     patio_broker *b = self;
     if ((reply->flags & PATIO_REPLY_PARTIAL) != 0) {
-        return; /* progress has no reader yet */
+        hear_progress(b, reply);
+        return;
     }
     patio_future *f = pt_futures_claim(&b->futures, &reply->id);
     if (f == NULL) {

@@ -163,6 +163,7 @@ static patio_status encode(patio_broker *b, const outgoing *o, const patio_futur
         .dedup_conflict  = options->dedup_conflict,
         .headers         = options->headers,
         .header_count    = options->headers != NULL ? options->header_count : 0,
+        .wants_progress  = f->listens,
     };
     for (size_t i = 0; i < request.header_count; i++) {
         const patio_header *h = &options->headers[i];
@@ -209,6 +210,15 @@ static patio_status publish(patio_broker *b, const outgoing *o, const patio_id *
     return st;
 }
 
+static void set_progress(patio_future *f, const patio_call_options *options)
+{
+    bool has       = PATIO_HAS(patio_call_options, options, on_progress_arg);
+    f->on_progress = has ? options->on_progress : NULL;
+    f->listens     = f->kind == PT_KIND_CALL &&
+                 (f->on_progress != NULL || (options->flags & PATIO_CALL_PROGRESS) != 0);
+    f->on_progress_arg = has ? options->on_progress_arg : NULL;
+}
+
 static patio_status start(patio_broker *b, uint32_t kind, const char *task,
                           const patio_payload *payload, const patio_call_options *options,
                           patio_future **out, patio_error *err)
@@ -231,8 +241,9 @@ static patio_status start(patio_broker *b, uint32_t kind, const char *task,
     f->queue       = o.queue;
     f->on_done     = o.options->on_done;
     f->on_done_arg = o.options->on_done_arg;
-    st             = encode(b, &o, f, payload, &body, err);
-    uint64_t word  = 0;
+    set_progress(f, o.options);
+    st            = encode(b, &o, f, payload, &body, err);
+    uint64_t word = 0;
     if (st == PATIO_OK) {
         patio_id    id = pt_future_make_id(f);
         pt_starting starting;

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "runtime/run.h"
 
 /* ---- arguments ---- */
@@ -236,6 +237,20 @@ patio_broker *patio_task_broker(const patio_context *ctx)
     return ctx->run->broker;
 }
 
+void patio_task_progress(patio_context *ctx, uint64_t numerator, uint64_t denominator,
+                         const char *note)
+{
+    if (!ctx->request.wants_progress) {
+        return;
+    }
+    patio_progress p = {PATIO_SIZED(patio_progress), .numerator = numerator,
+                        .denominator = denominator};
+    if (note != NULL) {
+        pt_text_cut(p.note, sizeof(p.note), note);
+    }
+    ctx->run->host->progress(ctx->run->host_self, &p);
+}
+
 void *patio_task_alloc(patio_context *ctx, size_t size_bytes)
 {
     return pt_arena_alloc(&ctx->arena, size_bytes);
@@ -247,11 +262,9 @@ void patio_task_log(const patio_context *ctx, int32_t level, const char *format,
         return;
     }
     char    text[1536];
-    char    id[33];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    patio_id_format(ctx->request.id, id);
-    pt_log_line(ctx->run->log, level, "task", id, text);
+    ctx->run->host->log(ctx->run->host_self, &ctx->request.id, level, text);
 }

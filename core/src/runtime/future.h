@@ -57,6 +57,11 @@ struct patio_future {
     const char      *queue;   /* where it was sent, for cancelling; interned */
     uint32_t         level;
     uint32_t         kind; /* PT_KIND_CALL, PT_KIND_SEND */
+
+    bool              listens; /* to progress */
+    patio_progress_fn on_progress;
+    void             *on_progress_arg;
+    patio_progress   *progress; /* the latest; under the table's `reporting` */
 };
 
 struct pt_futures {
@@ -67,6 +72,7 @@ struct pt_futures {
     uint32_t                 max_slots;
     uint32_t                 chunk_count;
     pthread_mutex_t          growing;
+    pthread_mutex_t          reporting;
     _Atomic uint32_t         made; /* slots that exist */
     _Atomic(patio_future *) *chunks;
     _Alignas(64) pt_stack free;
@@ -100,6 +106,11 @@ void pt_future_complete(patio_future *future, patio_status status, patio_buf *re
 void pt_future_give_up(patio_future *future, patio_status status, const char *problem);
 /* Claim it if it is still pending under that word. */
 bool pt_future_claim_word(patio_future *future, uint64_t word);
+
+/* The last reference has gone. */
+void pt_future_forget_progress(patio_future *future);
+/* A report came for a call in flight; dropped for any other. */
+void pt_futures_report(pt_futures *table, const patio_id *id, const patio_progress *progress);
 
 /* Complete everything that is due, as TIMEOUT; returns when to come back (UINT64_MAX: never). */
 uint64_t pt_futures_sweep(pt_futures *table, uint64_t now_ns);

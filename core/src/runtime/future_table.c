@@ -16,6 +16,7 @@ patio_status pt_futures_init(pt_futures *table, const patio_allocator *mem, uint
         return pt_no_memory(err, "broker");
     }
     pthread_mutex_init(&table->growing, NULL);
+    pthread_mutex_init(&table->reporting, NULL);
     atomic_store(&table->sweep_ns, UINT64_MAX);
     patio_spin_init(&table->spin, 1);
     return PATIO_OK;
@@ -37,6 +38,7 @@ void pt_futures_fini(pt_futures *table)
     }
     pt_free(table->mem, table->chunks);
     pthread_mutex_destroy(&table->growing);
+    pthread_mutex_destroy(&table->reporting);
 }
 
 patio_future *pt_futures_at(const pt_futures *table, uint32_t slot)
@@ -124,6 +126,7 @@ patio_status pt_future_new(pt_futures *table, uint32_t kind, patio_future **out,
     f->level        = 0;
     f->queue        = NULL;
     f->kind         = kind;
+    f->listens      = false;
     atomic_store_explicit(&f->done, 0, memory_order_relaxed);
     atomic_store_explicit(&f->refs, 2, memory_order_relaxed);
     atomic_store_explicit(&f->word, next << 8 | PT_FUTURE_FREE, memory_order_relaxed);
@@ -151,6 +154,9 @@ static void release(patio_future *f)
         pt_reading_free(table->mem, f->reading);
     }
     pt_free(table->mem, f->problem);
+    if (f->listens) {
+        pt_future_forget_progress(f);
+    }
     uint64_t word = atomic_load_explicit(&f->word, memory_order_relaxed);
     atomic_store_explicit(&f->word, word & ~(uint64_t)0xff, memory_order_release);
     push_free(table, f);

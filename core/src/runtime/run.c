@@ -83,20 +83,34 @@ static void finish(patio_context *ctx, patio_status st, patio_outcome *out)
     out->reply = encode_error(ctx->run, ctx->request.id, PATIO_TASK_FAILED, ctx);
 }
 
-static patio_status decode(patio_context *ctx, patio_error *err)
+patio_status pt_decode_task(pt_arena *arena, patio_bytes bytes, const char *project,
+                            pt_request *request, pt_payload_view *payload, pt_values *values,
+                            patio_error *err)
 {
-    const pt_run *run = ctx->run;
-    patio_status  st  = pt_decode_request(&ctx->arena, pt_buf_view(run->request), &ctx->request,
-                                          &ctx->payload, err);
-    if (st == PATIO_OK && strcmp(ctx->request.project, run->project) != 0) {
+    patio_status st = pt_decode_request(arena, bytes, request, payload, err);
+    if (st == PATIO_OK && strcmp(request->project, project) != 0) {
         st = pt_fail(err, PATIO_PROTOCOL, "envelope",
                      "a task of project \"%.128s\" came to a worker of project \"%s\"",
-                     ctx->request.project, run->project);
+                     request->project, project);
     }
-    if (st == PATIO_OK && ctx->payload.kind == PATIO_PAYLOAD_VALUES) {
-        st = pt_decode_values(&ctx->arena, ctx->payload.bytes, &ctx->values, err);
+    if (st == PATIO_OK && payload->kind == PATIO_PAYLOAD_VALUES) {
+        st = pt_decode_values(arena, payload->bytes, values, err);
     }
     return st;
+}
+
+void pt_run_undecodable(const pt_run *run, patio_status status, const patio_error *err,
+                        patio_outcome *out)
+{
+    if (status == PATIO_NO_MEMORY) {
+        /* says nothing about the task: it was not started, and may be elsewhere or later */
+        *out = (patio_outcome){.struct_size = out->struct_size,
+                               .verdict     = PATIO_RETURN,
+                               .status      = status,
+                               .delay_ms    = NO_MEMORY_PAUSE_MS};
+    } else {
+        pt_run_refuse(run, status, patio_status_name(status), err->message, out);
+    }
 }
 
 void pt_run_task(const pt_run *run, patio_outcome *out)
@@ -108,16 +122,45 @@ void pt_run_task(const pt_run *run, patio_outcome *out)
     out->delay_ms = 0;
     pt_arena_init(&ctx.arena, run->mem, run->scratch, run->scratch_bytes,
                   (size_t)run->max_decode_bytes);
-    patio_status st = decode(&ctx, &err);
-    if (st == PATIO_NO_MEMORY) {
-        /* says nothing about the task: it was not started, and may be elsewhere or later */
-        out->verdict  = PATIO_RETURN;
-        out->status   = st;
-        out->delay_ms = NO_MEMORY_PAUSE_MS;
-    } else if (st != PATIO_OK) {
-        pt_run_refuse(run, st, patio_status_name(st), err.message, out);
+    patio_status st = pt_decode_task(&ctx.arena, pt_buf_view(run->request), run->project,
+                                     &ctx.request, &ctx.payload, &ctx.values, &err);
+    if (st != PATIO_OK) {
+        pt_run_undecodable(run, st, &err, out);
     } else {
         finish(&ctx, run->task->fn(&ctx), out);
     }
     pt_arena_reset(&ctx.arena);
+}
+
+/* A context without a decoded request, for ends that came from elsewhere. */
+static void init_bare(patio_context *ctx, const pt_run *run, patio_outcome *out)
+{
+    ctx->run        = run;
+    ctx->request.id = run->id;
+    out->reply      = NULL;
+    out->delay_ms   = 0;
+    pt_arena_init(&ctx->arena, run->mem, NULL, 0, (size_t)run->max_decode_bytes);
+}
+
+void pt_run_succeed(const pt_run *run, const patio_payload *result, patio_outcome *out)
+{
+    patio_context ctx = {.run = run};
+    init_bare(&ctx, run, out);
+    finish(&ctx, patio_return_payload(&ctx, result), out);
+    pt_arena_reset(&ctx.arena);
+}
+
+void pt_run_fail(const pt_run *run, patio_status status, uint64_t delay_ms, int32_t code,
+                 const char *type, const char *message, patio_outcome *out)
+{
+    patio_context ctx = {.run = run};
+    init_bare(&ctx, run, out);
+    ctx.delay_ms      = delay_ms;
+    ctx.code          = code;
+    ctx.error_type    = type != NULL ? type : patio_status_name(status);
+    ctx.error_message = message != NULL ? message : patio_status_text(status);
+    finish(&ctx, status, out);
+    if (status == PATIO_TASK_CRASHED) {
+        out->status = status;
+    }
 }

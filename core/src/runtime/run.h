@@ -12,10 +12,21 @@
 #include "runtime/registry.h"
 #include "wire/envelope.h"
 
+/* How a run reaches out of itself, wherever it is: to the broker beside it, or over a pipe to the
+ * one in the parent. Nothing else leads from a task to the outside but patio_task_broker. */
+typedef struct pt_run_host {
+    /* The caller listens: this far. Never blocks. */
+    void (*progress)(void *self, const patio_progress *progress);
+    /* One line about the task of this id; its level was found to be shown. */
+    void (*log)(void *self, const patio_id *id, int32_t level, const char *text);
+} pt_run_host;
+
 /* All that a run needs; borrowed until it is over. */
 typedef struct pt_run {
     const patio_allocator  *mem;
-    const pt_log           *log;
+    const pt_run_host      *host;
+    void                   *host_self;
+    const pt_log           *log;    /* which levels are shown */
     patio_broker           *broker; /* NULL in a child */
     const pt_task          *task;
     const char             *project;
@@ -53,9 +64,21 @@ struct patio_context {
  * an outcome. */
 void pt_run_task(const pt_run *run, patio_outcome *out);
 
-/* The error a run that was refused before its start is answered with: into out->reply.
- */
+/* The error a run that was refused before its start is answered with: into out->reply. */
 void pt_run_refuse(const pt_run *run, patio_status status, const char *type, const char *message,
                    patio_outcome *out);
+/* The same for a request that could not be decoded. */
+void pt_run_undecodable(const pt_run *run, patio_status status, const patio_error *err,
+                        patio_outcome *out);
+/* How a run ended that was not pt_run_task's: see patio_job_ops. */
+void pt_run_succeed(const pt_run *run, const patio_payload *result, patio_outcome *out);
+void pt_run_fail(const pt_run *run, patio_status status, uint64_t delay_ms, int32_t code,
+                 const char *type, const char *message, patio_outcome *out);
+
+/* A request for a task of `project`, whole. Fails as pt_decode_request and pt_decode_values, and
+ * with PROTOCOL for another project's. */
+patio_status pt_decode_task(pt_arena *arena, patio_bytes bytes, const char *project,
+                            pt_request *request, pt_payload_view *payload, pt_values *values,
+                            patio_error *err);
 
 #endif

@@ -27,6 +27,10 @@ void pt_job_free(pt_job *job)
     patio_broker *b = job->end.broker;
     pt_buf_drop(job->base.request);
     job->base.request = NULL;
+    if (job->viewed) {
+        pt_arena_reset(&job->arena);
+        job->viewed = false;
+    }
     atomic_store_explicit(&job->busy, 0, memory_order_release);
     pt_stack_push(&b->free_jobs, (uint32_t)(job - b->jobs), &job->next_free);
 }
@@ -84,7 +88,10 @@ patio_status pt_worker_start(patio_broker *b, patio_error *err)
         pt_job *job           = &b->jobs[i];
         job->base.struct_size = sizeof(job->base);
         job->base.run         = run_job;
-        job->end.broker       = b;
+        job->base.ops         = &pt_job_ops;
+        job->base.project     = b->project;
+        pt_reports_init(&job->reports);
+        job->end.broker = b;
         pt_stack_push(&b->free_jobs, i, &job->next_free);
     }
     return PATIO_OK;
@@ -99,6 +106,7 @@ void pt_worker_fini(patio_broker *b)
     for (uint32_t i = 0; i < b->job_count; i++) {
         /* one that came while the broker stopped was never settled: it is with the transport */
         pt_buf_drop(b->jobs[i].base.request);
+        pt_reports_fini(&b->jobs[i].reports);
     }
     pt_free(b->mem, b->jobs);
 }
@@ -116,12 +124,17 @@ static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d
     job->base.id          = m->id;
     job->base.deadline_ns = end == UINT64_MAX ? 0 : end;
     job->base.request     = pt_buf_ref(m->body);
+    job->base.options     = route->values;
+    job->base.fence       = d->fence;
+    job->base.attempt     = m->attempt != 0 ? m->attempt : 1;
+    job->base.flags       = m->flags;
     job->end.route        = route;
     job->end.tag          = d->tag;
-    job->fence            = d->fence;
-    job->end.attempt      = m->attempt != 0 ? m->attempt : 1;
+    job->end.attempt      = job->base.attempt;
     job->end.crashes      = m->crashes;
     job->end.flags        = m->flags;
+    job->begun            = false;
+    pt_reports_open(&job->reports);
     atomic_store_explicit(&job->told, 0, memory_order_relaxed);
     atomic_store_explicit(&job->busy, 1, memory_order_release);
 }
@@ -244,21 +257,33 @@ static patio_status before_run(pt_job *job)
     return PATIO_OK;
 }
 
-static void run_job(patio_job *base, patio_outcome *out)
+static void host_progress(void *self, const patio_progress *progress)
 {
-    pt_job       *job = (pt_job *)base;
-    patio_broker *b   = job->end.broker;
+    pt_report(self, progress);
+}
 
-    pt_run run = {
+static void host_log(void *self, const patio_id *id, int32_t level, const char *text)
+{
+    (void)id;
+    pt_job_ops.log(self, level, text);
+}
+
+pt_run pt_worker_run(pt_job *job)
+{
+    static const pt_run_host host = {.progress = host_progress, .log = host_log};
+    patio_broker            *b    = job->end.broker;
+    return (pt_run){
         .mem              = b->mem,
+        .host             = &host,
+        .host_self        = job,
         .log              = &b->runtime->log,
         .broker           = b,
         .task             = job->end.route->task,
         .project          = b->project,
-        .id               = base->id,
-        .request          = base->request,
-        .deadline_ns      = base->deadline_ns,
-        .fence            = job->fence,
+        .id               = job->base.id,
+        .request          = job->base.request,
+        .deadline_ns      = job->base.deadline_ns,
+        .fence            = job->base.fence,
         .attempt          = job->end.attempt,
         .wants_reply      = (job->end.flags & PATIO_MESSAGE_CALL) != 0,
         .told             = &job->told,
@@ -267,14 +292,28 @@ static void run_job(patio_job *base, patio_outcome *out)
         .scratch          = job->scratch,
         .scratch_bytes    = sizeof(job->scratch),
     };
+}
+
+bool pt_worker_begin(pt_job *job, patio_outcome *out)
+{
     patio_status st = before_run(job);
     if (st != PATIO_OK) {
+        pt_run run = pt_worker_run(job);
         pt_run_refuse(&run, st, patio_status_name(st), patio_status_text(st), out);
-        return;
+        return false;
     }
-    PT_COUNT(b->worked.started);
-    pt_run_task(&run, out);
-    PT_COUNT(b->worked.ended);
+    job->begun = true;
+    PT_COUNT(job->end.broker->worked.started);
+    return true;
+}
+
+static void run_job(patio_job *base, patio_outcome *out)
+{
+    pt_job *job = (pt_job *)base;
+    if (pt_worker_begin(job, out)) {
+        pt_run run = pt_worker_run(job);
+        pt_run_task(&run, out);
+    }
 }
 
 void pt_worker_done(void *self, patio_job *base, const patio_outcome *outcome)
@@ -283,6 +322,10 @@ void pt_worker_done(void *self, patio_job *base, const patio_outcome *outcome)
     pt_ending end  = job->end;
     uint32_t  told = atomic_load(&job->told);
     (void)self;
+    if (job->begun) {
+        PT_COUNT(end.broker->worked.ended);
+    }
+    pt_reports_close(job);
     pt_job_free(job);
     /* With the lease lost somebody else may run it: what this run says is not asked for. */
     if ((told & (PT_TOLD_LEASE | PT_TOLD_STOP)) == 0) {

@@ -149,6 +149,7 @@ static patio_status view_extra(pt_arena *arena, const Patio__V1__Extra *extra, p
     r->tracestate      = extra->tracestate;
     r->attempt         = extra->attempt;
     r->priority        = extra->priority_plus_one;
+    r->wants_progress  = extra->wants_progress != 0;
     if (extra->n_headers == 0) {
         return PATIO_OK;
     }
@@ -239,5 +240,39 @@ patio_status pt_decode_reply(pt_arena *arena, patio_bytes bytes, pt_reply *reply
     }
     view_payload(envelope, payload);
     *reply = r;
+    return PATIO_OK;
+}
+
+patio_status pt_decode_progress(pt_arena *arena, patio_bytes bytes, patio_progress *out,
+                                patio_error *err)
+{
+    Patio__V1__Envelope *envelope = NULL;
+    pt_payload_view      payload;
+    pt_values            values;
+    patio_progress       p  = {PATIO_SIZED(patio_progress)};
+    patio_status         st = unpack(arena, bytes, &envelope, &payload, err);
+    if (st != PATIO_OK) {
+        return st;
+    }
+    view_payload(envelope, &payload);
+    if (envelope->kind != PATIO__V1__KIND__KIND_PROGRESS || payload.kind != PATIO_PAYLOAD_VALUES) {
+        return pt_fail(err, PATIO_PROTOCOL, "envelope", "envelope of kind %d is not a report",
+                       (int)envelope->kind);
+    }
+    st = check_codecs(envelope->extra, err);
+    st = st == PATIO_OK ? pt_decode_values(arena, payload.bytes, &values, err) : st;
+    if (st != PATIO_OK) {
+        return st;
+    }
+    const char *note = NULL;
+    if (values.count < 3 ||
+        patio_value_get_uint64(&values.positional[0], &p.numerator) != PATIO_OK ||
+        patio_value_get_uint64(&values.positional[1], &p.denominator) != PATIO_OK ||
+        patio_value_get_string(&values.positional[2], &note) != PATIO_OK) {
+        return pt_fail(err, PATIO_PROTOCOL, "envelope",
+                       "a report is a numerator, a denominator and a note");
+    }
+    pt_text_cut(p.note, sizeof(p.note), note);
+    *out = p;
     return PATIO_OK;
 }

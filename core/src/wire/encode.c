@@ -134,7 +134,7 @@ static patio_status add_extra(Patio__V1__Envelope *envelope, Patio__V1__Extra *e
 {
     bool needed = r->task_version != 0 || r->queue[0] != '\0' || r->dedup_key[0] != '\0' ||
                   r->traceparent[0] != '\0' || r->header_count > 0 || r->attempt > 1 ||
-                  r->priority != 0;
+                  r->priority != 0 || r->wants_progress;
     if (!needed) {
         return PATIO_OK;
     }
@@ -152,6 +152,7 @@ static patio_status add_extra(Patio__V1__Envelope *envelope, Patio__V1__Extra *e
     extra->tracestate        = text(r->tracestate);
     extra->attempt           = r->attempt;
     extra->priority_plus_one = r->priority;
+    extra->wants_progress    = r->wants_progress;
     if (r->header_count > 0) {
         Patio__V1__Header  *headers  = pt_arena_alloc(arena, r->header_count * sizeof(*headers));
         Patio__V1__Header **pointers = pt_arena_alloc(arena, r->header_count * sizeof(*pointers));
@@ -268,6 +269,31 @@ patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *r,
         size_t bound =
             r->status == PATIO_OK ? HEAD_FIXED_BYTES + strlen(plan.content_type) : SIZE_MAX;
         st = assemble(mem, &envelope, bound, &plan, max_bytes, out, err);
+    }
+    pt_arena_reset(&arena);
+    return st;
+}
+
+patio_status pt_encode_progress(const patio_allocator *mem, const patio_id *id,
+                                const patio_progress *p, patio_buf **out, patio_error *err)
+{
+    _Alignas(16) uint8_t scratch[SCRATCH_BYTES];
+    const patio_value    values[] = {patio_uint(p->numerator), patio_uint(p->denominator),
+                                     patio_string(p->note)};
+    const patio_payload  payload  = {PATIO_SIZED(patio_payload), .kind = PATIO_PAYLOAD_VALUES,
+                                     .values      = values,
+                                     .value_count = sizeof(values) / sizeof(values[0])};
+    pt_arena             arena;
+    pt_payload_plan      plan;
+    Patio__V1__Envelope  envelope;
+    init_scratch(&arena, mem, scratch, sizeof(scratch), sizeof(*p));
+    patio__v1__envelope__init(&envelope);
+    patio_status st = pt_payload_plan_make(&plan, &arena, &payload, err);
+    if (st == PATIO_OK) {
+        envelope.kind         = PATIO__V1__KIND__KIND_PROGRESS;
+        envelope.content_type = plan.content_type;
+        set_id(&envelope, id);
+        st = assemble(mem, &envelope, HEAD_FIXED_BYTES, &plan, SIZE_MAX, out, err);
     }
     pt_arena_reset(&arena);
     return st;

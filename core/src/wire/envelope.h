@@ -23,9 +23,10 @@
 enum { PT_MESSAGE_DEPTH_MAX = 100 };
 
 enum {
-    PT_KIND_CALL  = 1,
-    PT_KIND_SEND  = 2,
-    PT_KIND_REPLY = 3,
+    PT_KIND_CALL     = 1,
+    PT_KIND_SEND     = 2,
+    PT_KIND_REPLY    = 3,
+    PT_KIND_PROGRESS = 4,
 };
 
 /* What goes into a request, and what came in one. Texts are never NULL. */
@@ -46,6 +47,7 @@ typedef struct pt_request {
     uint32_t            dedup_conflict;
     const patio_header *headers;
     size_t              header_count;
+    bool                wants_progress;
 } pt_request;
 
 typedef struct pt_reply {
@@ -82,6 +84,10 @@ patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *reply,
                              const patio_payload *payload, uint64_t max_bytes, patio_buf **out,
                              patio_error *err);
 
+/* A report of a running task: values numerator, denominator, note. */
+patio_status pt_encode_progress(const patio_allocator *mem, const patio_id *id,
+                                const patio_progress *progress, patio_buf **out, patio_error *err);
+
 /* PROTOCOL: not an envelope, of a later version, or not of the wanted kind; TOO_LARGE: over the
  * arena's budget; NO_MEMORY: says nothing about the bytes; UNSUPPORTED: names a codec this build
  * lacks. Results borrow from the arena and from `bytes`. */
@@ -89,6 +95,10 @@ patio_status pt_decode_request(pt_arena *arena, patio_bytes bytes, pt_request *r
                                pt_payload_view *payload, patio_error *err);
 patio_status pt_decode_reply(pt_arena *arena, patio_bytes bytes, pt_reply *reply,
                              pt_payload_view *payload, patio_error *err);
+
+/* As pt_decode_reply; the note is cut to what *progress holds. */
+patio_status pt_decode_progress(pt_arena *arena, patio_bytes bytes, patio_progress *progress,
+                                patio_error *err);
 
 /* Values out of a payload's bytes: PROTOCOL (counts do not fit, too deep, not UTF-8), TOO_LARGE. */
 patio_status pt_decode_values(pt_arena *arena, patio_bytes bytes, pt_values *out, patio_error *err);
