@@ -33,16 +33,12 @@ static void limits_text(const patio_option *option, char *text, size_t room)
     }
 }
 
-static void print_options(const patio_plugin_info *info)
+static void print_options(const patio_option *const *options, const char *title)
 {
-    if (info->options == NULL || info->options[0] == NULL) {
-        printf("\nOptions: none\n");
-        return;
-    }
     cli_table table = {0};
     CLI_ROW(&table, "OPTION", "TYPE", "DEFAULT", "LIMITS", "MEANING");
-    for (size_t i = 0; info->options[i] != NULL; i++) {
-        const patio_option *option = info->options[i];
+    for (size_t i = 0; options[i] != NULL; i++) {
+        const patio_option *option = options[i];
         char                limits[256];
         limits_text(option, limits, sizeof(limits));
         const char *fallback = option->fallback == NULL      ? "(required)"
@@ -50,7 +46,7 @@ static void print_options(const patio_plugin_info *info)
                                                              : option->fallback;
         CLI_ROW(&table, option->name, cli_option_type(option), fallback, limits, option->help);
     }
-    printf("\nOptions:\n");
+    printf("\n%s:\n", title);
     cli_table_print(&table, "  ");
 }
 
@@ -60,5 +56,12 @@ void cli_describe_plugin(const patio_plugin_info *info)
     printf("  ABI %u.%u, license %s, %s\n", info->abi_major, info->abi_minor, info->license,
            info->path);
     print_caps(info);
-    print_options(info);
+    if (info->options != NULL && info->options[0] != NULL) {
+        print_options(info->options, "Options");
+    } else {
+        printf("\nOptions: none\n");
+    }
+    if (info->task_options != NULL && info->task_options[0] != NULL) {
+        print_options(info->task_options, "For one task, as tasks.NAME.OPTION");
+    }
 }

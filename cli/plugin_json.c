@@ -86,6 +86,15 @@ static json_object *option_json(const patio_option *option)
     return object;
 }
 
+static json_object *options_json(const patio_option *const *options)
+{
+    json_object *array = json_object_new_array();
+    for (size_t i = 0; options != NULL && options[i] != NULL; i++) {
+        json_object_array_add(array, option_json(options[i]));
+    }
+    return array;
+}
+
 json_object *cli_plugin_json(const patio_plugin_info *info, bool options)
 {
     char abi[32];
@@ -102,11 +111,8 @@ json_object *cli_plugin_json(const patio_plugin_info *info, bool options)
     add_text(object, "path", info->path);
     json_object_object_add(object, "capabilities", caps_json(info));
     if (options) {
-        json_object *array = json_object_new_array();
-        for (size_t i = 0; info->options != NULL && info->options[i] != NULL; i++) {
-            json_object_array_add(array, option_json(info->options[i]));
-        }
-        json_object_object_add(object, "options", array);
+        json_object_object_add(object, "options", options_json(info->options));
+        json_object_object_add(object, "task_options", options_json(info->task_options));
     }
     return object;
 }

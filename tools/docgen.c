@@ -148,6 +148,10 @@ static void visit(void *arg, const patio_plugin_info *info)
     printf("\n### %s\n\n%c%s. ", info->name, info->summary[0] - 'a' + 'A', info->summary + 1);
     print_caps(transport ? transport_caps : executor_caps, info->caps);
     print_table(info->options, "");
+    if (info->task_options != NULL && info->task_options[0] != NULL) {
+        puts("\nFor one task:\n");
+        print_table(info->task_options, "tasks.NAME.");
+    }
 }
 
 static bool print_plugins(patio_runtime *runtime, const char *kind)

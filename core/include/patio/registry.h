@@ -77,7 +77,7 @@ typedef struct patio_task_info {
     uint32_t                  struct_size;
     uint32_t                  reserved;
     const char               *name;
-    patio_task_fn             fn;
+    patio_task_fn             fn;      /* NULL: an external one */
     const patio_task_options *options; /* defaults filled in */
 } patio_task_info;
 
@@ -97,6 +97,19 @@ PATIO_API PATIO_CHECKED patio_status patio_registry_add(patio_registry *registry
                                                         const char               *function,
                                                         const patio_task_options *options,
                                                         patio_error              *err);
+/* Add a name without a function: its executor (options->executor, or what the configuration says)
+ * knows what to run, and has the capability `external`; a broker with another executor for it
+ * cannot be made. Else as patio_registry_add. Any thread. */
+PATIO_API PATIO_CHECKED patio_status patio_registry_add_external(patio_registry           *registry,
+                                                                 const char               *name,
+                                                                 const patio_task_options *options,
+                                                                 patio_error              *err);
+/* Add, as external ones, the tasks that a configuration makes: those with a tasks.NAME.command that
+ * the registry does not have yet. Their executor is tasks.NAME.executor, else "command". Errors as
+ * patio_registry_add. Any thread. */
+PATIO_API PATIO_CHECKED patio_status patio_registry_add_configured(patio_registry     *registry,
+                                                                   const patio_config *config,
+                                                                   patio_error        *err);
 /* Remove a name. NOT_FOUND; STATE: locked. Any thread. */
 PATIO_API PATIO_CHECKED patio_status patio_registry_remove(patio_registry *registry,
                                                            const char *name, patio_error *err);

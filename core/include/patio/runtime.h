@@ -68,8 +68,9 @@ typedef struct patio_plugin_info {
     uint32_t                          abi_minor;
     uint32_t                          caps;
     uint32_t                          reserved;
-    const struct patio_option *const *options; /* NULL-terminated, or NULL */
-    const char                       *problem; /* with a status: the error's text */
+    const struct patio_option *const *options;      /* NULL-terminated, or NULL */
+    const char                       *problem;      /* with a status: the error's text */
+    const struct patio_option *const *task_options; /* may be set for one task, or NULL */
 } patio_plugin_info;
 typedef void (*patio_plugin_visit_fn)(void *arg, const patio_plugin_info *info);
 /* Visit every plugin found in the search path, the usable and the broken, by kind and name. Blocks

@@ -55,6 +55,13 @@ struct patio_task_options;
  * change. CONFIG as in pt_options_parse; *options is then untouched. */
 patio_status pt_config_task(const patio_allocator *mem, const patio_config *config,
                             const char *name, struct patio_task_options *options, patio_error *err);
+/* A task's settings that are its executor's (tasks.NAME.OPTION, with OPTION by `table`, which may
+ * be NULL), as one value per row. CONFIG also for what neither the core nor the table knows. *out
+ * is NULL if the table is empty; free with pt_options_free(mem, table, …). */
+patio_status pt_config_task_executor(const patio_allocator *mem, const patio_config *config,
+                                     const char *name, const char *executor,
+                                     const patio_option *const *table, patio_option_value **out,
+                                     patio_error *err);
 /* The names below tasks., each once, visited in the order they were set; name and origin are
  * borrowed until the next change. */
 typedef void (*pt_name_fn)(void *arg, const char *name, const char *origin);

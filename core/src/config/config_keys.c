@@ -17,7 +17,9 @@ enum kind {
     OPTIONS,       /* transport.OPTION: any option, for the plugin is not loaded yet */
     NAMED_OPTIONS, /* executors.NAME.OPTION */
     TABLE,         /* log.OPTION: one of a table */
-    NAMED_TABLE,   /* tasks.NAME.OPTION; NAME may have dots, the option is the last part */
+    /* tasks.NAME.OPTION; NAME may have dots, the option is the last part. Of a task also those that
+     * its executor has for single tasks. */
+    NAMED_TABLE,
 };
 
 typedef struct family {
@@ -192,6 +194,17 @@ static patio_status check_option_name(const char *key, const char *option, patio
     return PATIO_CONFIG;
 }
 
+/* One letter away from an option of the table? */
+static bool is_slip(const char *name, const patio_option *const *table)
+{
+    pt_near near;
+    pt_near_init(&near, name);
+    for (size_t i = 0; table[i] != NULL; i++) {
+        pt_near_try(&near, table[i]->name);
+    }
+    return near.best != NULL && near.distance == 1;
+}
+
 /* "executors.NAME.OPTION", "tasks.NAME.OPTION", "queues.NAME.OPTION" */
 static patio_status check_named(const family *f, const char *key, patio_error *err)
 {
@@ -223,8 +236,14 @@ static patio_status check_named(const family *f, const char *key, patio_error *e
     if (f->kind == NAMED_OPTIONS) {
         return check_option_name(key, option, err);
     }
-    return find_option(f->table, option) != NULL ? PATIO_OK
-                                                 : fail_unknown_option(key, option, f->table, err);
+    if (find_option(f->table, option) != NULL) {
+        return PATIO_OK;
+    }
+    if (f->table == pt_task_option_table && !is_slip(option, f->table)) {
+        /* may be an option of its executor: known when the broker is made */
+        return check_option_name(key, option, err);
+    }
+    return fail_unknown_option(key, option, f->table, err);
 }
 
 static patio_status check_in_family(const family *f, const char *key, patio_error *err)

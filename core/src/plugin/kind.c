@@ -43,6 +43,17 @@ static uint32_t executor_caps(const void *ops)
     return ((const patio_executor_ops *)ops)->caps;
 }
 
+static const patio_option *const *no_task_options(const void *ops)
+{
+    (void)ops;
+    return NULL;
+}
+
+static const patio_option *const *executor_task_options(const void *ops)
+{
+    return ((const patio_executor_ops *)ops)->task_options;
+}
+
 const pt_kind pt_kind_transport = {
     .word           = "transport",
     .folder         = "transports",
@@ -54,6 +65,7 @@ const pt_kind pt_kind_transport = {
     .fill           = pt_stubs_fill_transport,
     .options        = transport_options,
     .caps           = transport_caps,
+    .task_options   = no_task_options,
 };
 
 const pt_kind pt_kind_executor = {
@@ -67,6 +79,7 @@ const pt_kind pt_kind_executor = {
     .fill           = pt_stubs_fill_executor,
     .options        = executor_options,
     .caps           = executor_caps,
+    .task_options   = executor_task_options,
 };
 
 const pt_kind *const pt_kinds[PT_KIND_COUNT] = {&pt_kind_transport, &pt_kind_executor};

@@ -26,6 +26,8 @@ typedef struct pt_kind {
     /* The two members that every kind has; `ops` is our table. */
     const patio_option *const *(*options)(const void *ops);
     uint32_t (*caps)(const void *ops);
+    /* What may be set for one task; NULL: the kind has no such thing. */
+    const patio_option *const *(*task_options)(const void *ops);
 } pt_kind;
 
 extern const pt_kind pt_kind_transport;

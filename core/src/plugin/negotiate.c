@@ -126,6 +126,9 @@ patio_status pt_negotiate_ops(const pt_kind *kind, const patio_plugin *identity,
         status = pt_option_table_check(kind->options(ops), why);
     }
     if (status == PATIO_OK) {
+        status = pt_option_table_check(kind->task_options(ops), why);
+    }
+    if (status == PATIO_OK) {
         kind->fill(ops);
     }
     return status;

@@ -41,6 +41,7 @@ static void show(const entry *e, const char *path, patio_plugin_visit_fn visit, 
         info.abi_minor          = p->abi_minor;
         info.caps               = e->kind->caps(ops);
         info.options            = e->kind->options(ops);
+        info.task_options       = e->kind->task_options(ops);
     }
     visit(arg, &info);
 }

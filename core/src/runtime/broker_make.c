@@ -23,6 +23,54 @@ static void find_unknown(void *arg, const char *name, const char *origin)
     }
 }
 
+/* A task without a function, and an executor that runs functions: one of both is a mistake. An
+ * executor that runs nothing may have it, to call it elsewhere. */
+static patio_status check_external(const pt_route *route, patio_error *err)
+{
+    const pt_executor_plugin *plugin = route->executor->plugin;
+    uint32_t                  caps   = plugin->ops.caps;
+    if (route->task->fn != NULL || (caps & PATIO_EXECUTOR_RUNS) == 0 ||
+        (caps & PATIO_EXECUTOR_EXTERNAL) != 0) {
+        return PATIO_OK;
+    }
+    return pt_fail(
+        err, PATIO_CONFIG, "broker",
+        "task \"%s\" is a command, and executor %s runs functions: set tasks.%s.executor "
+        "to one that can, such as command",
+        route->task->name, plugin->identity->name, route->task->name);
+}
+
+static patio_status make_route(patio_broker *b, const patio_config *config, pt_route *route,
+                               patio_error *err)
+{
+    route->options  = route->task->options;
+    patio_status st = pt_config_task(b->mem, config, route->task->name, &route->options, err);
+    if (st == PATIO_OK && route->options.executor != NULL) {
+        st = pt_broker_need_executor(b, config, route->options.executor, &route->executor, err);
+    }
+    if (st == PATIO_OK) {
+        st = check_external(route, err);
+    }
+    if (st == PATIO_OK) {
+        const pt_executor_plugin *plugin = route->executor->plugin;
+        st = pt_config_task_executor(b->mem, config, route->task->name, plugin->identity->name,
+                                     plugin->ops.task_options, &route->values, err);
+    }
+    /* the configuration may go; its texts are kept */
+    if (st == PATIO_OK && route->options.queue != route->task->options.queue) {
+        char **grown = pt_resize(b->mem, b->interned, (b->interned_count + 1) * sizeof(*grown));
+        char  *copy  = grown != NULL ? pt_strdup(b->mem, route->options.queue) : NULL;
+        b->interned  = grown != NULL ? grown : b->interned;
+        if (copy == NULL) {
+            return pt_no_memory(err, "broker");
+        }
+        b->interned[b->interned_count++] = copy;
+        route->options.queue             = copy;
+    }
+    route->options.executor = NULL; /* resolved above */
+    return st;
+}
+
 static patio_status make_routes(patio_broker *b, const patio_config *config, patio_error *err)
 {
     size_t count = b->registry != NULL ? patio_registry_count(b->registry) : 0;
@@ -50,26 +98,9 @@ static patio_status make_routes(patio_broker *b, const patio_config *config, pat
         return pt_error_at(err, st, name.origin);
     }
     for (size_t i = 0; i < count && st == PATIO_OK; i++) {
-        pt_route *route = &b->routes[i];
-        route->task     = pt_registry_task(b->registry, i);
-        route->options  = route->task->options;
-        route->executor = by_default;
-        st              = pt_config_task(b->mem, config, route->task->name, &route->options, err);
-        if (st == PATIO_OK && route->options.executor != NULL) {
-            st = pt_broker_need_executor(b, config, route->options.executor, &route->executor, err);
-        }
-        /* the configuration may go; its texts are kept */
-        if (st == PATIO_OK && route->options.queue != route->task->options.queue) {
-            char **grown = pt_resize(b->mem, b->interned, (b->interned_count + 1) * sizeof(*grown));
-            char  *copy  = grown != NULL ? pt_strdup(b->mem, route->options.queue) : NULL;
-            b->interned  = grown != NULL ? grown : b->interned;
-            if (copy == NULL) {
-                return pt_no_memory(err, "broker");
-            }
-            b->interned[b->interned_count++] = copy;
-            route->options.queue             = copy;
-        }
-        route->options.executor = NULL; /* resolved above */
+        b->routes[i].task     = pt_registry_task(b->registry, i);
+        b->routes[i].executor = by_default;
+        st                    = make_route(b, config, &b->routes[i], err);
     }
     return st;
 }
@@ -212,6 +243,12 @@ static void free_parts(patio_broker *b)
     pt_free(b->mem, b->endpoints);
     pt_free(b->mem, b->urls);
     pt_worker_fini(b);
+    for (size_t i = 0; b->routes != NULL && i < b->route_count; i++) {
+        if (b->routes[i].values != NULL) {
+            pt_options_free(b->mem, b->routes[i].executor->plugin->ops.task_options,
+                            b->routes[i].values);
+        }
+    }
     pt_free(b->mem, b->executors);
     pt_free(b->mem, b->routes);
     for (size_t i = 0; i < b->interned_count; i++) {

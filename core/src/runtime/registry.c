@@ -153,7 +153,7 @@ static patio_status insert(patio_registry *registry, pt_task *task, patio_error 
     task->index                        = registry->count;
     registry->tasks[registry->count++] = task;
     pt_index_put(&registry->by_name, pt_hash_name(task->name), task);
-    if (pt_index_find_fn(&registry->by_fn, task->fn) == NULL) {
+    if (task->fn != NULL && pt_index_find_fn(&registry->by_fn, task->fn) == NULL) {
         pt_index_put(&registry->by_fn, pt_hash_fn(task->fn), task);
     }
     return PATIO_OK;
@@ -186,17 +186,14 @@ static patio_status settle_name(const patio_registry *registry, pt_task_draft *d
                         room, err);
 }
 
-patio_status patio_registry_add(patio_registry *registry, const char *name, patio_task_fn fn,
-                                const char *module, const char *function,
-                                const patio_task_options *options, patio_error *err)
+static patio_status add(patio_registry *registry, const char *name, patio_task_fn fn,
+                        const char *module, const char *function, const patio_task_options *options,
+                        patio_error *err)
 {
     pt_task_draft draft = {
         .name = name, .fn = fn, .module = pt_module_name(module), .function = function};
-    const char *who = name != NULL ? name : function != NULL ? function : "without a name";
-    if (fn == NULL) {
-        return pt_fail(err, PATIO_INVALID, "registry", "task %s: the function is NULL", who);
-    }
-    patio_status st = pt_task_options_read(options, who, &draft.options, err);
+    const char  *who = name != NULL ? name : function != NULL ? function : "without a name";
+    patio_status st  = pt_task_options_read(options, who, &draft.options, err);
     if (st != PATIO_OK) {
         return st;
     }
@@ -222,6 +219,26 @@ patio_status patio_registry_add(patio_registry *registry, const char *name, pati
     return st;
 }
 
+patio_status patio_registry_add(patio_registry *registry, const char *name, patio_task_fn fn,
+                                const char *module, const char *function,
+                                const patio_task_options *options, patio_error *err)
+{
+    if (fn == NULL) {
+        const char *who = name != NULL ? name : function != NULL ? function : "without a name";
+        return pt_fail(err, PATIO_INVALID, "registry", "task %s: the function is NULL", who);
+    }
+    return add(registry, name, fn, module, function, options, err);
+}
+
+patio_status patio_registry_add_external(patio_registry *registry, const char *name,
+                                         const patio_task_options *options, patio_error *err)
+{
+    if (name == NULL) {
+        return pt_fail(err, PATIO_INVALID, "registry", "an external task needs a name");
+    }
+    return add(registry, name, NULL, NULL, "an external task", options, err);
+}
+
 /* The mutex is taken. The task is out of the registry, and the caller's to free. */
 static void take_out(patio_registry *registry, pt_task *task)
 {
@@ -231,7 +248,7 @@ static void take_out(patio_registry *registry, pt_task *task)
         registry->tasks[i]        = registry->tasks[i + 1];
         registry->tasks[i]->index = i;
     }
-    if (pt_index_find_fn(&registry->by_fn, task->fn) != task) {
+    if (task->fn == NULL || pt_index_find_fn(&registry->by_fn, task->fn) != task) {
         return;
     }
     /* it was its function's first name: the next one takes over, and the room it left */
