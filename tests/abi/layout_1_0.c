@@ -289,6 +289,16 @@ MEMBER(patio_job_ops, cancelled, 40, bool (*)(const patio_job *));
 MEMBER(patio_job_ops, progress, 48, void (*)(patio_job *, const patio_progress *));
 MEMBER(patio_job_ops, log, 56, void (*)(const patio_job *, int32_t, const char *));
 
+GROWS(patio_suspend_ops, 48);
+MEMBER(patio_suspend_ops, struct_size, 0, uint32_t);
+MEMBER(patio_suspend_ops, reserved, 4, uint32_t);
+MEMBER(patio_suspend_ops, park, 8, void (*)(patio_executor *, patio_job *, uint64_t));
+MEMBER(patio_suspend_ops, wake, 16, void (*)(patio_executor *, patio_job *));
+MEMBER(patio_suspend_ops, yield, 24, void (*)(patio_executor *, patio_job *));
+MEMBER(patio_suspend_ops, wait_fd, 32,
+       patio_status (*)(patio_executor *, patio_job *, int32_t, uint32_t, uint64_t, uint32_t *));
+MEMBER(patio_suspend_ops, loop, 40, void *(*)(patio_executor *, patio_job *));
+
 GROWS(patio_executor_events, 32);
 MEMBER(patio_executor_events, struct_size, 0, uint32_t);
 MEMBER(patio_executor_events, reserved, 4, uint32_t);

@@ -117,5 +117,6 @@ int main(void)
 {
     return strcmp(PATIO_PLUGIN_SYMBOL, "patio_plugin_entry") != 0 ||
            strcmp(PATIO_TRANSPORT_ID, "patio.transport/1") != 0 ||
-           strcmp(PATIO_EXECUTOR_ID, "patio.executor/1") != 0;
+           strcmp(PATIO_EXECUTOR_ID, "patio.executor/1") != 0 ||
+           strcmp(PATIO_SUSPEND_ID, "patio.suspend/1") != 0;
 }

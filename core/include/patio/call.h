@@ -108,9 +108,12 @@ PATIO_API PATIO_CHECKED patio_status patio_send_start(patio_broker *broker, cons
 /* Is it done? */
 PATIO_API bool patio_future_done(const patio_future *future);
 /* Blocks until it is done (OK) or timeout_ms have passed (TIMEOUT: it is not done, and goes on).
- * PATIO_FOREVER waits as long as the future's own deadline allows. */
+ * PATIO_FOREVER waits as long as the future's own deadline allows. Inside a task it waits as
+ * patio/await.h says: also CANCELLED and TIMEOUT when the task is to end. The same holds for
+ * patio_call and patio_send, which then give up their call. */
 PATIO_API patio_status patio_future_wait(patio_future *future, uint64_t timeout_ms);
-/* Blocks until all of them are done, or one of them is (*index says which, the lowest). */
+/* Blocks until all of them are done, or one of them is (*index says which, the lowest). Inside a
+ * task wait_any for more than a few may say NO_MEMORY. */
 PATIO_API patio_status patio_future_wait_all(patio_future *const *futures, size_t count,
                                              uint64_t timeout_ms);
 PATIO_API patio_status patio_future_wait_any(patio_future *const *futures, size_t count,

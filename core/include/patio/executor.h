@@ -58,7 +58,8 @@ struct patio_job {
     patio_id    id;
     uint64_t    deadline_ns; /* host clock; 0: none */
     patio_buf  *request;     /* encoded patio.v1.Envelope; borrowed, valid as long as the job */
-    void       *link[4];     /* the executor's own, for its queue: no allocation per job */
+    void       *link[4];     /* the executor's own, for its queue: no allocation per job; NULL at
+                                submit */
     /* Run the task on the calling thread, to its end. Fills *out (out->struct_size set by the
      * caller) and moves out->reply to the caller. Called at most once. Needs `stack_bytes` or more
      * of stack, see patio_executor_params. */
@@ -117,6 +118,29 @@ struct patio_job_ops {
     /* One line in the log with the task's id. May block as the sink does. */
     void (*log)(const patio_job *job, int32_t level, const char *text);
 };
+
+/* Interface "patio.suspend/1" of an executor (patio_executor_ops.query): its jobs can wait without
+ * holding their thread. Needed for PATIO_EXECUTOR_ASYNC. A job stays on the thread that began it.
+ * The host is on the job's stack when it calls a slot marked [inside]. */
+#define PATIO_SUSPEND_ID "patio.suspend/1"
+typedef struct patio_suspend_ops {
+    uint32_t struct_size;
+    uint32_t reserved;
+    /* [inside] Let others run until this job is woken, or until_ns on the host's clock (UINT64_MAX:
+     * no limit). A wake that came before ends it at once. May return early. */
+    void (*park)(patio_executor *x, patio_job *job, uint64_t until_ns);
+    /* [any] [non-blocking] Wake a job; from submit until its `done`. What is not parked keeps it
+     * for its next park. Never fails. */
+    void (*wake)(patio_executor *x, patio_job *job);
+    /* [inside] Let those run that are ready. */
+    void (*yield)(patio_executor *x, patio_job *job);
+    /* [inside] As park, also until fd is ready for one of `events` (PATIO_FD_…): *ready, 0 if it
+     * was something else. EXISTS, INVALID, NO_MEMORY as patio_await_fd. */
+    patio_status (*wait_fd)(patio_executor *x, patio_job *job, int32_t fd, uint32_t events,
+                            uint64_t until_ns, uint32_t *ready);
+    /* [inside] The uv_loop_t of this thread, NULL if it has none. */
+    void *(*loop)(patio_executor *x, patio_job *job);
+} patio_suspend_ops;
 
 /* Where the host wants to hear; the rules are those of patio_transport_events, and a `done` never
  * runs inside the `submit` of the same job. */

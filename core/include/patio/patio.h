@@ -2,6 +2,7 @@
 #ifndef PATIO_PATIO_H
 #define PATIO_PATIO_H
 
+#include <patio/await.h>
 #include <patio/base.h>
 #include <patio/broker.h>
 #include <patio/call.h>

@@ -30,6 +30,7 @@ typedef struct pt_executor {
     const pt_executor_plugin *plugin;
     patio_executor           *instance;
     patio_executor_events     events;
+    const patio_suspend_ops  *suspend; /* NULL: its jobs wait on their threads */
     uint32_t                  slots;
     bool                      stopped;
 } pt_executor;
@@ -77,8 +78,8 @@ struct pt_job {
     bool             viewed;   /* `arena` is in use */
     bool             listened; /* the caller wants progress; known once it was viewed */
     pt_reports       reports;
-    pt_arena         arena;             /* of a view, see patio_job_ops */
-    _Alignas(16) uint8_t scratch[2048]; /* most runs need no other memory */
+    pt_arena         arena; /* of a view, see patio_job_ops */
+    pt_awaiter       await;
 };
 
 enum {

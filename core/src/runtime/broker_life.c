@@ -15,7 +15,8 @@ static patio_status start_executors(patio_broker *b, patio_error *err)
             pt_error_origin(err, "executor.%s", x->plugin->identity->name);
             return st;
         }
-        x->slots = x->plugin->ops.slots(x->instance);
+        x->slots   = x->plugin->ops.slots(x->instance);
+        x->suspend = x->plugin->ops.query(x->instance, PATIO_SUSPEND_ID);
     }
     return PATIO_OK;
 }

@@ -306,6 +306,18 @@ patio_status patio_start_fn(patio_broker *b, patio_task_fn fn, const patio_paylo
     return st == PATIO_OK ? patio_start(b, name, payload, options, out, err) : st;
 }
 
+/* Until its own deadline ends it; a task that is told to end gives up what it calls. */
+static patio_status wait_for(patio_future *f, const char *task, patio_error *err)
+{
+    patio_status st = patio_future_wait(f, PATIO_FOREVER);
+    if (st == PATIO_OK) {
+        return patio_future_status(f, err);
+    }
+    patio_future_cancel(f);
+    return pt_fail(err, st, "broker", "call %.255s: given up, for the calling task %s", task,
+                   st == PATIO_CANCELLED ? "is told to end" : "is at its deadline");
+}
+
 patio_status patio_call(patio_broker *b, const char *task, const patio_payload *payload,
                         const patio_call_options *options, patio_future **out, patio_error *err)
 {
@@ -314,8 +326,7 @@ patio_status patio_call(patio_broker *b, const char *task, const patio_payload *
     if (st != PATIO_OK) {
         return st;
     }
-    (void)patio_future_wait(f, PATIO_FOREVER); /* its own deadline ends it */
-    st = patio_future_status(f, err);
+    st = wait_for(f, task, err);
     if (st == PATIO_OK && out != NULL) {
         *out = f;
     } else {
@@ -340,8 +351,7 @@ patio_status patio_send(patio_broker *b, const char *task, const patio_payload *
     if (st != PATIO_OK) {
         return st;
     }
-    (void)patio_future_wait(f, PATIO_FOREVER);
-    st = patio_future_status(f, err);
+    st = wait_for(f, task, err);
     if (st == PATIO_OK && id != NULL) {
         *id = patio_future_id(f);
     }

@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 
 #include "base/stack.h"
+#include "runtime/awaiter.h"
 #include "wire/envelope.h"
 
 enum {
@@ -38,6 +39,13 @@ enum {
 typedef struct pt_reading pt_reading; /* a decoded reply */
 typedef struct pt_futures pt_futures;
 
+/* A task that waits for a future; on its stack. */
+typedef struct pt_waiting {
+    struct pt_waiting  *next;
+    struct pt_waiting **at; /* what points to this one; NULL: it is in no list */
+    patio_waker         waker;
+} pt_waiting;
+
 struct patio_future {
     _Atomic uint64_t word; /* number << 8 | state */
     _Atomic uint32_t done; /* what waiters sleep on: 0, then 1 */
@@ -58,6 +66,9 @@ struct patio_future {
     uint32_t         level;
     uint32_t         kind; /* PT_KIND_CALL, PT_KIND_SEND */
 
+    pt_waiting      *waiting;  /* tasks; under the table's `waiting` */
+    _Atomic uint32_t awaiting; /* how many */
+
     bool              listens; /* to progress */
     patio_progress_fn on_progress;
     void             *on_progress_arg;
@@ -73,6 +84,7 @@ struct pt_futures {
     uint32_t                 chunk_count;
     pthread_mutex_t          growing;
     pthread_mutex_t          reporting;
+    pthread_mutex_t          waiting;
     _Atomic uint32_t         made; /* slots that exist */
     _Atomic(patio_future *) *chunks;
     _Alignas(64) pt_stack free;
@@ -106,6 +118,15 @@ void pt_future_complete(patio_future *future, patio_status status, patio_buf *re
 void pt_future_give_up(patio_future *future, patio_status status, const char *problem);
 /* Claim it if it is still pending under that word. */
 bool pt_future_claim_word(patio_future *future, uint64_t word);
+
+/* future_await.c: waiting inside a task; *index of the first that is done. OK, CANCELLED, TIMEOUT,
+ * NO_MEMORY. */
+patio_status pt_future_await(pt_awaiter *me, patio_future *const *futures, size_t count,
+                             uint64_t until_ns, size_t *index);
+/* It is done: wake the tasks that wait for it. */
+void pt_future_wake_tasks(patio_future *future);
+/* future_wait.c: end it if its deadline has passed. */
+void pt_future_expire(patio_future *future, uint64_t now_ns);
 
 /* The last reference has gone. */
 void pt_future_forget_progress(patio_future *future);

@@ -17,6 +17,7 @@ patio_status pt_futures_init(pt_futures *table, const patio_allocator *mem, uint
     }
     pthread_mutex_init(&table->growing, NULL);
     pthread_mutex_init(&table->reporting, NULL);
+    pthread_mutex_init(&table->waiting, NULL);
     atomic_store(&table->sweep_ns, UINT64_MAX);
     patio_spin_init(&table->spin, 1);
     return PATIO_OK;
@@ -39,6 +40,7 @@ void pt_futures_fini(pt_futures *table)
     pt_free(table->mem, table->chunks);
     pthread_mutex_destroy(&table->growing);
     pthread_mutex_destroy(&table->reporting);
+    pthread_mutex_destroy(&table->waiting);
 }
 
 patio_future *pt_futures_at(const pt_futures *table, uint32_t slot)
@@ -221,6 +223,9 @@ static void finish(patio_future *f, patio_status status, patio_buf *reply, const
     atomic_store_explicit(&f->done, 1, memory_order_seq_cst);
     if (atomic_load_explicit(&f->sleepers, memory_order_seq_cst) != 0) {
         pt_unpark(&f->done, INT32_MAX);
+    }
+    if (atomic_load_explicit(&f->awaiting, memory_order_seq_cst) != 0) {
+        pt_future_wake_tasks(f);
     }
     if (atomic_load_explicit(&table->crowd, memory_order_seq_cst) != 0) {
         atomic_fetch_add(&table->tide, 1);

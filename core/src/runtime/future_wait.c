@@ -12,7 +12,7 @@ static bool is_done(const void *arg)
 }
 
 /* The waiter is there anyway: it ends its own call when the time is up, to the microsecond. */
-static void expire(patio_future *f, uint64_t now_ns)
+void pt_future_expire(patio_future *f, uint64_t now_ns)
 {
     uint64_t word = atomic_load(&f->word);
     if (now_ns >= atomic_load(&f->deadline_ns) && pt_future_claim_word(f, word)) {
@@ -42,7 +42,7 @@ static bool wait_until(patio_future *f, uint64_t until_ns)
     uint64_t now = pt_now_ns();
     patio_spin_learn(&f->table->spin, now - from);
     if (!patio_future_done(f)) {
-        expire(f, now);
+        pt_future_expire(f, now);
         if (now < until_ns) {
             /* somebody else is completing it this very moment */
             while (!patio_future_done(f)) {
@@ -53,26 +53,41 @@ static bool wait_until(patio_future *f, uint64_t until_ns)
     return patio_future_done(f);
 }
 
-patio_status patio_future_wait(patio_future *f, uint64_t timeout_ms)
+/* A task waits as its executor can, and until it is told to end. */
+static patio_status wait_one(patio_future *f, uint64_t until_ns)
 {
+    pt_awaiter *me = pt_await_current();
     if (patio_future_done(f)) {
         return PATIO_OK;
     }
-    uint64_t until =
-        timeout_ms == PATIO_FOREVER ? UINT64_MAX : pt_after_ms(pt_now_ns(), timeout_ms);
-    return wait_until(f, until) ? PATIO_OK : PATIO_TIMEOUT;
+    if (me == NULL) {
+        return wait_until(f, until_ns) ? PATIO_OK : PATIO_TIMEOUT;
+    }
+    size_t index = 0;
+    if (me->ops == NULL && patio_spin_until(&f->table->spin, is_done, f)) {
+        return PATIO_OK;
+    }
+    return pt_future_await(me, &f, 1, until_ns, &index);
+}
+
+static uint64_t end_of(uint64_t timeout_ms)
+{
+    return timeout_ms == PATIO_FOREVER ? UINT64_MAX : pt_after_ms(pt_now_ns(), timeout_ms);
+}
+
+patio_status patio_future_wait(patio_future *f, uint64_t timeout_ms)
+{
+    return patio_future_done(f) ? PATIO_OK : wait_one(f, end_of(timeout_ms));
 }
 
 patio_status patio_future_wait_all(patio_future *const *futures, size_t count, uint64_t timeout_ms)
 {
-    uint64_t until =
-        timeout_ms == PATIO_FOREVER ? UINT64_MAX : pt_after_ms(pt_now_ns(), timeout_ms);
-    for (size_t i = 0; i < count; i++) {
-        if (!wait_until(futures[i], until)) {
-            return PATIO_TIMEOUT;
-        }
+    uint64_t     until = end_of(timeout_ms);
+    patio_status st    = PATIO_OK;
+    for (size_t i = 0; i < count && st == PATIO_OK; i++) {
+        st = wait_one(futures[i], until);
     }
-    return PATIO_OK;
+    return st;
 }
 
 static bool find_done(patio_future *const *futures, size_t count, size_t *index)
@@ -108,8 +123,11 @@ patio_status patio_future_wait_any(patio_future *const *futures, size_t count, u
     if (count == 0) {
         return PATIO_INVALID;
     }
+    if (pt_await_current() != NULL) {
+        return pt_future_await(pt_await_current(), futures, count, end_of(timeout_ms), index);
+    }
     uint64_t    now   = pt_now_ns();
-    uint64_t    until = timeout_ms == PATIO_FOREVER ? UINT64_MAX : pt_after_ms(now, timeout_ms);
+    uint64_t    until = end_of(timeout_ms);
     pt_futures *table = futures[0]->table;
     bool        found = find_done(futures, count, index);
     atomic_fetch_add_explicit(&table->crowd, 1, memory_order_seq_cst);
@@ -120,7 +138,7 @@ patio_status patio_future_wait_any(patio_future *const *futures, size_t count, u
             (void)pt_park(&table->tide, tide, nap_end(futures, count, now, until));
             now = pt_now_ns();
             for (size_t i = 0; i < count; i++) {
-                expire(futures[i], now);
+                pt_future_expire(futures[i], now);
             }
             found = find_done(futures, count, index);
         }

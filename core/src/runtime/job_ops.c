@@ -20,8 +20,7 @@ static bool fill_view(pt_job *job, patio_job_view *view, patio_status *st, patio
     pt_request      request = {.kind = 0};
     pt_payload_view payload = {.kind = 0};
     pt_values       values  = {.count = 0};
-    pt_arena_init(&job->arena, b->mem, job->scratch, sizeof(job->scratch),
-                  (size_t)b->max_decode_bytes);
+    pt_arena_init(&job->arena, b->mem, NULL, 0, (size_t)b->max_decode_bytes);
     job->viewed = true;
     *st         = pt_decode_task(&job->arena, pt_buf_view(job->base.request), b->project, &request,
                                  &payload, &values, err);

@@ -113,23 +113,46 @@ void pt_run_undecodable(const pt_run *run, patio_status status, const patio_erro
     }
 }
 
-void pt_run_task(const pt_run *run, patio_outcome *out)
+/* A function of its own, so that no error of a kilobyte lies on the stack of a task that waits. */
+__attribute__((noinline)) static bool decode(patio_context *ctx, patio_outcome *out)
 {
-    patio_context ctx = {.run = run};
+    const pt_run *run = ctx->run;
     patio_error   err;
     pt_error_init(&err);
-    out->reply    = NULL;
-    out->delay_ms = 0;
-    pt_arena_init(&ctx.arena, run->mem, run->scratch, run->scratch_bytes,
-                  (size_t)run->max_decode_bytes);
-    patio_status st = pt_decode_task(&ctx.arena, pt_buf_view(run->request), run->project,
-                                     &ctx.request, &ctx.payload, &ctx.values, &err);
+    patio_status st = pt_decode_task(&ctx->arena, pt_buf_view(run->request), run->project,
+                                     &ctx->request, &ctx->payload, &ctx->values, &err);
     if (st != PATIO_OK) {
         pt_run_undecodable(run, st, &err, out);
-    } else {
-        finish(&ctx, run->task->fn(&ctx), out);
+    }
+    return st == PATIO_OK;
+}
+
+static patio_status run_function(patio_context *ctx)
+{
+    pt_await_enter(ctx->awaiter, ctx->run);
+    patio_status st = ctx->run->task->fn(ctx);
+    if (ctx->deferred != NULL) {
+        st = pt_deferred_finish(ctx, st);
+    }
+    pt_await_leave(ctx->awaiter);
+    return st;
+}
+
+void pt_run_task(const pt_run *run, patio_outcome *out)
+{
+    pt_awaiter    local = {.ops = NULL};
+    patio_context ctx   = {.run = run, .awaiter = run->awaiter != NULL ? run->awaiter : &local};
+    out->reply          = NULL;
+    out->delay_ms       = 0;
+    pt_arena_init(&ctx.arena, run->mem, run->scratch, run->scratch_bytes,
+                  (size_t)run->max_decode_bytes);
+    if (decode(&ctx, out)) {
+        finish(&ctx, run_function(&ctx), out);
     }
     pt_arena_reset(&ctx.arena);
+    if (run->awaiter == NULL) {
+        pt_await_end(&local);
+    }
 }
 
 /* A context without a decoded request, for ends that came from elsewhere. */

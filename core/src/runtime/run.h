@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "base/log.h"
+#include "runtime/awaiter.h"
 #include "runtime/registry.h"
 #include "wire/envelope.h"
 
@@ -22,7 +23,7 @@ typedef struct pt_run_host {
 } pt_run_host;
 
 /* All that a run needs; borrowed until it is over. */
-typedef struct pt_run {
+struct pt_run {
     const patio_allocator  *mem;
     const pt_run_host      *host;
     void                   *host_self;
@@ -39,13 +40,19 @@ typedef struct pt_run {
     const _Atomic uint32_t *told;        /* non-zero: cancelled */
     uint64_t                max_body_bytes;
     uint64_t                max_decode_bytes;
-    void                   *scratch; /* first memory of the arena */
+    void                   *scratch; /* first memory of the arena; on the stack of the run */
     size_t                  scratch_bytes;
-} pt_run;
+    pt_awaiter             *awaiter; /* NULL: one on the stack of the run */
+};
+
+/* Enough for most runs. A task that waits pays for it, and so it is not more. */
+enum { PT_RUN_SCRATCH_BYTES = 1024 };
 
 /* What the task function sees. */
 struct patio_context {
     const pt_run   *run;
+    pt_awaiter     *awaiter;
+    patio_deferred *deferred; /* NULL unless it asked to be finished later */
     pt_arena        arena;
     pt_request      request;
     pt_payload_view payload;

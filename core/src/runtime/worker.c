@@ -25,13 +25,16 @@ static pt_job *take_job(patio_broker *b)
 void pt_job_free(pt_job *job)
 {
     patio_broker *b = job->end.broker;
+    /* not busy any more, then nobody at it any more: who tells it something looks the other way
+     * round */
+    atomic_store(&job->busy, 0);
+    pt_await_end(&job->await);
     pt_buf_drop(job->base.request);
     job->base.request = NULL;
     if (job->viewed) {
         pt_arena_reset(&job->arena);
         job->viewed = false;
     }
-    atomic_store_explicit(&job->busy, 0, memory_order_release);
     pt_stack_push(&b->free_jobs, (uint32_t)(job - b->jobs), &job->next_free);
 }
 
@@ -92,6 +95,7 @@ patio_status pt_worker_start(patio_broker *b, patio_error *err)
         job->base.project     = b->project;
         pt_reports_init(&job->reports);
         job->end.broker = b;
+        job->await.job  = &job->base;
         pt_stack_push(&b->free_jobs, i, &job->next_free);
     }
     return PATIO_OK;
@@ -128,12 +132,15 @@ static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d
     job->base.fence       = d->fence;
     job->base.attempt     = m->attempt != 0 ? m->attempt : 1;
     job->base.flags       = m->flags;
-    job->end.route        = route;
-    job->end.tag          = d->tag;
-    job->end.attempt      = job->base.attempt;
-    job->end.crashes      = m->crashes;
-    job->end.flags        = m->flags;
-    job->begun            = false;
+    memset(job->base.link, 0, sizeof(job->base.link));
+    job->await.ops      = route->executor != NULL ? route->executor->suspend : NULL;
+    job->await.executor = route->executor != NULL ? route->executor->instance : NULL;
+    job->end.route      = route;
+    job->end.tag        = d->tag;
+    job->end.attempt    = job->base.attempt;
+    job->end.crashes    = m->crashes;
+    job->end.flags      = m->flags;
+    job->begun          = false;
     pt_reports_open(&job->reports);
     atomic_store_explicit(&job->told, 0, memory_order_relaxed);
     atomic_store_explicit(&job->busy, 1, memory_order_release);
@@ -170,34 +177,57 @@ void pt_worker_delivered(void *self, const patio_delivery *d)
     }
 }
 
-static pt_job *find_job(patio_broker *b, patio_tag tag)
+/* Is it in flight? Then it stays so until it is unpinned. */
+static bool pin_job(pt_job *job)
 {
-    for (uint32_t i = 0; i < b->job_count; i++) {
-        if (atomic_load_explicit(&b->jobs[i].busy, memory_order_acquire) != 0 &&
-            b->jobs[i].end.tag == tag) {
-            return &b->jobs[i];
+    if (atomic_load_explicit(&job->busy, memory_order_relaxed) == 0) {
+        return false;
+    }
+    pt_await_pin(&job->await);
+    if (atomic_load(&job->busy) != 0) {
+        return true;
+    }
+    pt_await_unpin(&job->await);
+    return false;
+}
+
+static void tell_pinned(pt_job *job, uint32_t what)
+{
+    atomic_fetch_or(&job->told, what);
+    pt_await_wake(&job->await);
+}
+
+static bool tell_if(pt_job *job, patio_tag tag, uint32_t what)
+{
+    if (!pin_job(job)) {
+        return false;
+    }
+    bool found = job->end.tag == tag;
+    if (found) {
+        tell_pinned(job, what);
+        const pt_executor *x = job->end.route->executor;
+        if (x != NULL) {
+            (void)x->plugin->ops.cancel(x->instance, &job->base, NULL);
         }
     }
-    return NULL;
+    pt_await_unpin(&job->await);
+    return found;
 }
 
 static void tell(patio_broker *b, patio_tag tag, uint32_t what)
 {
-    pt_job *job = find_job(b, tag);
-    if (job != NULL) {
-        atomic_fetch_or(&job->told, what);
-        const pt_executor *x = job->end.route != NULL ? job->end.route->executor : NULL;
-        if (x != NULL) {
-            (void)x->plugin->ops.cancel(x->instance, &job->base, NULL);
-        }
+    bool found = false;
+    for (uint32_t i = 0; i < b->job_count && !found; i++) {
+        found = tell_if(&b->jobs[i], tag, what);
     }
 }
 
 void pt_worker_tell_all(patio_broker *b, uint32_t what)
 {
     for (uint32_t i = 0; i < b->job_count; i++) {
-        if (atomic_load(&b->jobs[i].busy) != 0) {
-            atomic_fetch_or(&b->jobs[i].told, what);
+        if (pin_job(&b->jobs[i])) {
+            tell_pinned(&b->jobs[i], what);
+            pt_await_unpin(&b->jobs[i].await);
         }
     }
 }
@@ -289,8 +319,7 @@ pt_run pt_worker_run(pt_job *job)
         .told             = &job->told,
         .max_body_bytes   = b->max_body_bytes,
         .max_decode_bytes = b->max_decode_bytes,
-        .scratch          = job->scratch,
-        .scratch_bytes    = sizeof(job->scratch),
+        .awaiter          = &job->await,
     };
 }
 
@@ -311,7 +340,10 @@ static void run_job(patio_job *base, patio_outcome *out)
 {
     pt_job *job = (pt_job *)base;
     if (pt_worker_begin(job, out)) {
-        pt_run run = pt_worker_run(job);
+        _Alignas(16) uint8_t scratch[PT_RUN_SCRATCH_BYTES];
+        pt_run               run = pt_worker_run(job);
+        run.scratch              = scratch;
+        run.scratch_bytes        = sizeof(scratch);
         pt_run_task(&run, out);
     }
 }
