@@ -32,7 +32,8 @@ enum {
 
 /* Wait until a file descriptor is ready for one of `events` (PATIO_FD_…), or timeout_ms have passed
  * (TIMEOUT). *ready (may be NULL) says for which; an error on the descriptor makes it ready for all
- * that was asked. The descriptor stays the task's, which does not close it meanwhile. EXISTS:
+ * that was asked. The descriptor stays the task's, which does not close it meanwhile; it may be
+ * non-blocking afterwards. EXISTS:
  * another task of the same thread waits for this descriptor. INVALID: it is none, or one that is
  * always ready (a regular file). NO_MEMORY. */
 PATIO_API PATIO_CHECKED patio_status patio_await_fd(patio_context *ctx, int fd, uint32_t events,

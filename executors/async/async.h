@@ -1,0 +1,264 @@
+/* async.h: the inside of the async executor.
+ *
+ *   async.c     options, life           submit.c   jobs come in, tasks are woken: any thread
+ *   loop.c      the thread of a loop    idle.c     what it does when nothing is ready
+ *   fiber.c     tasks on their stacks   stack.c    memory for stacks, with guards
+ *   switch.c    from stack to stack     overflow.c what is said when a stack was too small
+ *   timers.c    who wakes when          fd.c       who waits for which descriptor
+ *   watch.c     who holds a loop for long
+ *
+ * A loop is a thread with a uv_loop_t. All that is not atomic in it belongs to that thread. A task
+ * runs on a fiber of one loop from its start to its end.
+ */
+#ifndef ASYNC_H
+#define ASYNC_H
+
+#include <patio/await.h>
+#include <patio/executor.h>
+#include <patio/plugin_util.h>
+#include <patio/spin.h>
+
+#include <uv.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "switch.h"
+
+typedef struct loop    loop;
+typedef struct fiber   fiber;
+typedef struct fd_wait fd_wait;
+
+/* What stands in queues: a fiber, or a job that has no fiber yet (lowest bit 1). */
+typedef uintptr_t item;
+
+/* fiber.wake */
+enum { AWAKE = 0, WOKEN = 1, PARKED = 2 };
+
+/* Neither moves nor is freed before the executor is: a late wake may look at any. */
+struct fiber {
+    context          context;
+    loop            *loop;
+    patio_job       *job;  /* NULL: it is free */
+    item             next; /* in the ready queue, the inbox, the free list */
+    _Atomic uint32_t wake;
+    uint32_t         timer; /* position in the heap + 1; 0: none */
+    uint8_t         *stack; /* lowest byte */
+    bool             made;  /* its context is on its stack */
+    bool             ended; /* its job has run; `outcome` says how */
+    bool             retire;
+    patio_outcome    outcome;
+    void            *fake_stack; /* ASan's */
+    void            *tsan;
+    unsigned         valgrind;
+};
+
+typedef struct due_entry {
+    uint64_t due_ns;
+    fiber   *fiber;
+} due_entry;
+
+struct loop {
+    patio_executor *x;
+    pthread_t       thread;
+    uv_loop_t       uv;
+    uv_async_t      async;
+    uv_timer_t      fallback; /* for when the host has no timer for us */
+    uint32_t        share;    /* tasks in work at once */
+
+    /* written by all */
+    _Alignas(64) _Atomic item inbox;      /* last in first */
+    _Atomic uint32_t sleeping;            /* who takes it back to 0 sends the wake-up */
+    _Atomic uint32_t senders;             /* threads that are about to send one */
+    _Atomic uint32_t rang;                /* the host's timer has */
+    _Alignas(64) _Atomic uint32_t active; /* jobs taken and not done */
+    _Atomic uint32_t stopping;
+
+    /* read by the watch */
+    _Alignas(64) _Atomic uint64_t resumed; /* counts; odd while a task runs */
+    _Atomic(const char *) running;         /* its name */
+    _Atomic uint64_t      running_id[2];
+    _Atomic uint64_t      reported; /* value of `resumed` that the watch spoke of */
+    _Atomic uint64_t      reported_since_ns;
+    uint64_t              watched;    /* the watch's own: value it saw last */
+    uint64_t              watched_ns; /* and when it saw it first */
+
+    /* the loop's own */
+    _Alignas(64) context context;
+    fiber      *current;
+    item        ready_first;
+    item        ready_last;
+    uint32_t    ready_count;
+    uint32_t    running_count; /* jobs on fibers */
+    patio_job  *waiting_first; /* beyond the share */
+    patio_job  *waiting_last;
+    due_entry  *heap;
+    uint32_t    heap_used;
+    uint32_t    heap_room;
+    uint64_t    armed_ns; /* when the host's timer rings; UINT64_MAX: it does not */
+    uint64_t    armed;    /* its number; 0: none, or it is the fallback */
+    uint64_t    polled_ns;
+    patio_spin  spin;
+    fiber      *free; /* with a stack that is warm */
+    fiber      *cold; /* without memory on their stacks */
+    uint32_t    free_count;
+    uint32_t    fiber_count;
+    fiber     **chunks; /* of FIBERS_PER_CHUNK */
+    uint32_t    chunk_count;
+    uint8_t   **slabs; /* of STACKS_PER_SLAB */
+    uint32_t    slab_count;
+    uint32_t    slab_used; /* stacks taken from the last */
+    fd_wait    *fd_free;
+    uint32_t    fd_count; /* tasks that wait for descriptors */
+    void       *alt_stack;
+    stack_t     alt_before;
+    void       *fake_stack; /* ASan's, of the thread's own stack */
+    const void *stack_bottom;
+    size_t      stack_size;
+    void       *tsan;
+};
+
+struct patio_executor {
+    void                        *block; /* the allocation it lies in */
+    const patio_host            *host;
+    const patio_executor_events *events;
+    uint32_t                     max_workers;
+    uint32_t                     queue_max;
+    uint32_t                     loop_count;
+    uint32_t                     keep_stacks; /* warm, per loop */
+    size_t                       stack_bytes;
+    size_t                       page_bytes;
+    uint64_t                     block_warn_ns;
+    loop                        *loops;
+    uint32_t                     started;
+
+    _Atomic uint32_t running;
+    _Atomic uint32_t refused; /* somebody heard FULL */
+    _Atomic uint32_t next;    /* loop to begin the search at */
+
+    /* the watch */
+    _Atomic uint32_t watching;
+    _Atomic uint32_t watch_off;
+
+    pthread_mutex_t lock;
+    pthread_cond_t  ended;
+    uint32_t        alive; /* loops; this and the next under the lock */
+    uint64_t        watch_timer;
+};
+
+/* GUARD_BYTES: also functions with large frames do not reach over it unseen. */
+enum { FIBERS_PER_CHUNK = 64, STACKS_PER_SLAB = 32, GUARD_BYTES = 64 * 1024 };
+
+/* The loop of this thread; NULL on others. As a fiber never changes its thread, a compiler that
+ * keeps the address over a switch is right. In the static block, so that the fault handler may look
+ * at it on any thread. */
+extern _Thread_local loop *here __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* items */
+static inline item item_of_job(patio_job *job)
+{
+    return (item)job | 1;
+}
+static inline item item_of_fiber(fiber *f)
+{
+    return (item)f;
+}
+static inline patio_job *job_of(item i)
+{
+    return (i & 1) != 0 ? (patio_job *)(i & ~(item)1) : NULL;
+}
+static inline fiber *fiber_of(item i)
+{
+    return (fiber *)i;
+}
+item item_next(item i);
+void item_set_next(item i, item next);
+/* The fiber of a job; link[0] of the job, as others may look at it. */
+static inline fiber *fiber_of_job(patio_job *job)
+{
+    return atomic_load_explicit((_Atomic(fiber *) *)(void *)&job->link[0], memory_order_acquire);
+}
+static inline void bind_job(patio_job *job, fiber *f)
+{
+    atomic_store_explicit((_Atomic(fiber *) *)(void *)&job->link[0], f, memory_order_release);
+}
+
+static inline uint64_t now_of(const patio_executor *x)
+{
+    return x->host->now_ns(x->host->self);
+}
+
+/* submit.c */
+patio_status submit_job(patio_executor *x, patio_job *job, patio_error *err);
+/* Make a fiber ready that is parked; any thread. */
+void wake_fiber(fiber *f);
+/* Have the loop look around, if it sleeps. */
+void wake_loop(loop *l);
+
+/* loop.c */
+void *loop_run(void *arg);
+void  loop_push(loop *l, item i);
+void  loop_give_back(loop *l, patio_job *job, patio_status status, uint64_t delay_ms);
+
+/* idle.c */
+void idle_until_something(loop *l);
+/* Look for events of the uv loop without waiting. */
+void idle_poll(loop *l, uint64_t now_ns);
+/* Everything of the uv loop is closed. */
+void         idle_close(loop *l);
+patio_status idle_open(loop *l, patio_error *err);
+
+/* fiber.c */
+/* NULL: out of memory. */
+fiber *fiber_take(loop *l);
+/* Until its job has ended or it waits. */
+void fiber_enter(fiber *f);
+/* On a fiber: back to the loop. */
+void fiber_leave(fiber *f);
+void fiber_release(fiber *f);
+/* Give memory of stacks back that was not needed lately; true if there is more to give. */
+bool fiber_trim(loop *l);
+/* On the loop's thread, before the first and after the last. */
+void fiber_begin(loop *l);
+void fiber_end(loop *l);
+
+/* stack.c */
+/* Lowest byte of a new stack, NULL if there is no memory. */
+uint8_t *stack_new(loop *l);
+void     stack_drop_memory(const patio_executor *x, uint8_t *stack);
+void     stack_free_all(loop *l);
+/* Are so many stacks possible here? Else a warning says what to change. */
+void stack_check_limits(const patio_executor *x);
+
+/* timers.c */
+bool timers_reserve(loop *l, uint32_t fibers);
+void timers_add(loop *l, fiber *f, uint64_t due_ns);
+void timers_remove(loop *l, fiber *f);
+/* Fibers that are due become ready. */
+void timers_expire(loop *l, uint64_t now_ns);
+/* When the first is due; UINT64_MAX: none. */
+uint64_t timers_first_ns(const loop *l);
+
+/* fd.c */
+patio_status fd_await(fiber *f, int fd, uint32_t events, uint64_t until_ns, uint32_t *ready);
+void         fd_free_all(loop *l);
+
+/* Park the fiber that runs; the slots of patio_suspend_ops. */
+void fiber_park(fiber *f, uint64_t until_ns);
+void fiber_yield(fiber *f);
+
+/* watch.c */
+void watch_begin(patio_executor *x);
+void watch_end(patio_executor *x);
+/* The task that just stopped was reported as one that holds the loop. */
+void watch_released(loop *l);
+
+/* overflow.c */
+void overflow_install(void);
+void overflow_remove(void);
+void overflow_enter_thread(loop *l);
+void overflow_leave_thread(loop *l);
+
+#endif
