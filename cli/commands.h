@@ -10,6 +10,7 @@
     X(plugins, "list the transports and executors that are installed")                             \
     X(describe, "show the options of a plugin, or the tasks of a module")                          \
     X(bench, "measure calls and sends, beside what the machine itself can do")                     \
+    X(conform, "check a plugin against the delivery contract and the plugin ABI")                  \
     X(help, "explain a command, the exit codes or the statuses")
 
 /* Run one subcommand. argv[0] is "patio <name>", so that usage texts name it. Returns the exit code

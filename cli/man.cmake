@@ -19,7 +19,8 @@ function(patio_man_page page line option)
 .BR patio-send (1),
 .BR patio-plugins (1),
 .BR patio-describe (1),
-.BR patio-bench (1)
+.BR patio-bench (1),
+.BR patio-conform (1)
 ]=] @ONLY)
   set(out ${CMAKE_CURRENT_BINARY_DIR}/${page}.1)
   add_custom_command(OUTPUT ${out}
@@ -36,6 +37,7 @@ patio_man_page(patio-send "hand over a task and print its id" "send --help")
 patio_man_page(patio-plugins "list installed transports and executors" "plugins --help")
 patio_man_page(patio-describe "show the options of a plugin, or the tasks of a module" "describe --help")
 patio_man_page(patio-bench "measure calls and sends" "bench --help")
+patio_man_page(patio-conform "check a plugin against the delivery contract" "conform --help")
 get_property(man_pages GLOBAL PROPERTY patio_man_pages)
 add_custom_target(patio_man ALL DEPENDS ${man_pages})
 install(FILES ${man_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)

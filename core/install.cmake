@@ -17,9 +17,10 @@ endif()
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/patio)
 set(PATIO_PLUGIN_DIR ${CMAKE_INSTALL_LIBDIR}/patio)
+set(PATIO_BINDIR ${CMAKE_INSTALL_BINDIR})
 set(in ${PROJECT_SOURCE_DIR}/cmake)
 configure_package_config_file(${in}/patio-config.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/patio-config.cmake
-  INSTALL_DESTINATION ${package} PATH_VARS PATIO_PLUGIN_DIR)
+  INSTALL_DESTINATION ${package} PATH_VARS PATIO_PLUGIN_DIR PATIO_BINDIR)
 # As with task modules: an older minor version's programs run with a newer one.
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/patio-config-version.cmake
   COMPATIBILITY SameMajorVersion)

@@ -30,12 +30,14 @@ mentions() {
     mentions call $config_options $broker_options $payload_options --json --progress
     mentions send $config_options $broker_options $payload_options --delay --dedup-key --dedup-window
     mentions plugins $config_options --json
+    mentions conform --url --listen --kind -o --option --redelivery --only --skip -j --jobs --seed --list --json --junit \
+        --verbose --in-process
     mentions describe $config_options -m --module -p --project --json
 }
 
 run help
 expect_code 0
-for command in worker call send plugins describe bench help; do
+for command in worker call send plugins describe bench conform help; do
     expect_out_has "  $command "
 done
 overview=$out

@@ -1,0 +1,279 @@
+/* Cases 90 to 109: how a delivery ends. */
+#include "kit.h"
+
+static void ack_removes_the_task(kit *k)
+{
+    kit_pair p = kit_pair_open(k, NULL);
+    kit_subscribe(p.worker, 1);
+    kit_send(p.caller, 1);
+    kit_delivery d = kit_delivered(p.worker, 0);
+    kit_await_counts(p.caller, 0, 1, 0, 0);
+    kit_ack(p.worker, d.tag);
+    kit_await_counts(p.caller, 0, 0, 0, 0);
+    kit_quiet(p.worker, 1, 200);
+}
+
+static void retry_costs_an_attempt_and_return_does_not(kit *k)
+{
+    kit_pair p = kit_pair_open(k, NULL);
+    kit_subscribe(p.worker, 1);
+    kit_send(p.caller, 1);
+    static const uint32_t verdicts[] = {PATIO_RETRY, PATIO_RETURN, PATIO_RETRY, PATIO_RETURN};
+    static const uint16_t attempts[] = {1, 2, 2, 3, 3};
+    for (uint32_t n = 0; n < 5; n++) {
+        kit_delivery d = kit_delivered(p.worker, n);
+        KIT_EQUAL(k, d.attempt, attempts[n], "attempt");
+        KIT_EQUAL(k, d.crashes, 0, "crashes");
+        KIT_CHECK(k, n == 0 || (d.flags & PATIO_MESSAGE_REDELIVERED) != 0,
+                  "delivery %u is not marked REDELIVERED", n);
+        if (n < 4) {
+            kit_settle_ok(p.worker, d.tag, verdicts[n], 0, -1);
+        } else {
+            kit_ack(p.worker, d.tag);
+        }
+    }
+    kit_await_counts(p.caller, 0, 0, 0, 0);
+}
+
+static void a_retry_waits_for_its_delay(kit *k)
+{
+    static const uint32_t verdicts[] = {PATIO_RETRY, PATIO_RETURN};
+    kit_pair              p          = kit_pair_open(k, NULL);
+    kit_subscribe(p.worker, 1);
+    kit_send(p.caller, 1);
+    for (uint32_t n = 0; n < 2; n++) {
+        kit_delivery d    = kit_delivered(p.worker, n);
+        uint64_t     from = kit_now_ms();
+        kit_settle_ok(p.worker, d.tag, verdicts[n], 600, -1);
+        kit_await_counts(p.caller, 0, 0, 1, 0);
+        d = kit_delivered(p.worker, n + 1);
+        KIT_CHECK(k, d.at_ms - from >= 590, "a delay of 600 ms was over after %llu",
+                  (unsigned long long)(d.at_ms - from));
+        KIT_CHECK(k, d.at_ms - from < 5600, "a delay of 600 ms took %llu",
+                  (unsigned long long)(d.at_ms - from));
+    }
+}
+
+static void reject_goes_to_the_dead_letters(kit *k)
+{
+    kit_pair p = kit_pair_open(k, NULL);
+    kit_subscribe(p.worker, 2);
+    kit_send(p.caller, 1);
+    kit_call(p.caller, 2);
+    kit_settle_ok(p.worker, kit_delivered(p.worker, 0).tag, PATIO_REJECT, 0, -1);
+    kit_settle_ok(p.worker, kit_delivered(p.worker, 1).tag, PATIO_REJECT, 0, 25);
+    KIT_AWAIT(k, KIT_SOON_MS, kit_replies_of(p.caller, 2) == 1,
+              "who called has no reply to a rejected task");
+    kit_await_counts(p.caller, 0, 0, 0, 2);
+    kit_quiet(p.worker, 2, 200);
+}
+
+static void what_is_stale_changes_nothing(kit *k)
+{
+    kit_pair p = kit_pair_open(k, NULL);
+    kit_subscribe(p.worker, 1);
+    kit_send(p.caller, 1);
+    patio_tag        tag     = kit_delivered(p.worker, 0).tag;
+    const patio_tag  wrong[] = {0,         tag + 1, tag - 1, tag << 1, tag ^ (UINT64_C(1) << 63),
+                                UINT64_MAX};
+    patio_settlement s       = {PATIO_SIZED(patio_settlement), .verdict = PATIO_ACK};
+    for (size_t n = 0; n < sizeof(wrong) / sizeof(wrong[0]); n++) {
+        patio_error err = PATIO_ERROR_INIT;
+        KIT_CHECK(
+            k, wrong[n] == tag || k->ops->settle(p.worker->t, wrong[n], &s, &err) == PATIO_STALE,
+            "a tag that was never given out (%llu) was settled", (unsigned long long)wrong[n]);
+        KIT_STATUS(k, k->ops->settle(p.caller->t, wrong[n], &s, NULL), PATIO_STALE,
+                   "settle of a strange tag");
+    }
+    KIT_STATUS(k, k->ops->settle(p.caller->t, tag, &s, NULL), PATIO_STALE,
+               "settle of another instance's tag");
+    kit_await_counts(p.caller, 0, 1, 0, 0);
+    kit_ack(p.worker, tag);
+    for (int again = 0; again < 3; again++) {
+        patio_error err = PATIO_ERROR_INIT;
+        KIT_STATUS(k, k->ops->settle(p.worker->t, tag, &s, &err), PATIO_STALE, "a second settle");
+        kit_check_error(k, &err, PATIO_STALE, "a second settle");
+    }
+    kit_send(p.caller, 2);
+    KIT_CHECK(k, kit_delivered(p.worker, 1).tag != tag, "the tag was used again");
+    KIT_STATUS(k, k->ops->settle(p.worker->t, tag, &s, NULL), PATIO_STALE, "an old tag");
+}
+
+static void an_unknown_verdict_is_invalid(kit *k)
+{
+    static const uint32_t wrong[] = {0, 6, 99, UINT32_MAX};
+    kit_instance         *i       = kit_instance_open(k, NULL);
+    kit_subscribe(i, 1);
+    kit_send(i, 1);
+    patio_tag tag = kit_delivered(i, 0).tag;
+    for (size_t n = 0; n < 4; n++) {
+        patio_settlement s   = {PATIO_SIZED(patio_settlement), .verdict = wrong[n]};
+        patio_error      err = PATIO_ERROR_INIT;
+        KIT_STATUS(k, k->ops->settle(i->t, tag, &s, &err), PATIO_INVALID, "an unknown verdict");
+        kit_check_error(k, &err, PATIO_INVALID, "settle");
+    }
+    kit_ack(i, tag);
+}
+
+typedef struct racer {
+    kit_instance *i;
+    patio_tag     tag;
+    _Atomic int  *won;
+    pthread_t     thread;
+} racer;
+
+static void *race(void *arg)
+{
+    racer           *r  = arg;
+    patio_settlement s  = {PATIO_SIZED(patio_settlement), .verdict = PATIO_ACK};
+    patio_status     st = r->i->k->ops->settle(r->i->t, r->tag, &s, NULL);
+    if (st == PATIO_OK) {
+        atomic_fetch_add(r->won, 1);
+    } else if (st != PATIO_STALE) {
+        kit_breach(r->i->k, "settle returned %s", kit_status_name(st));
+    }
+    return NULL;
+}
+
+static void of_many_who_settle_one_succeeds(kit *k)
+{
+    kit_instance *i = kit_instance_open(k, NULL);
+    i->loose_credit = true;
+    kit_subscribe(i, 1);
+    for (uint32_t n = 0; n < 20; n++) {
+        racer       r[8];
+        _Atomic int won = 0;
+        kit_send(i, n);
+        patio_tag tag = kit_delivered(i, n).tag;
+        for (uint32_t t = 0; t < 8; t++) {
+            r[t] = (racer){.i = i, .tag = tag, .won = &won};
+            KIT_CHECK(k, pthread_create(&r[t].thread, NULL, race, &r[t]) == 0, "no thread");
+        }
+        for (uint32_t t = 0; t < 8; t++) {
+            (void)pthread_join(r[t].thread, NULL);
+        }
+        KIT_EQUAL(k, atomic_load(&won), 1, "number of settlements that were taken");
+    }
+}
+
+static void a_claimed_task_is_settled_once_more(kit *k)
+{
+    kit_pair p = kit_pair_open(k, NULL);
+    kit_subscribe(p.worker, 4);
+    kit_call(p.caller, 1);
+    patio_tag tag = kit_delivered(p.worker, 0).tag;
+    kit_settle_ok(p.worker, tag, PATIO_CLAIM, 0, -1);
+    kit_settle_ok(p.worker, tag, PATIO_ACK, 0, 20);
+    KIT_AWAIT(k, KIT_SOON_MS, kit_replies_of(p.caller, 1) == 1, "no reply after a claim");
+    kit_send(p.caller, 2);
+    tag = kit_delivered(p.worker, 1).tag;
+    kit_settle_ok(p.worker, tag, PATIO_CLAIM, 0, -1);
+    kit_settle_ok(p.worker, tag, PATIO_REJECT, 0, -1);
+    patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = PATIO_ACK};
+    KIT_STATUS(k, k->ops->settle(p.worker->t, tag, &s, NULL), PATIO_STALE, "settle once more");
+    kit_await_counts(p.caller, 0, 0, 0, (k->ops->caps & PATIO_CAP_DEAD_LETTERS) != 0 ? 1 : 0);
+}
+
+static void a_claimed_task_of_a_leaving_worker_is_not_run_again(kit *k)
+{
+    kit_pair      p     = kit_pair_open(k, NULL);
+    kit_instance *other = kit_instance_open(k, NULL);
+    kit_subscribe(p.worker, 1);
+    kit_send(p.caller, 1);
+    kit_settle_ok(p.worker, kit_delivered(p.worker, 0).tag, PATIO_CLAIM, 0, -1);
+    kit_subscribe(other, 1);
+    kit_sleep_ms(100); /* a claim that is on its way */
+    kit_instance_stop(p.worker);
+    kit_quiet(other, 0, 1500);
+}
+
+static void what_a_leaving_worker_held_goes_to_another(kit *k)
+{
+    kit_pair      p     = kit_pair_open(k, NULL);
+    kit_instance *other = kit_instance_open(k, NULL);
+    kit_subscribe(p.worker, 4);
+    for (uint32_t n = 0; n < 4; n++) {
+        kit_send(p.caller, n);
+    }
+    (void)kit_delivered(p.worker, 3);
+    kit_subscribe(other, 8);
+    kit_instance_stop(p.worker); /* in good order: at once, and nothing is charged */
+    for (uint32_t n = 0; n < 4; n++) {
+        kit_delivery d = kit_delivered(other, n);
+        KIT_EQUAL(k, d.attempt, 1, "attempt");
+        KIT_EQUAL(k, d.crashes, 0, "crashes");
+        kit_ack(other, d.tag);
+    }
+    kit_await_counts(p.caller, 0, 0, 0, 0);
+}
+
+static void started_is_for_deliveries_only(kit *k)
+{
+    kit_instance *i = kit_instance_open(k, NULL);
+    kit_subscribe(i, 1);
+    kit_send(i, 1);
+    patio_tag   tag = kit_delivered(i, 0).tag;
+    patio_error err = PATIO_ERROR_INIT;
+    KIT_STATUS(k, k->ops->started(i->t, tag, &err), PATIO_OK, "started");
+    KIT_STATUS(k, k->ops->started(i->t, tag + 1, &err), PATIO_STALE, "started of a strange tag");
+    kit_check_error(k, &err, PATIO_STALE, "started");
+    kit_ack(i, tag);
+    KIT_STATUS(k, k->ops->started(i->t, tag, &err), PATIO_STALE, "started after the settlement");
+}
+
+static void thousands_pass_in_order_and_once(kit *k)
+{
+    enum { TASKS = 5000 };
+    kit_pair p = kit_pair_open(k, NULL);
+    for (uint32_t n = 0; n < TASKS; n++) {
+        KIT_STATUS(k, kit_publish(p.caller, n, 0), PATIO_OK, "publish");
+        if (n % 500 == 499) {
+            KIT_AWAIT(k, KIT_SOON_MS, KIT_GET(p.caller, receipt_count) == n + 1, "no receipts");
+        }
+    }
+    kit_subscribe(p.worker, 64);
+    kit_work(p.worker);
+    (void)kit_delivered_within(p.worker, TASKS - 1, 60000);
+    kit_await_counts(p.caller, 0, 0, 0, 0);
+    KIT_EQUAL(k, kit_delivered_count(p.worker), TASKS, "deliveries");
+    pthread_mutex_lock(&k->lock);
+    uint32_t out_of_order = 0;
+    uint32_t most         = 0;
+    for (uint32_t n = 0; n < TASKS; n++) {
+        /* what is delivered side by side has no order */
+        uint32_t number = p.worker->deliveries[n].number;
+        uint32_t off    = number > n ? number - n : n - number;
+        most            = off > most ? off : most;
+        out_of_order += off > 64;
+    }
+    pthread_mutex_unlock(&k->lock);
+    kit_note(k, "at most %u places off", most);
+    KIT_EQUAL(k, out_of_order, 0, "tasks out of order");
+}
+
+const kit_case kit_settle_cases[] = {
+    {90, 0, "ack_removes_the_task", "delivery: settlement", 0, 0, NULL, ack_removes_the_task},
+    {91, 0, "retry_costs_an_attempt_and_return_does_not", "delivery 3", 0, 0, NULL,
+     retry_costs_an_attempt_and_return_does_not},
+    {92, 0, "a_retry_waits_for_its_delay", "delivery 3", PATIO_CAP_DELAY, 0, NULL,
+     a_retry_waits_for_its_delay},
+    {93, 0, "reject_goes_to_the_dead_letters", "delivery 5", PATIO_CAP_DEAD_LETTERS, 0, NULL,
+     reject_goes_to_the_dead_letters},
+    {94, 0, "what_is_stale_changes_nothing", "transport.h settle", 0, 0, NULL,
+     what_is_stale_changes_nothing},
+    {95, 0, "an_unknown_verdict_is_invalid", "transport.h settle", 0, 0, NULL,
+     an_unknown_verdict_is_invalid},
+    {96, 0, "of_many_who_settle_one_succeeds", "delivery: settlement", 0, 0, NULL,
+     of_many_who_settle_one_succeeds},
+    {97, 0, "a_claimed_task_is_settled_once_more", "message.h CLAIM", 0, 0, NULL,
+     a_claimed_task_is_settled_once_more},
+    {98, 0, "a_claimed_task_of_a_leaving_worker_is_not_run_again", "message.h CLAIM", 0, 0, NULL,
+     a_claimed_task_of_a_leaving_worker_is_not_run_again},
+    {99, 0, "what_a_leaving_worker_held_goes_to_another", "delivery 16", 0, 0, NULL,
+     what_a_leaving_worker_held_goes_to_another},
+    {100, 0, "started_is_for_deliveries_only", "transport.h started", PATIO_CAP_STARTED, 0, NULL,
+     started_is_for_deliveries_only},
+    {101, 90, "thousands_pass_in_order_and_once", "delivery 18", 0, 0, NULL,
+     thousands_pass_in_order_and_once},
+    {0},
+};
