@@ -1,4 +1,5 @@
 /* cmd_worker.c: `patio worker`: run tasks until SIGTERM or SIGINT, then drain. */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,12 +13,17 @@
 
 enum {
     KEY_DRAIN_TIMEOUT = 0x200,
-    LINK_CHECK_MS     = 1000,
+    KEY_STRICT,
+    LINK_CHECK_MS = 1000,
 };
 
 static const struct argp_option options[] = {
     {"drain-timeout", KEY_DRAIN_TIMEOUT, "TIME", 0,
      "How long running tasks may go on after a signal: 25s, 2min ... (default 25s)", 2},
+    {"queues", 'q', "NAME[:WEIGHT],...", 0,
+     "Take tasks from these queues alone; while several have some, by weight (default 1)", 2},
+    {"strict-order", KEY_STRICT, NULL, 0,
+     "Take from the first queue of -q as long as it has tasks, then from the second ...", 2},
     {0},
 };
 
@@ -34,6 +40,29 @@ static const char doc[] =
     "Environment, then the files of -f, then the command line: later ones win. "
     "`patio help exit-codes` lists all exit codes.";
 
+/* "high:3,low": the weights are options of the queues; what is no name or number is found out where
+ * the options are checked. */
+static void add_queues(struct argp_state *state, cli_options *common, const char *list)
+{
+    while (*list != '\0') {
+        size_t      size  = strcspn(list, ",");
+        const char *colon = memchr(list, ':', size);
+        size_t      name  = colon != NULL ? (size_t)(colon - list) : size;
+        char        weight[16];
+        char        key[320];
+        if (name == 0 || name > 255) {
+            argp_error(state,
+                       "-q wants NAME or NAME:WEIGHT, several with commas between, not \"%s\"",
+                       list);
+        }
+        (void)snprintf(key, sizeof(key), "queues.%.*s.weight", (int)name, list);
+        (void)snprintf(weight, sizeof(weight), "%.*s", colon != NULL ? (int)(size - name - 1) : 1,
+                       colon != NULL ? colon + 1 : "1");
+        cli_options_set(common, key, weight, "-q on the command line");
+        list += size + (list[size] == ',' ? 1 : 0);
+    }
+}
+
 static error_t parse(int key, char *marked, struct argp_state *state)
 {
     cli_options *common = state->input;
@@ -49,6 +78,12 @@ static error_t parse(int key, char *marked, struct argp_state *state)
             argp_error(state, "--drain-timeout wants a time such as 25s or 2min, not \"%s\"", arg);
         }
         cli_options_set(common, "drain_timeout_ms", arg, "--drain-timeout on the command line");
+        return 0;
+    case 'q':
+        add_queues(state, common, arg);
+        return 0;
+    case KEY_STRICT:
+        cli_options_set(common, "queue_order", "strict", "--strict-order on the command line");
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument \"%s\"; -b and -m take one value each time", arg);

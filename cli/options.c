@@ -36,9 +36,10 @@ static const struct argp_option broker_options[] = {
 
 void cli_options_set(cli_options *options, const char *key, const char *value, const char *origin)
 {
-    size_t count             = options->setting_count;
-    options->settings        = cli_resize(options->settings, count + 1, sizeof(*options->settings));
-    options->settings[count] = (cli_setting){cli_strndup(key, strlen(key)), value, origin};
+    size_t count      = options->setting_count;
+    options->settings = cli_resize(options->settings, count + 1, sizeof(*options->settings));
+    options->settings[count] =
+        (cli_setting){cli_strndup(key, strlen(key)), cli_strndup(value, strlen(value)), origin};
     options->setting_count++;
 }
 
@@ -46,6 +47,7 @@ void cli_options_fini(cli_options *options)
 {
     for (size_t i = 0; i < options->setting_count; i++) {
         cli_free(options->settings[i].key);
+        cli_free(options->settings[i].value);
     }
     cli_free(options->settings);
     cli_list_fini(&options->files);

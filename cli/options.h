@@ -13,7 +13,7 @@
  */
 typedef struct cli_setting {
     char       *key;
-    const char *value;
+    char       *value;
     const char *origin; /* "-j on the command line" */
 } cli_setting;
 

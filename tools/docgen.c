@@ -200,6 +200,9 @@ static bool print_options(void)
     puts("\n## One task: `tasks.NAME.…`\n\nWhat is not written here is as the code said when it "
          "added the task.\n");
     print_table(pt_task_option_table, "");
+    puts("\n## One queue: `queues.NAME.…`\n\nA worker that names queues takes tasks from these and "
+         "no others, in the order they\nare written where `queue_order` is strict.\n");
+    print_table(pt_queue_options, "");
     puts("\n## Transports\n\nIn the URL (`memory://?max_queued=1000`), or as `transport.…`.");
     bool good = print_plugins(runtime, "transport");
     print_meanings(transport_caps);

@@ -71,7 +71,7 @@ static void a_whole_file_becomes_keys_with_lines(void **state)
                                 "    attempt_timeout_ms: 90s\n"
                                 "  shop:\n"
                                 "    mail: {priority: 3}\n"
-                                "queues: {mail: {accept: all}}\n"
+                                "queues: {mail: {weight: 3}}\n"
                                 "log:\n"
                                 "  level: debug\n"
                                 "  format: json\n"
@@ -89,7 +89,7 @@ static void a_whole_file_becomes_keys_with_lines(void **state)
     assert_value(config, "modules.1", "./tasks", "patio.yaml:12");
     assert_value(config, "tasks.shop.pay.queue", "money", "patio.yaml:15");
     assert_value(config, "tasks.shop.mail.priority", "3", "patio.yaml:18");
-    assert_value(config, "queues.mail.accept", "all", "patio.yaml:19");
+    assert_value(config, "queues.mail.weight", "3", "patio.yaml:19");
     assert_value(config, "log.format", "json", "patio.yaml:22");
     assert_value(config, "plugin_path", "", "patio.yaml:23");
     assert_value(config, "call_timeout_ms", "1h", "patio.yaml:24");

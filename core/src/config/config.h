@@ -34,6 +34,7 @@ enum pt_core_option {
     PT_CORE_MAX_DECODE_BYTES,
     PT_CORE_MAX_PENDING,
     PT_CORE_LOOKAHEAD,
+    PT_CORE_QUEUE_ORDER,
     PT_CORE_OPTION_COUNT,
 };
 /* The values of the core's own keys; free with pt_options_free(mem, pt_core_options, …). */
@@ -46,6 +47,13 @@ enum pt_log_option { PT_LOG_LEVEL, PT_LOG_FORMAT, PT_LOG_OPTION_COUNT };
 /* Their values; free with pt_options_free(mem, pt_log_options, …). */
 patio_status pt_config_log(const patio_allocator *mem, const patio_config *config,
                            patio_option_value **out, patio_error *err);
+
+/* The options of one queue (queues.NAME.…), as an option table. */
+extern const patio_option *const pt_queue_options[];
+enum pt_queue_option { PT_QUEUE_WEIGHT, PT_QUEUE_OPTION_COUNT };
+/* Their values for one queue; free with pt_options_free(mem, pt_queue_options, …). */
+patio_status pt_config_queue(const patio_allocator *mem, const patio_config *config,
+                             const char *name, patio_option_value **out, patio_error *err);
 
 /* The options of one task (tasks.NAME.…) as an option table. */
 extern const patio_option *const pt_task_option_table[];

@@ -38,6 +38,9 @@ const patio_option *const pt_core_options[] = {
         INT("max_pending", "1048576", 1, 1048576, "most calls in flight at once"),
     [PT_CORE_LOOKAHEAD] =
         INT("lookahead", "0", 0, 1048576, "tasks fetched beyond those that run; 0 fetches none"),
+    [PT_CORE_QUEUE_ORDER] =
+        CHOICE("queue_order", "weighted", "weighted|strict",
+               "how a worker shares itself among its queues: by weight, or first queue first"),
     [PT_CORE_OPTION_COUNT] = NULL,
 };
 
@@ -70,6 +73,7 @@ const patio_option *const pt_task_option_table[] = {
 };
 
 const patio_option *const pt_queue_options[] = {
-    TEXT("accept", "", "reserved"),
-    NULL,
+    [PT_QUEUE_WEIGHT] =
+        INT("weight", "1", 1, 1000, "share of the worker while other queues have tasks as well"),
+    [PT_QUEUE_OPTION_COUNT] = NULL,
 };

@@ -21,7 +21,4 @@ enum pt_task_option {
     PT_TASK_OPTION_COUNT,
 };
 
-/* queues.NAME.OPTION; nothing reads them yet. */
-extern const patio_option *const pt_queue_options[];
-
 #endif

@@ -65,6 +65,17 @@ patio_status pt_config_log(const patio_allocator *mem, const patio_config *confi
     return parse_table(mem, config, pt_log_options, "log.", "log", out, err);
 }
 
+patio_status pt_config_queue(const patio_allocator *mem, const patio_config *config,
+                             const char *name, patio_option_value **out, patio_error *err)
+{
+    char quoted[PT_QUOTE_BYTES];
+    char who[PT_QUOTE_BYTES + 8];
+    char prefix[PT_KEY_BYTES];
+    (void)snprintf(who, sizeof(who), "queue %s", pt_quote(quoted, name));
+    (void)snprintf(prefix, sizeof(prefix), "queues.%s.", name);
+    return parse_table(mem, config, pt_queue_options, prefix, who, out, err);
+}
+
 /* ---- tasks ---- */
 
 static uint64_t to_timeout(int64_t number)

@@ -19,6 +19,7 @@
 #include "config/config.h"
 #include "config/url.h"
 #include "runtime/future.h"
+#include "runtime/queues.h"
 #include "runtime/registry.h"
 #include "runtime/report.h"
 #include "runtime/run.h"
@@ -43,14 +44,6 @@ typedef struct pt_route {
     patio_option_value *values;   /* by the executor's task_options; NULL if it has none */
 } pt_route;
 
-/* A queue that this broker takes tasks from. */
-typedef struct pt_queue {
-    const char  *name; /* borrowed from a route */
-    const char **tasks;
-    size_t       task_count;
-    uint32_t     slots;
-} pt_queue;
-
 /* What settling a delivery needs to know of it. */
 typedef struct pt_ending {
     patio_broker   *broker;
@@ -67,7 +60,8 @@ typedef struct pt_ending {
 struct pt_job {
     patio_job        base; /* first: an executor's job is ours */
     pt_ending        end;
-    pt_job          *next; /* deferred list */
+    pt_job          *next;  /* deferred list */
+    pt_queue        *queue; /* whose credit it uses; NULL: there is only one */
     _Atomic uint32_t next_free;
     _Atomic uint32_t told; /* PT_TOLD_… */
     _Atomic uint32_t busy; /* between delivered and free */
@@ -150,6 +144,8 @@ struct patio_broker {
     size_t       route_count;
     pt_queue    *queues;
     size_t       queue_count;
+    bool         queues_named;  /* configured; else those of the tasks */
+    bool         queues_strict; /* in their order; else by weight */
 
     pt_futures futures;
 
@@ -170,6 +166,8 @@ struct patio_broker {
     uint64_t  defer_timer;
     uint64_t  sweep_timer;
     uint64_t  owed_timer; /* see callback.c */
+    uint64_t  share_timer;
+    bool      sharing; /* credit among several queues */
 
     /* written by callers, and by workers: apart, so that they do not share a cache line */
     _Alignas(64) pt_stack free_jobs;

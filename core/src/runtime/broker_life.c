@@ -47,29 +47,6 @@ static patio_status wait_for_link(patio_broker *b, patio_error *err)
     return st;
 }
 
-static patio_status subscribe(patio_broker *b, patio_error *err)
-{
-    for (size_t i = 0; i < b->queue_count; i++) {
-        const pt_queue *q = &b->queues[i];
-        if (q->slots == 0) {
-            continue; /* an executor that runs nothing: others may */
-        }
-        patio_subscription s = {
-            PATIO_SIZED(patio_subscription),
-            .credit     = q->slots + (uint32_t)b->core[PT_CORE_LOOKAHEAD].number,
-            .queue      = q->name,
-            .tasks      = q->tasks,
-            .task_count = q->task_count,
-        };
-        patio_status st = b->transport_plugin->ops.subscribe(b->transport, &s, err);
-        if (st != PATIO_OK) {
-            pt_error_origin(err, "transport.%s", b->transport_plugin->identity->name);
-            return st;
-        }
-    }
-    return PATIO_OK;
-}
-
 patio_status patio_broker_start(patio_broker *b, patio_error *err)
 {
     if (b == NULL) {
@@ -100,7 +77,7 @@ patio_status patio_broker_start(patio_broker *b, patio_error *err)
         st = wait_for_link(b, err);
     }
     if (st == PATIO_OK) {
-        st = subscribe(b, err);
+        st = pt_queues_subscribe(b, err);
     }
     if (st != PATIO_OK) {
         (void)patio_broker_stop(b, 0, NULL);
@@ -152,9 +129,7 @@ static void stop_timers(patio_broker *b)
 /* The first stop drains; a later one only waits for what still ran. */
 static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
 {
-    for (size_t i = 0; i < b->queue_count; i++) {
-        (void)b->transport_plugin->ops.unsubscribe(b->transport, b->queues[i].name, NULL);
-    }
+    pt_queues_unsubscribe(b);
     patio_status st = stop_executors(b, until_ns, err);
     if (st != PATIO_OK) {
         pt_worker_tell_all(b, PT_TOLD_STOP);

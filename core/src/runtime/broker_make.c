@@ -156,6 +156,9 @@ static patio_status fill(patio_broker *b, const patio_config *config, patio_erro
         st = make_routes(b, config, err);
     }
     if (st == PATIO_OK) {
+        st = pt_queues_configure(b, config, err);
+    }
+    if (st == PATIO_OK) {
         st = pt_broker_make_transport(b, config, err);
     }
     return st;

@@ -29,6 +29,7 @@ void pt_job_free(pt_job *job)
      * round */
     atomic_store(&job->busy, 0);
     pt_await_end(&job->await);
+    pt_queues_gave(job->queue);
     pt_buf_drop(job->base.request);
     job->base.request = NULL;
     if (job->viewed) {
@@ -38,47 +39,12 @@ void pt_job_free(pt_job *job)
     pt_stack_push(&b->free_jobs, (uint32_t)(job - b->jobs), &job->next_free);
 }
 
-/* Queues with their tasks, and jobs for what their credit allows. */
-static patio_status add_to_queue(patio_broker *b, const pt_route *route, patio_error *err)
-{
-    pt_queue *q = NULL;
-    for (size_t i = 0; i < b->queue_count && q == NULL; i++) {
-        q = strcmp(b->queues[i].name, route->options.queue) == 0 ? &b->queues[i] : NULL;
-    }
-    if (q == NULL) {
-        q        = &b->queues[b->queue_count];
-        q->name  = route->options.queue;
-        q->tasks = pt_calloc(b->mem, b->route_count, sizeof(*q->tasks));
-        if (q->tasks == NULL) {
-            return pt_no_memory(err, "broker");
-        }
-        b->queue_count++;
-    }
-    if (route->executor->slots > 0) {
-        q->tasks[q->task_count++] = route->task->name;
-        q->slots = route->executor->slots > q->slots ? route->executor->slots : q->slots;
-    }
-    return PATIO_OK;
-}
-
 patio_status pt_worker_start(patio_broker *b, patio_error *err)
 {
-    if (b->route_count == 0) {
-        return PATIO_OK;
-    }
-    b->queues = pt_calloc(b->mem, b->route_count, sizeof(*b->queues));
-    if (b->queues == NULL) {
-        return pt_no_memory(err, "broker");
-    }
-    uint32_t credit = 0;
-    for (size_t i = 0; i < b->route_count; i++) {
-        patio_status st = add_to_queue(b, &b->routes[i], err);
-        if (st != PATIO_OK) {
-            return st;
-        }
-    }
-    for (size_t i = 0; i < b->queue_count; i++) {
-        credit += b->queues[i].slots + (uint32_t)b->core[PT_CORE_LOOKAHEAD].number;
+    uint32_t     credit = 0;
+    patio_status st     = pt_queues_fill(b, &credit, err);
+    if (st != PATIO_OK || credit == 0) {
+        return st;
     }
     /* twice: a task whose lease was lost still runs while its credit is used again */
     b->job_count = 2 * credit;
@@ -103,10 +69,7 @@ patio_status pt_worker_start(patio_broker *b, patio_error *err)
 
 void pt_worker_fini(patio_broker *b)
 {
-    for (size_t i = 0; i < b->queue_count; i++) {
-        pt_free(b->mem, (void *)(uintptr_t)b->queues[i].tasks);
-    }
-    pt_free(b->mem, b->queues);
+    pt_queues_fini(b);
     for (uint32_t i = 0; i < b->job_count; i++) {
         /* one that came while the broker stopped was never settled: it is with the transport */
         pt_buf_drop(b->jobs[i].base.request);
@@ -157,6 +120,7 @@ void pt_worker_delivered(void *self, const patio_delivery *d)
         pt_settle_no_job(b, d->tag);
         return;
     }
+    job->queue = pt_queues_took(b, d->message->queue);
     if (route == NULL || route->executor == NULL) {
         static const pt_task  nobody  = {.name = NULL};
         static const pt_route nowhere = {.task    = &nobody,

@@ -1,0 +1,73 @@
+#include "runtime/credit.h"
+
+static uint32_t at_most(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* First those that ask for little; what they hold is not there for the others. */
+static uint32_t grant_quiet(pt_claim *shares, size_t count, uint32_t capacity)
+{
+    uint32_t left = capacity;
+    for (size_t i = 0; i < count; i++) {
+        pt_claim *s = &shares[i];
+        if (!s->wants) {
+            s->credit = at_most(s->held + 1, s->most);
+            left -= at_most(s->held, left);
+        }
+    }
+    return left;
+}
+
+static void grant_in_order(pt_claim *shares, size_t count, uint32_t left)
+{
+    for (size_t i = 0; i < count; i++) {
+        pt_claim *s = &shares[i];
+        if (s->wants) {
+            uint32_t granted = at_most(s->most, left);
+            left -= granted;
+            s->credit = granted > 0 ? granted : 1;
+        }
+    }
+}
+
+static bool is_open(const pt_claim *s)
+{
+    return s->wants && s->credit < s->most;
+}
+
+/* One at a time to the queue that has least for its weight: at most `capacity` rounds over a few
+ * queues, some ten times a second. */
+static void grant_by_weight(pt_claim *shares, size_t count, uint32_t left)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (shares[i].wants) {
+            shares[i].credit = 1;
+            left -= at_most(1, left);
+        }
+    }
+    for (; left > 0; left--) {
+        pt_claim *poorest = NULL;
+        for (size_t i = 0; i < count; i++) {
+            pt_claim *s = &shares[i];
+            if (is_open(s) && (poorest == NULL || (uint64_t)s->credit * poorest->weight <
+                                                      (uint64_t)poorest->credit * s->weight)) {
+                poorest = s;
+            }
+        }
+        if (poorest == NULL) {
+            return;
+        }
+        poorest->credit++;
+    }
+}
+
+void pt_credit_share(pt_claim *shares, size_t count, uint32_t capacity, bool strict)
+{
+    uint32_t left = grant_quiet(shares, count, capacity);
+    if (strict) {
+        grant_in_order(shares, count, left);
+    } else {
+        grant_by_weight(shares, count, left);
+    }
+}

@@ -1,0 +1,42 @@
+/* runtime/queues.h: the queues a worker takes from, and how it shares itself among them.
+ *
+ * The sum of what all queues may have delivered is what the executors can run. A queue that has
+ * nothing lends its share to those that have more, and gets it back within a tenth of a second of
+ * its next tasks: by weight, or in strict order.
+ */
+#ifndef PT_QUEUES_H
+#define PT_QUEUES_H
+
+#include <stdatomic.h>
+
+#include <patio/broker.h>
+
+enum { PT_QUEUE_NAME_BYTES = 256 };
+
+typedef struct pt_queue {
+    char            *name;
+    const char     **tasks;
+    size_t           task_count;
+    uint32_t         weight;
+    uint32_t         most;   /* what its executors can run at once */
+    _Atomic uint32_t credit; /* as the transport knows it */
+    _Atomic uint32_t held;   /* delivered, not settled; only counted among several queues */
+    _Atomic uint32_t full;   /* it used all of its credit since the last look */
+} pt_queue;
+
+/* When the broker is made: the queues that are configured, if any. */
+patio_status pt_queues_configure(patio_broker *broker, const patio_config *config,
+                                 patio_error *err);
+/* When the executors know their slots: which tasks each queue brings. *most: of deliveries at once.
+ */
+patio_status pt_queues_fill(patio_broker *broker, uint32_t *most, patio_error *err);
+patio_status pt_queues_subscribe(patio_broker *broker, patio_error *err);
+/* Waits for the timer thread: nothing is subscribed after it. */
+void pt_queues_unsubscribe(patio_broker *broker);
+void pt_queues_fini(patio_broker *broker);
+
+/* A delivery came; returns what to hand to pt_queues_gave when it is settled, may be NULL. */
+pt_queue *pt_queues_took(patio_broker *broker, const char *name);
+void      pt_queues_gave(pt_queue *queue);
+
+#endif

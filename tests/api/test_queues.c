@@ -1,0 +1,165 @@
+/* A worker with several queues: which it takes from, and how it shares itself among them. */
+#include "fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { WORKERS = 4, BACKLOG = 12 };
+
+/* A caller without tasks of its own fills queues of "gate"; then the worker starts. */
+typedef struct queues {
+    fixture         f;
+    patio_registry *none;
+    patio_broker   *caller;
+} queues;
+
+static void setup(queues *q)
+{
+    fixture_init(&q->f);
+    add_common_tasks(q->f.registry);
+    assert_ok(patio_registry_create(NULL, &q->none, &q->f.err), q->f.err);
+    q->caller = start_broker(&q->f, NULL, SETTINGS("broker=memory://queues"));
+}
+
+static void fill(queues *q, const char *queue, unsigned count)
+{
+    patio_call_options options = {PATIO_SIZED(patio_call_options), .queue = queue};
+    for (unsigned i = 0; i < count; i++) {
+        assert_ok(patio_send(q->caller, "gate", PATIO_ARGS(1), &options, NULL, &q->f.err),
+                  q->f.err);
+    }
+}
+
+static void finish(queues *q)
+{
+    gate_open(&the_gate);
+    patio_broker_destroy(q->caller);
+    patio_registry_destroy(q->none);
+    fixture_close(&q->f);
+}
+
+static uint64_t leased(queues *q, const char *queue)
+{
+    return counts_of(q->caller, queue).leased;
+}
+
+static void busy_queues_share_a_worker_by_weight(void **state)
+{
+    (void)state;
+    queues q;
+    setup(&q);
+    fill(&q, "high", BACKLOG);
+    fill(&q, "low", BACKLOG);
+    q.f.broker = start_broker(&q.f, q.f.registry,
+                              SETTINGS("broker=memory://queues", "executor.workers=4",
+                                       "queues.high.weight=3", "queues.low.weight=1"));
+    AWAIT_ARRIVED(&the_gate, WORKERS);
+    assert_int_equal(leased(&q, "high"), 3);
+    assert_int_equal(leased(&q, "low"), 1);
+    finish(&q);
+}
+
+static void an_idle_queue_lends_its_share(void **state)
+{
+    (void)state;
+    queues q;
+    setup(&q);
+    fill(&q, "low", BACKLOG);
+    q.f.broker = start_broker(&q.f, q.f.registry,
+                              SETTINGS("broker=memory://queues", "executor.workers=4",
+                                       "queues.high.weight=3", "queues.low.weight=1"));
+    AWAIT(leased(&q, "low") == WORKERS);
+    AWAIT_ARRIVED(&the_gate, WORKERS);
+    finish(&q);
+}
+
+static _Atomic(bool) hurry;
+
+static patio_status task_short(patio_context *ctx)
+{
+    (void)ctx;
+    if (!atomic_load(&hurry)) {
+        test_pause();
+    }
+    return PATIO_OK;
+}
+
+static void a_queue_gets_back_what_it_lent(void **state)
+{
+    (void)state;
+    queues             q;
+    patio_call_options low = {PATIO_SIZED(patio_call_options), .queue = "low"};
+    setup(&q);
+    atomic_store(&hurry, false);
+    add_task(q.f.registry, "short", task_short, NULL);
+    for (unsigned i = 0; i < 5000; i++) {
+        assert_ok(patio_send(q.caller, "short", PATIO_NO_ARGS, &low, NULL, &q.f.err), q.f.err);
+    }
+    q.f.broker = start_broker(&q.f, q.f.registry,
+                              SETTINGS("broker=memory://queues", "executor.workers=4",
+                                       "queues.high.weight=3", "queues.low.weight=1"));
+    AWAIT(leased(&q, "low") == WORKERS);
+    fill(&q, "high", WORKERS);
+    AWAIT_ARRIVED(&the_gate, 3);
+    assert_true(counts_of(q.caller, "low").ready > 0); /* it had to step back for them */
+    atomic_store(&hurry, true);
+    finish(&q);
+}
+
+static void in_strict_order_the_first_queue_goes_first(void **state)
+{
+    (void)state;
+    queues q;
+    setup(&q);
+    fill(&q, "low", BACKLOG);
+    fill(&q, "high", BACKLOG);
+    q.f.broker =
+        start_broker(&q.f, q.f.registry,
+                     SETTINGS("broker=memory://queues", "executor.workers=4",
+                              "queues.high.weight=1", "queues.low.weight=1", "queue_order=strict"));
+    AWAIT(leased(&q, "high") == WORKERS);
+    assert_true(leased(&q, "low") <= 1); /* the one that shows when there is something */
+    finish(&q);
+}
+
+static void only_named_queues_are_served(void **state)
+{
+    (void)state;
+    queues q;
+    setup(&q);
+    gate_open(&the_gate);
+    fill(&q, "other", 1);
+    fill(&q, "high", 1);
+    q.f.broker = start_broker(&q.f, q.f.registry,
+                              SETTINGS("broker=memory://queues", "queues.high.weight=1"));
+    AWAIT(counts_of(q.caller, "high").ready + leased(&q, "high") == 0);
+    assert_int_equal(counts_of(q.caller, "other").ready, 1);
+    finish(&q);
+}
+
+static void a_weight_that_is_none_is_a_mistake(void **state)
+{
+    (void)state;
+    queues        q;
+    patio_broker *broker = NULL;
+    setup(&q);
+    assert_status(try_broker(&q.f, q.f.registry,
+                             SETTINGS("broker=memory://queues", "queues.high.weight=0"), &broker),
+                  PATIO_CONFIG);
+    assert_contains(q.f.err.message, "option weight");
+    assert_contains(q.f.err.message, "queue \"high\"");
+    finish(&q);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(busy_queues_share_a_worker_by_weight),
+        cmocka_unit_test(an_idle_queue_lends_its_share),
+        cmocka_unit_test(a_queue_gets_back_what_it_lent),
+        cmocka_unit_test(in_strict_order_the_first_queue_goes_first),
+        cmocka_unit_test(only_named_queues_are_served),
+        cmocka_unit_test(a_weight_that_is_none_is_a_mistake),
+    };
+    return RUN_TESTS("queues", tests);
+}
