@@ -1,0 +1,402 @@
+/* One connection: open, read, write, close. */
+#include "redis.h"
+
+#include <errno.h>
+#include <hiredis/hiredis.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { READ_BYTES = 64 * 1024, READ_ROUNDS = 8 };
+
+void conn_init(conn *c, patio_transport *t, uint8_t role, node *n, queue *q)
+{
+    memset(c, 0, sizeof(*c));
+    c->t    = t;
+    c->role = role;
+    c->node = n;
+    c->q    = q;
+    c->fd   = -1;
+    pthread_mutex_init(&c->tls_lock, NULL);
+}
+
+void conn_fini(conn *c)
+{
+    const patio_host *host = c->t->host;
+    lookup_drop(c->lookup);
+    c->lookup = NULL;
+    if (c->ssl != NULL) {
+        SSL_free(c->ssl);
+    }
+    if (c->fd >= 0) {
+        (void)close(c->fd);
+    }
+    c->fd = -1;
+    resp_reader_free(c->reader);
+    c->reader = NULL;
+    bytes_fini(host, &c->out);
+    bytes_fini(host, &c->writing);
+    host->free(host->self, c->cmds);
+    c->cmds = NULL;
+    pthread_mutex_destroy(&c->tls_lock);
+}
+
+/* What the poll waits for is what is needed now. */
+void conn_watch(conn *c)
+{
+    bool out = c->state == CONN_CONNECTING || (c->state == CONN_TLS && c->tls_write_first);
+    pthread_mutex_lock(&c->t->lock);
+    out = out || c->want_write;
+    pthread_mutex_unlock(&c->t->lock);
+    if (c->fd < 0 || (c->polled && out == c->polled_out)) {
+        return;
+    }
+    struct epoll_event ev = {.events = EPOLLIN | (out ? EPOLLOUT : 0u), .data.ptr = c};
+    if (epoll_ctl(c->t->epoll, c->polled ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &ev) != 0) {
+        conn_close(c, PATIO_IO, strerror(errno));
+        return;
+    }
+    c->polled     = true;
+    c->polled_out = out;
+}
+
+static void greet(conn *c)
+{
+    c->reader = resp_reader_new(c->t->host, c->t->set.max_reply_bytes);
+    if (c->reader == NULL) {
+        conn_close(c, PATIO_NO_MEMORY, "out of memory");
+        return;
+    }
+    c->state = CONN_HELLO;
+    hello_begin(c);
+}
+
+static void connected(conn *c)
+{
+    unsigned ms = (unsigned)c->t->set.dead_ms;
+    (void)setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+    if (!c->t->tls) {
+        greet(c);
+        return;
+    }
+    if (!tls_begin(c)) {
+        conn_close(c, PATIO_NO_MEMORY, "out of memory");
+        return;
+    }
+    c->state = CONN_TLS;
+}
+
+static void open_unix(conn *c)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, c->t->unix_path, sizeof(address.sun_path));
+    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+        conn_close(c, PATIO_UNREACHABLE, strerror(errno));
+        return;
+    }
+    connected(c);
+    conn_watch(c);
+}
+
+/* The next address of the name, as long as there is one. */
+void conn_resolved(conn *c)
+{
+    char why[128] = "";
+    int  fd       = -1;
+    if (lookup_end(c->lookup, &fd, why, sizeof(why)) == 0) {
+        return;
+    }
+    if (fd < 0) {
+        conn_close(c, PATIO_UNREACHABLE, why);
+        return;
+    }
+    c->fd    = fd;
+    c->state = CONN_CONNECTING;
+    conn_watch(c);
+}
+
+void conn_open(conn *c, const char *host, uint32_t port)
+{
+    c->opened_ns = now_ns(c->t);
+    c->state     = CONN_RESOLVING;
+    if (c->t->unix_path[0] != '\0') {
+        open_unix(c);
+        return;
+    }
+    (void)snprintf(c->host, sizeof(c->host), "%s", host);
+    c->port   = port;
+    c->lookup = lookup_begin(c->t, host, port);
+    if (c->lookup == NULL) {
+        conn_close(c, PATIO_NO_MEMORY, "out of memory");
+        return;
+    }
+    conn_resolved(c);
+}
+
+static void unpoll(conn *c)
+{
+    if (c->polled) {
+        (void)epoll_ctl(c->t->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+    }
+    c->polled = false;
+}
+
+static void connecting(conn *c)
+{
+    int       error = 0;
+    socklen_t size  = sizeof(error);
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0) {
+        connected(c);
+        return;
+    }
+    unpoll(c);
+    (void)close(c->fd);
+    c->fd         = -1;
+    char why[160] = "";
+    (void)snprintf(why, sizeof(why), "%s", strerror(error));
+    int fd = -1;
+    (void)lookup_end(c->lookup, &fd, (char[128]){0}, 128);
+    if (fd < 0) {
+        conn_close(c, PATIO_UNREACHABLE, why);
+        return;
+    }
+    c->fd = fd;
+}
+
+static ssize_t read_some(conn *c, void *data, size_t size)
+{
+    if (c->ssl != NULL) {
+        return tls_read(c, data, size);
+    }
+    ssize_t n = recv(c->fd, data, size, 0);
+    return n;
+}
+
+static void answers(conn *c)
+{
+    const resp *tree = NULL;
+    int         more = 0;
+    while (c->reader != NULL && !c->broken && (more = resp_next(c->reader, &tree)) == 1) {
+        cmd k;
+        pthread_mutex_lock(&c->t->lock);
+        bool some = command_pop(c, &k);
+        if (some) {
+            c->progress_ns = now_ns(c->t);
+            c->attempts    = c->state == CONN_OPEN ? 0 : c->attempts;
+        }
+        pthread_mutex_unlock(&c->t->lock);
+        if (!some) {
+            conn_close(c, PATIO_PROTOCOL,
+                       resp_error(tree) ? tree->text : "an answer nobody asked for");
+            return;
+        }
+        dispatch(c, &k, tree);
+    }
+    if (more < 0) {
+        conn_close(c, PATIO_PROTOCOL, resp_problem(c->reader));
+    }
+}
+
+static void readable(conn *c)
+{
+    uint8_t data[READ_BYTES];
+    for (int i = 0; i < READ_ROUNDS && c->fd >= 0 && !c->broken; i++) {
+        ssize_t n = read_some(c, data, sizeof(data));
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+            return;
+        }
+        if (n <= 0) {
+            conn_close(c, PATIO_PEER_LOST,
+                       n == 0 ? "the server closed the connection" : strerror(errno));
+            return;
+        }
+        if (!resp_feed(c->reader, data, (size_t)n)) {
+            conn_close(c, PATIO_PROTOCOL, resp_problem(c->reader));
+            return;
+        }
+        answers(c);
+        if ((size_t)n < sizeof(data) && c->ssl == NULL) {
+            return;
+        }
+    }
+}
+
+void conn_event(conn *c, uint32_t events)
+{
+    if (c->fd < 0) {
+        return;
+    }
+    if (c->state == CONN_CONNECTING) {
+        connecting(c);
+    }
+    if (c->state == CONN_TLS) {
+        int done = tls_handshake(c);
+        if (done < 0) {
+            conn_close(c, PATIO_UNREACHABLE, c->why.message);
+        } else if (done > 0) {
+            greet(c);
+        }
+    } else if (c->state >= CONN_HELLO) {
+        if ((events & EPOLLOUT) != 0) {
+            pthread_mutex_lock(&c->t->lock);
+            c->want_write = false;
+            pthread_mutex_unlock(&c->t->lock);
+        }
+        if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
+            readable(c);
+        }
+    }
+    conn_watch(c);
+}
+
+void conn_break(conn *c, patio_status status, const char *why)
+{
+    if (c->broken || c->state == CONN_CLOSED) {
+        return;
+    }
+    c->broken     = true;
+    c->why.status = status;
+    if (why != c->why.message) {
+        (void)snprintf(c->why.message, sizeof(c->why.message), "%s", why);
+    }
+    if (c->fd >= 0) {
+        (void)shutdown(c->fd, SHUT_RDWR);
+    }
+    loop_wake(c->t);
+}
+
+/* Write what there is; somebody else's write goes on with what was added meanwhile. */
+void conn_flush(conn *c)
+{
+    patio_transport *t = c->t;
+    if (c->flushing || c->want_write || c->broken || c->state < CONN_HELLO) {
+        return;
+    }
+    c->flushing = true;
+    while (!c->broken && !c->want_write) {
+        if (c->writing_at == c->writing.size) {
+            c->writing.size = 0;
+            c->writing_at   = 0;
+            if (c->state == CONN_OPEN) {
+                queue_encode(c);
+            }
+            bytes empty = c->writing;
+            c->writing  = c->out;
+            c->out      = empty;
+            if (c->writing.size == 0 || c->broken) {
+                break;
+            }
+        }
+        pthread_mutex_unlock(&t->lock);
+        const uint8_t *from = c->writing.data + c->writing_at;
+        size_t         size = c->writing.size - c->writing_at;
+        ssize_t        n =
+            c->ssl != NULL ? tls_write(c, from, size) : send(c->fd, from, size, MSG_NOSIGNAL);
+        int error = errno;
+        pthread_mutex_lock(&t->lock);
+        if (n > 0) {
+            c->writing_at += (size_t)n;
+            c->written += (uint64_t)n;
+        } else if (error == EAGAIN) {
+            c->want_write = true;
+            loop_wake(t);
+        } else if (error != EINTR) {
+            conn_break(c, PATIO_PEER_LOST, strerror(error));
+        }
+    }
+    c->flushing = false;
+    if (c->broken) {
+        loop_wake(t);
+    }
+}
+
+/* Under the lock. */
+static void node_lost(node *n)
+{
+    patio_status was = n->w.why.status;
+    n->ready         = false;
+    if (was != PATIO_AUTH && was != PATIO_CONFIG) {
+        n->trouble.status = PATIO_UNREACHABLE;
+        (void)snprintf(n->trouble.message, sizeof(n->trouble.message), "%s:%u: %.600s", n->w.host,
+                       n->w.port, n->w.why.message);
+    }
+}
+
+static void lose_commands(conn *c)
+{
+    cmd k;
+    for (;;) {
+        pthread_mutex_lock(&c->t->lock);
+        bool some = command_pop(c, &k);
+        pthread_mutex_unlock(&c->t->lock);
+        if (!some) {
+            return;
+        }
+        dispatch(c, &k, NULL);
+    }
+}
+
+static uint64_t pause_ns(conn *c)
+{
+    uint64_t random = 0;
+    (void)c->t->host->random(c->t->host->self, &random, sizeof(random));
+    uint64_t cap = c->t->set.reconnect_max_ms;
+    uint64_t ms  = patio_backoff_ms(c->attempts, c->t->set.reconnect_min_ms, cap, random);
+    return (ms + c->t->set.reconnect_min_ms / 2) * 1000000u;
+}
+
+void conn_close(conn *c, patio_status status, const char *why)
+{
+    patio_transport *t = c->t;
+    pthread_mutex_lock(&t->lock);
+    if (c->state == CONN_CLOSED) {
+        pthread_mutex_unlock(&t->lock);
+        return;
+    }
+    conn_break(c, status, why);
+    if (c->flushing) {
+        /* its writer sees `broken` and wakes us */
+        pthread_mutex_unlock(&t->lock);
+        return;
+    }
+    int  fd  = c->fd;
+    SSL *ssl = c->ssl;
+    c->state = CONN_CLOSED;
+    c->fd    = -1;
+    c->ssl   = NULL;
+    c->attempts++;
+    c->retry_ns = now_ns(t) + pause_ns(c);
+    if (c->role == CONN_NODE) {
+        node_lost(c->node);
+        t->master_known = false;
+    }
+    pthread_mutex_unlock(&t->lock);
+    patio_host_log(t->host, PATIO_LOG_DEBUG, "connection to %s:%u ended: %s", c->host, c->port,
+                   c->why.message);
+    if (c->polled) {
+        (void)epoll_ctl(t->epoll, EPOLL_CTL_DEL, fd, NULL);
+        c->polled = false;
+    }
+    lookup_drop(c->lookup);
+    c->lookup = NULL;
+    if (ssl != NULL) {
+        SSL_free(ssl);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    lose_commands(c);
+    pthread_mutex_lock(&t->lock);
+    c->out.size = c->writing.size = 0;
+    c->writing_at                 = 0;
+    c->appended = c->written = 0;
+    c->want_write = c->broken = false;
+    c->hello_left             = 0;
+    pthread_mutex_unlock(&t->lock);
+    resp_reader_free(c->reader);
+    c->reader = NULL;
+}

@@ -1,0 +1,29 @@
+#include "redis.h"
+
+patio_status redis_counts(patio_transport *t, const char *name, uint64_t timeout_ms,
+                          patio_counts *out, patio_error *err)
+{
+    pthread_mutex_lock(&t->lock);
+    queue *q = queue_find(t, name, true);
+    pthread_mutex_unlock(&t->lock);
+    if (q == NULL) {
+        return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+    }
+    ask_in       in     = {.q = q, .script = SCRIPT_COUNTS};
+    resp_reader *holder = NULL;
+    const resp  *r      = NULL;
+    patio_status st     = ask_wait(t, &in, timeout_ms, &holder, &r, err);
+    if (st != PATIO_OK) {
+        return st;
+    }
+    patio_counts now  = {.struct_size = out->struct_size};
+    now.ready         = (uint64_t)resp_number(resp_at(r, 0), 0);
+    now.leased        = (uint64_t)resp_number(resp_at(r, 1), 0);
+    now.delayed       = (uint64_t)resp_number(resp_at(r, 2), 0);
+    now.dead          = (uint64_t)resp_number(resp_at(r, 3), 0);
+    now.consumers     = (uint64_t)resp_number(resp_at(r, 4), 0);
+    now.oldest_age_ms = (uint64_t)resp_number(resp_at(r, 5), 0);
+    memcpy(out, &now, out->struct_size < sizeof(now) ? out->struct_size : sizeof(now));
+    resp_reader_free(holder);
+    return PATIO_OK;
+}

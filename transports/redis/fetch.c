@@ -1,0 +1,172 @@
+/* Taking tasks. As a rule one blocking read lists all streams of the queue and asks for as many as
+ * there are free slots. Such a read counts for each stream, so where several may have something
+ * (priorities, a limit, tasks that came back) a script takes them in order first, and the read only
+ * waits for the first one to come. */
+#include "redis.h"
+
+#include <hiredis/hiredis.h>
+
+enum { LIMIT_PAUSE_MS = 100, FETCH_MOST = 1024 };
+static const uint64_t ms_ns = 1000000;
+
+bool queue_ordered(const queue *q)
+{
+    return q->priorities[0] != '\0' || q->front > 0 || q->limit > 0;
+}
+
+uint32_t queue_free_credit(const queue *q)
+{
+    uint32_t used = q->unsettled + q->reserved;
+    return q->credit > used ? q->credit - used : 0;
+}
+
+static bool may_take(const queue *q)
+{
+    return q->subscribed && !q->closed && q->opened && q->state != 1 && !q->t->stopping &&
+           !q->armed && !q->fetching;
+}
+
+void read_encode(conn *c)
+{
+    queue           *q       = c->q;
+    patio_transport *t       = q->t;
+    uint32_t         free    = queue_free_credit(q);
+    bool             ordered = queue_ordered(q);
+    if (!may_take(q) || free == 0 || q->limit > 0 || (ordered && q->more) || c->cmd_count > 0) {
+        return;
+    }
+    uint32_t streams = 3 + (uint32_t)strlen(q->priorities);
+    uint32_t count   = ordered ? free / (streams - 1) : free;
+    count            = count == 0 ? 1 : count < FETCH_MOST ? count : FETCH_MOST;
+    if (command(c, CMD_READ, q, 9 + 2 * streams) == NULL) {
+        return;
+    }
+    arg_text(c, "XREADGROUP");
+    arg_text(c, "GROUP");
+    arg_text(c, "w");
+    arg_text(c, t->owner);
+    arg_text(c, "COUNT");
+    arg_number(c, count);
+    arg_text(c, "BLOCK");
+    arg_number(c, t->set.block_ms);
+    arg_text(c, "STREAMS");
+    arg_key(c, q, ":n:", t->owner);
+    arg_key(c, q, ":s:f", "");
+    for (char p = '9'; p >= '0'; p--) {
+        if (p == '4' || strchr(q->priorities, p) != NULL) {
+            arg_key(c, q, ":s:", (char[2]){p, '\0'});
+        }
+    }
+    for (uint32_t i = 0; i < streams; i++) {
+        arg_text(c, ">");
+    }
+    q->armed    = true;
+    q->reserved = free;
+}
+
+void fetch_encode(queue *q)
+{
+    patio_transport *t    = q->t;
+    uint32_t         free = queue_free_credit(q);
+    uint64_t         now  = now_ns(t);
+    if (!may_take(q) || free == 0 || !queue_ordered(q) || !q->more || now < q->fetch_ns) {
+        return;
+    }
+    conn *c = &q->node->w;
+    free    = free < FETCH_MOST ? free : FETCH_MOST;
+    if (command_eval(c, CMD_FETCH, SCRIPT_FETCH, q, 2) == NULL) {
+        return;
+    }
+    arg_text(c, t->owner);
+    arg_number(c, free);
+    q->fetching = true;
+    q->reserved = free;
+}
+
+/* Under the lock. */
+static void took(queue *q, uint32_t asked, uint32_t got)
+{
+    bool full = got >= asked;
+    q->more   = full || q->limit > 0;
+    if (!full) {
+        q->front    = 0;
+        q->fetch_ns = q->limit > 0 ? now_ns(q->t) + LIMIT_PAUSE_MS * ms_ns : 0;
+    }
+}
+
+void fetch_answer(conn *c, const cmd *k, const resp *r)
+{
+    queue           *q       = k->q;
+    patio_transport *t       = q->t;
+    uint8_t          trouble = trouble_of(r);
+    uint32_t         got     = 0;
+    for (size_t i = 1; trouble == TROUBLE_NONE && i < r->count; i++) {
+        const resp *entries = resp_at(resp_at(r, i), 1);
+        got += entries != NULL ? (uint32_t)entries->count : 0;
+    }
+    pthread_mutex_lock(&t->lock);
+    uint32_t asked = q->reserved;
+    q->reserved    = 0;
+    q->fetching    = false;
+    if (trouble == TROUBLE_NONE) {
+        c->node->clock_ms    = (uint64_t)resp_number(resp_at(r, 0), 0);
+        c->node->clock_at_ns = now_ns(t);
+        took(q, asked, got);
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (trouble != TROUBLE_NONE) {
+        if (!trouble_note(c, k, trouble, r)) {
+            conn_close(c, PATIO_PROTOCOL, r->text);
+        }
+        return;
+    }
+    for (size_t i = 1; i < r->count; i++) {
+        const resp *suffix = resp_at(resp_at(r, i), 0);
+        if (suffix != NULL && suffix->size == 1) {
+            deliver_entries(q, suffix->text[0], resp_at(resp_at(r, i), 1));
+        }
+    }
+}
+
+/* …:s:4 -> 4, …:n:OWNER -> n */
+static char stream_of(const queue *q, const resp *key)
+{
+    size_t tag = strlen(q->tag);
+    if (key == NULL || key->size < tag + 4) {
+        return '\0';
+    }
+    return key->text[tag + 1] == 's' ? key->text[tag + 3] : key->text[tag + 1];
+}
+
+void read_answer(conn *c, const cmd *k, const resp *r)
+{
+    queue           *q       = k->q;
+    patio_transport *t       = q->t;
+    uint8_t          trouble = trouble_of(r);
+    pthread_mutex_lock(&t->lock);
+    q->armed    = false;
+    q->reserved = 0;
+    q->more     = r->count > 0;
+    pthread_mutex_unlock(&t->lock);
+    if (trouble != TROUBLE_NONE) {
+        if (trouble == TROUBLE_NOGROUP) {
+            patio_host_log(t->host, PATIO_LOG_WARN,
+                           "queue %s: its streams or their group were deleted at the server; they "
+                           "are made anew (%s)",
+                           q->name, r->text);
+        }
+        if (!trouble_note(c, k, trouble, r)) {
+            conn_close(c, PATIO_PROTOCOL, r->text);
+        }
+        return;
+    }
+    for (size_t i = 0; i < r->count; i++) {
+        const resp *stream = resp_at(r, i);
+        char        suffix = stream_of(q, resp_at(stream, 0));
+        if (suffix == 'n') {
+            control_entries(q, resp_at(stream, 1));
+        } else if (suffix != '\0') {
+            deliver_entries(q, suffix, resp_at(stream, 1));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+#include "redis.h"
+
+void link_report(patio_transport *t, uint32_t state, const patio_error *why)
+{
+    patio_status status = why != NULL ? why->status : PATIO_OK;
+    if (t->link_state == state && t->link_status == status) {
+        return;
+    }
+    t->link_state  = state;
+    t->link_status = status;
+    t->events->link(t->events->self, state, why);
+}
+
+/* Under the lock: the worst of the nodes that are in use. */
+static uint32_t judge(const patio_transport *t, patio_error *why)
+{
+    uint32_t state = PATIO_LINK_UP;
+    uint32_t used  = 0;
+    for (uint32_t i = 0; i < t->node_count; i++) {
+        const node *n = &t->nodes[i];
+        if (!n->used) {
+            continue;
+        }
+        used++;
+        patio_status trouble = n->trouble.status;
+        uint32_t     own     = PATIO_LINK_UP;
+        if (trouble == PATIO_AUTH || trouble == PATIO_CONFIG) {
+            own = PATIO_LINK_DOWN;
+        } else if (!n->ready) {
+            own = PATIO_LINK_CONNECTING;
+        } else if (trouble == PATIO_BLOCKED) {
+            own = PATIO_LINK_BLOCKED;
+        } else if (trouble != PATIO_OK) {
+            own = PATIO_LINK_CONNECTING;
+        }
+        static const uint8_t weight[] = {0, 2, 0, 1, 3};
+        if (weight[own] > weight[state]) {
+            state = own;
+            *why  = trouble != PATIO_OK ? n->trouble : n->w.why;
+        }
+    }
+    if (used == 0 || (t->cluster && !t->slots_known)) {
+        state = state == PATIO_LINK_UP ? PATIO_LINK_CONNECTING : state;
+    }
+    for (const queue *q = t->queues; q != NULL && state == PATIO_LINK_UP; q = q->next) {
+        if (q->subscribed && !q->closed && !q->opened && !q->left) {
+            state = PATIO_LINK_CONNECTING;
+        }
+    }
+    return state;
+}
+
+void link_update(patio_transport *t)
+{
+    patio_error why = PATIO_ERROR_INIT;
+    pthread_mutex_lock(&t->lock);
+    bool     running = t->running && !t->stopping;
+    uint32_t state   = judge(t, &why);
+    pthread_mutex_unlock(&t->lock);
+    if (!running) {
+        return;
+    }
+    if (state == PATIO_LINK_CONNECTING && why.status == PATIO_OK) {
+        why.status = PATIO_UNREACHABLE;
+        if (why.message[0] == '\0') {
+            (void)snprintf(why.message, sizeof(why.message), "not connected yet");
+        }
+    }
+    /* the first attempt is nobody's trouble */
+    bool quiet = state == PATIO_LINK_CONNECTING && t->link_state == 0 && why.message[0] == 'n';
+    if (!quiet) {
+        link_report(t, state, state == PATIO_LINK_UP ? NULL : &why);
+    }
+}

@@ -1,0 +1,586 @@
+/* redis.h: what the files of the redis transport share.
+ *
+ * An instance has one lock and one I/O thread. The lock guards everything but what a comment calls
+ * the I/O thread's own; it is never held while an event is raised or a socket is used. All events
+ * are raised by the I/O thread. Other threads append to the lists of a queue and then try to write
+ * at once (conn_flush), so that a task costs no hand-off to the I/O thread on its way out.
+ *
+ * A node is one server that holds slots (outside of a cluster there is one, with all of them), and
+ * its pipelined connection. A queue has two connections of its own, which may block at the server:
+ * `reader` takes tasks, `replies` takes answers to calls.
+ *
+ * What is known of the server's side, keys, fields and scripts: docs/redis.md.
+ */
+#ifndef REDIS_H
+#define REDIS_H
+
+#include <patio/plugin_util.h>
+#include <patio/transport.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <openssl/ssl.h>
+
+#include "resp.h"
+
+enum {
+    OWNER_BYTES   = 17, /* incarnation in hex */
+    SHA_BYTES     = 41,
+    NODES_MAX     = 128,
+    SLOTS         = 16384,
+    BATCH_MAX     = 128,
+    BATCH_BYTES   = 256 * 1024,
+    STARTED_COUNT = 2, /* delivery count in the group that says: was started */
+    ADDRESS_BYTES = 272,
+    ENTRY_BYTES   = 44, /* "ms-seq" */
+    CREDIT_MAX    = 65536,
+    ORPHANS_MAX   = 64,
+};
+
+enum script {
+    SCRIPT_ENQUEUE,
+    SCRIPT_SPECIAL,
+    SCRIPT_SETTLE,
+    SCRIPT_FETCH,
+    SCRIPT_BEAT,
+    SCRIPT_PROMOTE,
+    SCRIPT_LEAVE,
+    SCRIPT_COUNTS,
+    SCRIPT_CANCEL,
+    SCRIPT_DEAD,
+    SCRIPT_QUEUE,
+    SCRIPT_STATE,
+    SCRIPT_COUNT,
+};
+
+typedef struct queue queue;
+typedef struct node  node;
+typedef struct conn  conn;
+typedef struct ask   ask;
+
+/* A place in a stream: which one, and where. */
+typedef struct place {
+    uint64_t ms;
+    uint64_t seq;
+    char     suffix; /* 'f' or a priority */
+} place;
+
+/* A task on its way to the server; head and dedup key follow the struct. */
+typedef struct publish_op {
+    struct publish_op *next;
+    patio_buf         *body;
+    uint64_t           deadline_ns; /* of being accepted */
+    uint64_t           delay_ms;
+    uint64_t           window_ms;
+    size_t             head_bytes;
+    size_t             body_bytes;
+    patio_id           id;
+    uint32_t           flags;
+    uint8_t            priority;
+    uint8_t            conflict;
+    bool               special; /* has a delay or a dedup key */
+    bool               safe;    /* may be sent twice */
+    uint8_t            level;
+    char               head[];
+} publish_op;
+
+enum settle_kind {
+    SETTLE_DONE   = 'A',
+    SETTLE_REPLY  = 'R',
+    SETTLE_RETRY  = 'T',
+    SETTLE_RETURN = 'U',
+    SETTLE_BURY   = 'X',
+    SETTLE_CLAIM  = 'C',
+    SETTLE_NOTIFY = 'N',
+};
+
+struct claim;
+
+typedef struct settle_op {
+    struct settle_op *next;
+    patio_tag         tag; /* 0: of the transport's own */
+    patio_buf        *reply;
+    struct claim     *claim; /* who waits for it */
+    uint64_t          delay_ms;
+    uint64_t          result_ttl_ms;
+    place             at;
+    patio_id          id;
+    uint8_t           kind;
+    bool              resent; /* may have taken effect before */
+    char              to[OWNER_BYTES];
+    size_t            dedup_bytes;
+    size_t            cause_bytes;
+    char              data[]; /* dedup key in hex, then the cause */
+} settle_op;
+
+enum delivery_state { DELIVERY_FREE = 0, DELIVERY_HELD = 1, DELIVERY_SETTLING = 2 };
+enum start_state { START_NO = 0, START_WANTED = 1, START_SENT = 2 };
+
+typedef struct delivery {
+    patio_tag tag; /* generation << 32 | slot + 1 */
+    queue    *q;
+    char     *dedup; /* hex, or NULL */
+    uint64_t  started_ns;
+    uint64_t  since_ns;
+    uint32_t  round; /* of the last look at what the group says */
+    place     at;
+    patio_id  id;
+    uint32_t  flags;
+    uint32_t  next_free;
+    uint8_t   state;
+    uint8_t   start;
+    bool      lost_before; /* its start is told at once */
+    bool      told;        /* of its cancellation */
+    bool      claimed;
+    char      to[OWNER_BYTES];
+} delivery;
+
+enum cmd_type {
+    CMD_HELLO,   /* a step of the greeting */
+    CMD_LOAD,    /* SCRIPT LOAD */
+    CMD_ENQUEUE, /* ops: publish_op */
+    CMD_SPECIAL, /* one publish_op */
+    CMD_SETTLE,  /* ops: settle_op */
+    CMD_FETCH,
+    CMD_READ,
+    CMD_REPLIES,
+    CMD_BEAT,
+    CMD_PROMOTE,
+    CMD_CONTROL, /* what a busy worker is told */
+    CMD_MARK,
+    CMD_LEAVE,
+    CMD_CANCEL,
+    CMD_ASK,
+    CMD_PING,
+    CMD_IGNORE,
+};
+
+/* A command whose answer is awaited. */
+typedef struct cmd {
+    uint8_t  type;
+    uint8_t  detail; /* script, or step of the greeting */
+    uint32_t count;
+    queue   *q;
+    void    *ops;  /* or ask */
+    uint64_t from; /* place in the stream where it begins */
+    uint64_t sent_ns;
+} cmd;
+
+enum conn_role { CONN_NODE, CONN_READER, CONN_REPLIES, CONN_SENTINEL };
+enum conn_state {
+    CONN_CLOSED     = 0,
+    CONN_RESOLVING  = 1,
+    CONN_CONNECTING = 2,
+    CONN_TLS        = 3,
+    CONN_HELLO      = 4,
+    CONN_OPEN       = 5,
+};
+
+struct lookup;
+
+struct conn {
+    patio_transport *t;
+    node            *node;
+    queue           *q;
+    uint8_t          role;
+    _Atomic uint8_t  state;
+    int              fd;
+    SSL             *ssl;
+    pthread_mutex_t  tls_lock; /* one user of `ssl` at a time */
+    bool             listed;   /* in the instance's list */
+    bool             flushing; /* somebody writes */
+    bool             want_write;
+    _Atomic bool     broken; /* to be closed by the I/O thread */
+    bool             polled_out;
+    bool             polled;
+    bool             tls_write_first; /* the handshake waits to write */
+    bytes            out;
+    bytes            writing;
+    size_t           writing_at;
+    uint64_t         appended;
+    uint64_t         written;
+    cmd             *cmds;
+    uint32_t         cmd_head;
+    uint32_t         cmd_count;
+    uint32_t         cmd_room;
+    uint32_t         hello_left;
+    uint32_t         attempts;
+    uint64_t         opened_ns;
+    uint64_t         retry_ns;
+    uint64_t         progress_ns; /* last answer, or first command after none was open */
+    char             host[256];
+    uint32_t         port;
+    struct lookup   *lookup;
+    patio_error      why;
+
+    /* the I/O thread's own */
+    resp_reader *reader;
+    conn        *next;
+};
+
+typedef struct op_list {
+    void    *first;
+    void    *last;
+    uint32_t count;
+} op_list;
+
+/* What INFO said. */
+typedef struct server_facts {
+    uint32_t version; /* 70015 for 7.0.15 */
+    bool     replica;
+    bool     loading;
+    bool     aof;
+    bool     rdb;
+    bool     cluster;
+    bool     known; /* INFO was allowed */
+    uint64_t maxmemory;
+    char     policy[32];
+} server_facts;
+
+struct node {
+    conn         w;
+    op_list      asks;
+    bool         used;
+    bool         ready;  /* greeted, checked, scripts are there */
+    bool         legacy; /* scripts without flags */
+    server_facts facts;
+    char         sha[SCRIPT_COUNT][SHA_BYTES];
+    uint64_t     hold_ns;         /* nothing but greeting and beats before this */
+    uint64_t     hold_publish_ns; /* no tasks before this */
+    uint32_t     holds;
+    uint64_t     clock_ms; /* the server's, at clock_at_ns of ours */
+    uint64_t     clock_at_ns;
+    patio_error  trouble; /* status OK: none */
+    uint64_t     probe_ns;
+    uint32_t     generation;
+};
+
+struct queue {
+    queue           *next;
+    patio_transport *t;
+    node            *node;
+    uint32_t         slot;
+    conn             reader;
+    conn             replies;
+    char            *tag; /* patio:{project:queue} */
+    char            *name;
+    op_list          publishes;
+    op_list          settles;
+    op_list          cancels;
+    uint32_t         publish_flights;
+    uint32_t         settle_flights;
+
+    bool     calls;      /* somebody here awaits replies */
+    bool     subscribed; /* somebody here takes tasks */
+    bool     closed;     /* and does not any more, but may have some to settle */
+    bool     opened;     /* groups are there, as far as we know */
+    bool     left;
+    bool     armed; /* a read is at the server */
+    bool     fetching;
+    bool     more;  /* the last ordered fetch was full */
+    bool     fresh; /* a fetch came back short: now a blocking read may wait */
+    bool     beating;
+    bool     promoting;
+    bool     controlling;
+    bool     leaving;
+    uint32_t credit;
+    uint32_t unsettled;
+    uint32_t reserved; /* by the read or fetch under way */
+    uint32_t marks;    /* started, not yet told */
+    uint32_t state;    /* PATIO_QUEUE_… */
+    uint64_t limit;
+    uint64_t front;
+    char     priorities[12]; /* used beside 4 */
+    uint64_t beat_ns;
+    uint64_t due_ns; /* when to promote; 0: not known */
+    uint64_t control_ns;
+    uint64_t mark_ns;
+    uint64_t fetch_ns;
+    char     last_reply[ENTRY_BYTES];
+    uint64_t untrimmed;
+    uint32_t beats;
+    uint32_t round;
+    uint32_t orphan_count;
+    place    orphans[ORPHANS_MAX];
+};
+
+typedef struct settings {
+    uint64_t    lease_ms;
+    uint64_t    max_queued;
+    uint64_t    max_dead;
+    uint64_t    max_dead_age_ms;
+    uint64_t    max_crashes;
+    uint64_t    reply_ttl_ms;
+    uint64_t    block_ms;
+    uint64_t    handshake_ms;
+    uint64_t    dead_ms;
+    uint64_t    enqueue_wait_ms;
+    uint64_t    reconnect_min_ms;
+    uint64_t    reconnect_max_ms;
+    uint64_t    write_queue_bytes;
+    uint64_t    max_reply_bytes;
+    bool        allow_eviction;
+    const char *tls_ca_file;
+    const char *tls_cert_file;
+    const char *tls_key_file;
+    const char *tls_server_name;
+    const char *sentinel_user;
+    const char *sentinel_password;
+} settings;
+
+struct patio_transport {
+    const patio_host             *host;
+    const patio_transport_events *events;
+    const patio_endpoint         *endpoint;
+    settings                      set;
+    uint64_t                      max_body_bytes;
+    uint64_t                      incarnation;
+    char                          owner[OWNER_BYTES];
+    char                         *project;
+    char                          unix_path[108];
+    char                          master[128]; /* sentinel: the master's name */
+    uint32_t                      db;
+    bool                          tls;
+    bool                          sentinel;
+    bool                          cluster;
+    SSL_CTX                      *ssl_ctx;
+
+    pthread_mutex_t lock;
+    pthread_cond_t  changed;
+    bool            running;
+    bool            stopping;
+    bool            stopped;
+    uint64_t        stop_ns;
+    queue          *queues;
+    node            nodes[NODES_MAX];
+    uint32_t        node_count;
+    uint8_t        *slot_node; /* cluster: node of each slot, + 1 */
+    bool            slots_known;
+    bool            slots_wanted;
+    uint64_t        slots_ns;
+    delivery       *deliveries;
+    uint32_t        delivery_room;
+    uint32_t        delivery_free; /* slot + 1 */
+    uint32_t        delivering;    /* events under way */
+    uint32_t        settle_count;  /* not yet answered */
+    uint32_t        publish_count;
+    uint64_t        publish_bytes;
+    bytes           presence; /* what the host says of itself */
+
+    int          epoll;
+    int          wake;
+    bool         woken;
+    pthread_t    thread;
+    bool         has_thread;
+    _Atomic bool quit;
+
+    /* the I/O thread's own */
+    conn        *conns;
+    conn         sentinel_conn;
+    uint32_t     sentinel_next;
+    uint32_t     seed_next;
+    char         sentinel_host[256];
+    uint32_t     sentinel_port;
+    bool         master_known;
+    uint32_t     link_state;
+    patio_status link_status;
+    bool         said_checks;
+};
+
+/* options.c */
+extern const patio_option *const redis_options[];
+extern const char *const         redis_schemes[];
+patio_status redis_configure(patio_transport *t, const patio_transport_params *params,
+                             patio_error *err);
+
+/* tls.c */
+patio_status tls_prepare(patio_transport *t, patio_error *err);
+/* True when done; false with c->why set if it failed, or want_read / want_write. */
+int     tls_handshake(conn *c);
+ssize_t tls_read(conn *c, void *data, size_t size);
+ssize_t tls_write(conn *c, const void *data, size_t size);
+bool    tls_begin(conn *c);
+
+/* loop.c */
+patio_status loop_start(patio_transport *t, patio_error *err);
+void         loop_join(patio_transport *t);
+void         loop_wake(patio_transport *t); /* under the lock */
+uint64_t     now_ns(const patio_transport *t);
+
+/* conn.c; the I/O thread, without the lock unless it says otherwise */
+void conn_init(conn *c, patio_transport *t, uint8_t role, node *n, queue *q);
+void conn_open(conn *c, const char *host, uint32_t port);
+void conn_event(conn *c, uint32_t events);
+void conn_close(conn *c, patio_status status, const char *why);
+void conn_fini(conn *c);
+void conn_watch(conn *c);
+/* [any] Under the lock; opens it while writing. */
+void conn_flush(conn *c);
+/* [any] Under the lock: to be closed soon. */
+void conn_break(conn *c, patio_status status, const char *why);
+void conn_resolved(conn *c);
+
+/* resolve.c */
+struct lookup *lookup_begin(patio_transport *t, const char *host, uint32_t port);
+/* 0 while it runs, else 1; then `fd` is a socket that connects, or -1 and why. */
+int  lookup_end(struct lookup *l, int *fd, char *why, size_t room);
+void lookup_drop(struct lookup *l);
+
+/* command.c; under the lock. Appending to `out`; what does not fit into memory breaks it. */
+cmd *command(conn *c, uint8_t type, queue *q, uint32_t args);
+cmd *command_eval(conn *c, uint8_t type, uint8_t script, queue *q, uint32_t args);
+void arg_bytes(conn *c, const void *data, size_t size);
+void arg_text(conn *c, const char *text);
+void arg_number(conn *c, uint64_t number);
+void arg_key(conn *c, const queue *q, const char *suffix, const char *more);
+void arg_place(conn *c, const place *at);
+bool command_pop(conn *c, cmd *out);
+
+/* scripts.c */
+extern const char *const script_names[SCRIPT_COUNT];
+bool script_text(const patio_transport *t, uint8_t script, bool legacy, bytes *out);
+
+/* hello.c; the I/O thread */
+void hello_begin(conn *c);
+void hello_answer(conn *c, const cmd *k, const resp *r);
+void hello_load(conn *c, uint8_t script); /* under the lock */
+
+/* errors.c */
+enum trouble {
+    TROUBLE_NONE,
+    TROUBLE_NOSCRIPT,
+    TROUBLE_NOGROUP, /* and a stream that went while somebody waited */
+    TROUBLE_READONLY,
+    TROUBLE_LOADING,
+    TROUBLE_OOM,
+    TROUBLE_BUSY,
+    TROUBLE_MASTERDOWN,
+    TROUBLE_AUTH,
+    TROUBLE_MISCONF,
+    TROUBLE_MOVED,
+    TROUBLE_ASK,
+    TROUBLE_CLUSTERDOWN,
+    TROUBLE_NOREPLICAS,
+    TROUBLE_OTHER,
+};
+uint8_t trouble_of(const resp *r);
+/* Take note of it for the node: hold what waits, close, move. True: the ops are to wait and be sent
+ * again. */
+bool trouble_note(conn *c, const cmd *k, uint8_t trouble, const resp *r);
+
+/* link.c; the I/O thread, without the lock */
+void link_update(patio_transport *t);
+void link_report(patio_transport *t, uint32_t state, const patio_error *why);
+
+/* queue.c */
+queue *queue_find(patio_transport *t, const char *name, bool make); /* under the lock */
+void   queue_free(queue *q);
+/* Under the lock: write what is pending for this node, reader or reply connection. */
+void     queue_encode(conn *c);
+uint64_t queue_tick(queue *q, uint64_t now, uint64_t next); /* under the lock */
+void     queue_touch(queue *q);                             /* under the lock: write at once */
+bool     queue_drained(const queue *q);
+uint32_t slot_of(const char *tag);
+
+/* dispatch.c; answers of commands: the I/O thread, without the lock */
+void dispatch(conn *c, cmd *k, const resp *r);
+
+/* beat.c */
+void beat_encode(queue *q); /* under the lock */
+void beat_answer(conn *c, const cmd *k, const resp *r);
+void promote_answer(conn *c, const cmd *k, const resp *r);
+void control_answer(conn *c, const cmd *k, const resp *r);
+void control_word(queue *q, const char *word, size_t size);
+void control_entries(queue *q, const resp *entries);
+
+/* fetch.c */
+void     read_encode(conn *c);   /* under the lock */
+void     fetch_encode(queue *q); /* under the lock */
+void     read_answer(conn *c, const cmd *k, const resp *r);
+void     fetch_answer(conn *c, const cmd *k, const resp *r);
+bool     queue_ordered(const queue *q);
+uint32_t queue_free_credit(const queue *q);
+
+/* deliver.c; the I/O thread */
+void      deliver_entries(queue *q, char suffix, const resp *entries);
+delivery *delivery_new(patio_transport *t);                 /* under the lock */
+delivery *delivery_find(patio_transport *t, patio_tag tag); /* under the lock */
+void      delivery_free(patio_transport *t, delivery *d);   /* under the lock */
+void      deliveries_fini(patio_transport *t);
+
+/* publish.c */
+patio_status redis_publish(patio_transport *t, const patio_message *m, patio_error *err);
+void         publish_encode(queue *q); /* under the lock */
+void         publish_answer(conn *c, cmd *k, const resp *r);
+void         publish_lost(conn *c, cmd *k); /* no lock: the link died */
+void         publish_expire(patio_transport *t, uint64_t now, bool all);
+void         publish_free(patio_transport *t, publish_op *op);
+uint64_t     publish_deadline(const queue *q, uint64_t next);
+
+/* settle.c */
+patio_status redis_settle(patio_transport *t, patio_tag tag, const patio_settlement *s,
+                          patio_error *err);
+patio_status redis_started(patio_transport *t, patio_tag tag, patio_error *err);
+patio_status redis_notify(patio_transport *t, patio_tag tag, patio_buf *body, patio_error *err);
+void         settle_encode(queue *q); /* under the lock */
+void         settle_answer(conn *c, cmd *k, const resp *r);
+void         settle_lost(conn *c, cmd *k);
+void         settle_own(queue *q, uint8_t kind, const place *at, const char *cause); /* lock */
+void         settle_free(patio_transport *t, settle_op *op);
+void         settle_drop_all(patio_transport *t);
+/* mark.c */
+void mark_encode(queue *q, bool all); /* under the lock */
+
+/* replies.c */
+void replies_encode(conn *c); /* under the lock */
+void replies_answer(conn *c, const cmd *k, const resp *r);
+
+/* subscribe.c */
+patio_status redis_subscribe(patio_transport *t, const patio_subscription *s, patio_error *err);
+patio_status redis_unsubscribe(patio_transport *t, const char *name, patio_error *err);
+
+/* ask.c: a question of any thread that waits for the answer */
+typedef void (*ask_args_fn)(conn *c, void *arg); /* appends arguments, under the lock */
+typedef struct ask_in {
+    queue      *q;
+    uint8_t     script; /* SCRIPT_COUNT: a plain command of `args` arguments, all from `write` */
+    uint32_t    args;
+    ask_args_fn write; /* NULL: none */
+    void       *arg;
+    node       *node; /* with a plain command */
+} ask_in;
+patio_status ask_wait(patio_transport *t, const ask_in *in, uint64_t timeout_ms,
+                      resp_reader **answer, const resp **out, patio_error *err);
+void         ask_encode(conn *c); /* under the lock */
+void         ask_answer(conn *c, cmd *k, const resp *r);
+void         ask_lost(conn *c, cmd *k, const char *why);
+
+/* cancel.c */
+patio_status redis_cancel(patio_transport *t, const char *queue_name, const patio_id *id,
+                          patio_error *err);
+void         cancel_encode(queue *q);                       /* under the lock */
+void         cancel_answer(conn *c, cmd *k, const resp *r); /* NULL: the link died */
+void         cancel_drop_all(patio_transport *t);
+
+/* cluster.c, sentinel.c; the I/O thread */
+void  cluster_learn(conn *c, const resp *r);
+void  cluster_moved(conn *c, const char *text);
+void  cluster_place(patio_transport *t); /* under the lock: queues to their nodes */
+node *node_for(patio_transport *t, const char *host, uint32_t port);
+void  sentinel_ask(patio_transport *t);
+void  sentinel_answer(conn *c, const resp *r);
+
+/* ops */
+patio_status redis_counts(patio_transport *t, const char *name, uint64_t timeout_ms,
+                          patio_counts *out, patio_error *err);
+const void  *redis_query(patio_transport *t, const char *interface_id);
+
+/* text.c */
+void id_to_hex(const patio_id *id, char hex[33]);
+bool id_from_hex(const char *hex, size_t size, patio_id *id);
+bool place_parse(const char *text, size_t size, place *at);
+void bytes_to_hex(const uint8_t *data, size_t size, char *hex);
+
+#endif

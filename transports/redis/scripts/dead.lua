@@ -1,0 +1,2 @@
+-- dead.lua
+return {}

@@ -1,0 +1,146 @@
+-- lib.lua: what the scripts share; it stands before each of them.
+-- KEYS[1] is T, the prefix patio:{project:queue} of all keys of one queue, so one slot holds them.
+-- An entry has two fields, h (header) and b (envelope). The header:
+--   id flags attempt crashes losses deliveries ttl accepted priority reply dedup task
+local T = KEYS[1]
+local GROUP = 'w'
+local NUDGE = '!'
+
+local function num(n) return string.format('%.0f', n) end
+
+local function clock()
+    local t = redis.call('TIME')
+    return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function entry_ms(entry) return tonumber(string.match(entry, '^(%d+)')) or 0 end
+
+local function read(header)
+    local id, flags, attempt, crashes, losses, deliveries, ttl, accepted, priority, reply, dedup, task =
+        string.match(header or '', '^(%x+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d) (%S+) (%S+) (.*)$')
+    if not id then return nil end
+    return {id = id, flags = flags, attempt = tonumber(attempt), crashes = tonumber(crashes),
+            losses = tonumber(losses), deliveries = tonumber(deliveries), ttl = tonumber(ttl),
+            accepted = tonumber(accepted), priority = priority, reply = reply, dedup = dedup, task = task}
+end
+
+local function write(e)
+    return table.concat({e.id, e.flags, num(e.attempt), num(e.crashes), num(e.losses), num(e.deliveries),
+                         num(e.ttl), num(e.accepted), e.priority, e.reply, e.dedup, e.task}, ' ')
+end
+
+-- What its time to live has left, and since when it is here, once it leaves the place it got at `ms`.
+local function grow_older(e, ms, now)
+    if e.ttl > 0 then e.ttl = math.max(1, e.ttl - math.max(0, now - ms)) end
+    if e.accepted == 0 then e.accepted = ms end
+end
+
+local function field(list, name)
+    for i = 1, #list - 1, 2 do
+        if list[i] == name then return list[i + 1] end
+    end
+    return nil
+end
+
+-- The dedup record says where its task is.
+local function moved(e, where)
+    if e.dedup ~= '-' then
+        local key = T .. ':k:' .. e.dedup
+        local was = redis.call('GET', key)
+        if was and string.sub(was, 1, 32) == e.id then
+            redis.call('SET', key, e.id .. ' ' .. where, 'KEEPTTL')
+        end
+    end
+end
+
+local function queue_up(e, body, suffix)
+    local entry = redis.call('XADD', T .. ':s:' .. suffix, '*', 'h', write(e), 'b', body)
+    moved(e, suffix .. ' ' .. entry)
+    return entry
+end
+
+-- Into the sorted set; a nudge tells one worker if it is the next one due.
+local function put_off(e, body, now, delay)
+    local due = now + delay
+    if e.ttl > 0 then e.ttl = math.max(1, e.ttl - delay) end
+    local first = redis.call('ZRANGE', T .. ':d', 0, 0, 'WITHSCORES')
+    redis.call('HSET', T .. ':b', e.id, write(e) .. '\n' .. body)
+    redis.call('ZADD', T .. ':d', num(due), e.id)
+    moved(e, 'd')
+    if not first[2] or due < tonumber(first[2]) then
+        redis.call('XADD', T .. ':s:f', '*', 'h', NUDGE)
+    end
+end
+
+-- What became due goes to its stream. Returns how long until the next one, or -1.
+local function promote(now, most)
+    local due = redis.call('ZRANGEBYSCORE', T .. ':d', '-inf', num(now), 'WITHSCORES', 'LIMIT', 0, most)
+    for i = 1, #due, 2 do
+        local id, late = due[i], now - tonumber(due[i + 1])
+        local packed = redis.call('HGET', T .. ':b', id)
+        redis.call('ZREM', T .. ':d', id)
+        redis.call('HDEL', T .. ':b', id)
+        local cut = packed and string.find(packed, '\n', 1, true)
+        local e = cut and read(string.sub(packed, 1, cut - 1))
+        if e then
+            if e.ttl > 0 then e.ttl = math.max(1, e.ttl - late) end
+            queue_up(e, string.sub(packed, cut + 1), e.priority)
+        end
+    end
+    local first = redis.call('ZRANGE', T .. ':d', 0, 0, 'WITHSCORES')
+    if not first[2] then return -1 end
+    return math.max(0, tonumber(first[2]) - now)
+end
+
+-- One of patio.v1.DeadLetter, whose first member is the cause.
+local function cause_of(word) return string.char(10, #word) .. word end
+
+local function bury(fields, cause, owner, most, oldest_ms)
+    local dead = T .. ':x'
+    redis.call('XADD', dead, '*', 'c', cause, 'w', owner, unpack(fields))
+    if redis.call('XLEN', dead) > most then redis.call('XTRIM', dead, 'MAXLEN', num(most)) end
+    if oldest_ms > 0 then redis.call('XTRIM', dead, 'MINID', '~', num(oldest_ms)) end
+end
+
+-- A reply goes to a stream that its caller keeps alive; without it, the caller has gone.
+local function answer(reply, id, body)
+    return redis.call('XADD', T .. ':a:' .. reply, 'NOMKSTREAM', '*', 'h', id, 'b', body)
+end
+
+-- The end of a task with a dedup key: whoever attached to it has the same answer.
+local function answer_attached(id, dedup, body)
+    local key = T .. ':k:' .. dedup
+    local left = redis.call('PTTL', key)
+    local was = redis.call('GET', key)
+    if left > 0 and was and string.sub(was, 1, 32) == id then
+        redis.call('SET', key, id .. ' -', 'KEEPTTL')
+        if body ~= '' then redis.call('SET', T .. ':r:' .. id, body, 'PX', left) end
+    end
+    local list = T .. ':j:' .. id
+    for _, who in ipairs(redis.call('LRANGE', list, 0, -1)) do
+        local reply, other = string.match(who, '^(%S+) (%x+)$')
+        if body ~= '' then answer(reply, other, body) end
+    end
+    redis.call('DEL', list)
+end
+
+local function group(stream)
+    redis.pcall('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
+end
+
+local function suffixes()
+    local list = {'f'}
+    local used = redis.call('HGET', T .. ':m', 'p') or ''
+    for p = 9, 0, -1 do
+        if p == 4 or string.find(used, tostring(p), 1, true) then list[#list + 1] = tostring(p) end
+    end
+    return list
+end
+
+-- One word into the stream of every worker: p (streams), s (state), c <id> (cancel).
+local function tell(owner, word)
+    redis.call('XADD', T .. ':n:' .. owner, 'NOMKSTREAM', 'MAXLEN', '~', 1000, '*', 'h', word)
+end
+local function tell_all(word)
+    for _, owner in ipairs(redis.call('ZRANGE', T .. ':w', 0, -1)) do tell(owner, word) end
+end

@@ -1,0 +1,2 @@
+-- queue.lua
+return {}
