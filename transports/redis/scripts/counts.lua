@@ -1,7 +1,6 @@
 -- counts.lua: the true numbers of one queue, at one moment.
 -- Returns {ready, leased, delayed, dead, consumers, age of the oldest ready one in ms}.
-local now, ready, leased, oldest = clock(), 0, 0, now
-local age = 0
+local now, ready, leased, age = clock(), 0, 0, 0
 for _, suffix in ipairs(suffixes()) do
     local stream = T .. ':s:' .. suffix
     local length, held, last = redis.call('XLEN', stream), 0, '0-0'

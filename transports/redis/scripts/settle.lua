@@ -26,6 +26,9 @@ while at <= #ARGV do
         d[1][#d[1] + 1] = ARGV[at + 2]
         d[2][#d[2] + 1] = ordinal
         if kind == 'R' then replies[ordinal] = at end
+    elseif kind == 'N' then
+        -- at once, so that it stands before the answer it is a part of
+        answer(ARGV[at + 3], ARGV[at + 4] .. ' p', ARGV[at + 5])
     else
         others[#others + 1] = {ordinal, at}
     end
@@ -54,10 +57,8 @@ end
 for _, o in ipairs(others) do
     local p = o[2]
     local kind, stream, entry = ARGV[p], T .. ':s:' .. ARGV[p + 1], ARGV[p + 2]
-    local found = kind ~= 'N' and redis.call('XRANGE', stream, entry, entry)[1]
-    if kind == 'N' then
-        answer(ARGV[p + 3], ARGV[p + 4] .. ' p', ARGV[p + 5])
-    elseif kind == 'C' then
+    local found = redis.call('XRANGE', stream, entry, entry)[1]
+    if kind == 'C' then
         -- a thousand deliveries: whoever takes over from a dead owner knows what that means
         local held = redis.call('XPENDING', stream, GROUP, entry, entry, 1, owner)
         if not found or #held == 0 then
