@@ -14,10 +14,15 @@
 enum {
     KEY_DRAIN_TIMEOUT = 0x200,
     KEY_STRICT,
+    KEY_EXEC,
     LINK_CHECK_MS = 1000,
 };
 
 static const struct argp_option options[] = {
+    {"exec", KEY_EXEC, "NAME=COMMAND", 0,
+     "Make a program a task: its input is the payload, its result what it writes; {0} and {name} "
+     "are arguments; again for more",
+     1},
     {"drain-timeout", KEY_DRAIN_TIMEOUT, "TIME", 0,
      "How long running tasks may go on after a signal: 25s, 2min ... (default 25s)", 2},
     {"queues", 'q', "NAME[:WEIGHT],...", 0,
@@ -35,6 +40,7 @@ static const char doc[] =
     "running at the end of the drain timeout. A second signal ends it at once, with 130.\n"
     "\n"
     "  patio worker -b memory:// -m ./tasks.so -j 4\n\n"
+    "  patio worker -b tcp+listen://:7400 --exec 'wc=wc -l' --exec 'greet=echo hello {0}'\n\n"
     "  patio worker -f patio.yaml --log-format json\n"
     "\n"
     "Environment, then the files of -f, then the command line: later ones win. "
@@ -63,6 +69,23 @@ static void add_queues(struct argp_state *state, cli_options *common, const char
     }
 }
 
+/* NAME=COMMAND becomes tasks.NAME.executor and tasks.NAME.command. */
+static void add_command(cli_options *common, const char *pair, struct argp_state *state)
+{
+    size_t      size;
+    const char *command;
+    char        key[320];
+    if (!cli_parse_pair(pair, &size, &command) || size > 255) {
+        argp_error(state, "--exec wants NAME=COMMAND, not \"%s\"", pair);
+        return;
+    }
+    (void)snprintf(key, sizeof(key), "tasks.%.*s.executor", (int)size, pair);
+    cli_options_set(common, key, "command", "--exec on the command line");
+    (void)snprintf(key, sizeof(key), "tasks.%.*s.command", (int)size, pair);
+    cli_options_set(common, key, command, "--exec on the command line");
+    common->has_commands = true;
+}
+
 static error_t parse(int key, char *marked, struct argp_state *state)
 {
     cli_options *common = state->input;
@@ -84,6 +107,15 @@ static error_t parse(int key, char *marked, struct argp_state *state)
         return 0;
     case KEY_STRICT:
         cli_options_set(common, "queue_order", "strict", "--strict-order on the command line");
+        return 0;
+    case KEY_EXEC:
+        add_command(common, arg, state);
+        return 0;
+    case ARGP_KEY_END:
+        if (common->has_commands && !common->has_executor && common->modules.count == 0) {
+            /* -j and the like are then meant for the programs */
+            cli_options_set(common, "executor.name", "command", "--exec on the command line");
+        }
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument \"%s\"; -b and -m take one value each time", arg);
@@ -155,8 +187,10 @@ static int drain(const cli_session *session)
 static int run(cli_session *session)
 {
     if (session->registry == NULL || patio_registry_count(session->registry) == 0) {
-        return cli_usage("worker", "there are no tasks to run: give -m TASKS.so, or write "
-                                   "\"modules:\" into a file for -f");
+        return cli_usage(
+            "worker",
+            "there are no tasks to run: give -m TASKS.so or --exec NAME=COMMAND, or write "
+            "\"modules:\" into a file for -f");
     }
     int code = cli_session_start(session);
     if (code != CLI_EXIT_OK) {

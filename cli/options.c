@@ -108,6 +108,7 @@ static error_t parse_broker_option(int key, char *marked, struct argp_state *sta
         return 0;
     case 'x':
         cli_options_set(options, "executor.name", arg, "-x on the command line");
+        options->has_executor = true;
         return 0;
     case 'j':
         cli_options_set(options, "executor.workers", arg, "-j on the command line");

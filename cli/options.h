@@ -23,6 +23,8 @@ typedef struct cli_options {
     cli_list     files;
     cli_list     brokers;
     cli_list     modules;
+    bool         has_executor; /* -x was given */
+    bool         has_commands; /* --exec was given */
 } cli_options;
 
 /* Parsers to be a command's children; their input is a cli_options, zeroed before. */

@@ -29,20 +29,16 @@ patio_status cli_load_modules(patio_registry *registry, const patio_config *conf
     return st;
 }
 
-static bool has_modules(const patio_config *config, const cli_list *modules)
-{
-    return modules->count > 0 || patio_config_get(config, "modules.0") != NULL;
-}
-
 static patio_status make_registry(cli_session *session, const cli_list *modules, patio_error *err)
 {
-    if (!has_modules(session->config, modules)) {
-        return PATIO_OK;
-    }
     patio_registry_options options = {PATIO_SIZED(patio_registry_options),
                                       .project = patio_config_get(session->config, "project")};
     patio_status           st      = patio_registry_create(&options, &session->registry, err);
-    return st == PATIO_OK ? cli_load_modules(session->registry, session->config, modules, err) : st;
+    if (st == PATIO_OK) {
+        st = cli_load_modules(session->registry, session->config, modules, err);
+    }
+    return st == PATIO_OK ? patio_registry_add_configured(session->registry, session->config, err)
+                          : st;
 }
 
 static patio_status make_broker(cli_session *session, patio_error *err)

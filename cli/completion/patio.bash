@@ -51,7 +51,7 @@ _patio_value() {
     --log-level) _patio_words "trace debug info warn error off" "$current" ;;
     --log-format) _patio_words "text json" "$current" ;;
     -p | -j | -o | --project | --workers | --option | --kw | --header | --timeout | --delay | --queue | \
-        --priority | --content-type | --dedup-key | --dedup-window | --drain-timeout | --queues) ;;
+        --priority | --content-type | --dedup-key | --dedup-window | --drain-timeout | --queues | --exec) ;;
     *) return 1 ;;
     esac
 }

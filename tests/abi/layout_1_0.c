@@ -313,7 +313,7 @@ MEMBER(patio_executor_params, values, 8, const patio_option_value *);
 MEMBER(patio_executor_params, stack_bytes, 16, size_t);
 MEMBER(patio_executor_params, events, 24, const patio_executor_events *);
 
-GROWS(patio_executor_ops, 88);
+GROWS(patio_executor_ops, 96);
 MEMBER(patio_executor_ops, struct_size, 0, uint32_t);
 MEMBER(patio_executor_ops, caps, 4, uint32_t);
 MEMBER(patio_executor_ops, options, 8, const patio_option *const *);
@@ -330,6 +330,8 @@ MEMBER(patio_executor_ops, cancel, 56,
 MEMBER(patio_executor_ops, slots, 64, uint32_t (*)(patio_executor *));
 MEMBER(patio_executor_ops, query, 72, const void *(*)(patio_executor *, const char *));
 MEMBER(patio_executor_ops, task_options, 80, const patio_option *const *);
+MEMBER(patio_executor_ops, add_task, 88,
+       patio_status (*)(patio_executor *, const char *, const patio_option_value *, patio_error *));
 
 int main(void)
 {

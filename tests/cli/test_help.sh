@@ -26,7 +26,7 @@ mentions() {
 
 # shellcheck disable=SC2086
 {
-    mentions worker $config_options $broker_options --drain-timeout -q --queues --strict-order
+    mentions worker $config_options $broker_options --drain-timeout --exec -q --queues --strict-order
     mentions call $config_options $broker_options $payload_options --json --progress
     mentions send $config_options $broker_options $payload_options --delay --dedup-key --dedup-window
     mentions plugins $config_options --json

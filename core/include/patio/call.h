@@ -143,7 +143,8 @@ PATIO_API PATIO_CHECKED patio_status patio_future_raw(patio_future *future, pati
 PATIO_API PATIO_CHECKED patio_status
 patio_future_protobuf(patio_future *future, const struct ProtobufCMessageDescriptor *descriptor,
                       struct ProtobufCMessage **out);
-/* The task's own error; NULL unless the status is TASK_FAILED. */
+/* The task's own error, or what is known of its crash; NULL unless the status is TASK_FAILED or
+ * TASK_CRASHED. */
 PATIO_API const patio_task_error *patio_future_error(patio_future *future);
 /* PATIO_PAYLOAD_… of the result; 0 unless done and OK. */
 PATIO_API uint32_t patio_future_kind(patio_future *future);

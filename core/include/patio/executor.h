@@ -186,7 +186,8 @@ typedef struct patio_executor_ops {
      * will come. UNSUPPORTED: never (null). CLOSED: after stop. */
     patio_status (*submit)(patio_executor *x, patio_job *job, patio_error *err);
     /* [any] [non-blocking] [optional] Forget a queued job (done: RETURN, CANCELLED) or end a
-     * running one where the executor can. The host has told the task already. */
+     * running one where the executor can. The host has told the task already. `done` comes later,
+     * never inside this call. */
     patio_status (*cancel)(patio_executor *x, patio_job *job, patio_error *err);
     /* [any] [non-blocking] How many jobs can run side by side; the host asks for no more
      * deliveries than that. Constant between start and stop. */
@@ -198,6 +199,11 @@ typedef struct patio_executor_ops {
     /* NULL-terminated; options that may be set for one task: tasks.NAME.OPTION. They come with each
      * job (patio_job.options). NULL: none. */
     const patio_option *const *task_options;
+    /* [control] [optional] Before `start`, once for each task that will be run here: its name and
+     * its task_options (NULL without such a table), both as every job of it will have them, at the
+     * same addresses. What cannot work is refused now: CONFIG, NOT_FOUND. */
+    patio_status (*add_task)(patio_executor *x, const char *task, const patio_option_value *options,
+                             patio_error *err);
 } patio_executor_ops;
 
 #ifdef __cplusplus

@@ -66,9 +66,20 @@ static const void *executor_query(patio_executor *x, const char *interface_id)
     return NULL;
 }
 
+static patio_status executor_add_task(patio_executor *x, const char *task,
+                                      const patio_option_value *options, patio_error *err)
+{
+    (void)x;
+    (void)task;
+    (void)options;
+    (void)err;
+    return PATIO_OK; /* it has nothing to prepare */
+}
+
 void pt_stubs_fill_executor(void *ops)
 {
     patio_executor_ops *o = ops;
     o->cancel             = o->cancel != NULL ? o->cancel : executor_cancel;
     o->query              = o->query != NULL ? o->query : executor_query;
+    o->add_task           = o->add_task != NULL ? o->add_task : executor_add_task;
 }

@@ -55,6 +55,13 @@ static patio_status make_route(patio_broker *b, const patio_config *config, pt_r
         const pt_executor_plugin *plugin = route->executor->plugin;
         st = pt_config_task_executor(b->mem, config, route->task->name, plugin->identity->name,
                                      plugin->ops.task_options, &route->values, err);
+        if (st == PATIO_OK) {
+            st = plugin->ops.add_task(route->executor->instance, route->task->name, route->values,
+                                      err);
+            if (st != PATIO_OK) {
+                pt_error_origin(err, "executor.%s", plugin->identity->name);
+            }
+        }
     }
     /* the configuration may go; its texts are kept */
     if (st == PATIO_OK && route->options.queue != route->task->options.queue) {

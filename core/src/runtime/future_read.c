@@ -177,7 +177,9 @@ patio_status patio_future_protobuf(patio_future                            *f,
 const patio_task_error *patio_future_error(patio_future *f)
 {
     const pt_reading *r = patio_future_done(f) ? read_reply(f) : NULL;
-    return r != NULL && r->status == PATIO_TASK_FAILED ? &r->error : NULL;
+    return r != NULL && (r->status == PATIO_TASK_FAILED || r->status == PATIO_TASK_CRASHED)
+               ? &r->error
+               : NULL;
 }
 
 patio_id patio_future_id(const patio_future *f)

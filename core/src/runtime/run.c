@@ -70,7 +70,7 @@ static void finish(patio_context *ctx, patio_status st, patio_outcome *out)
         out->verdict = PATIO_RETURN;
         return;
     }
-    if (st != PATIO_TASK_RETRY && st != PATIO_TASK_FAILED) {
+    if (st != PATIO_TASK_RETRY && st != PATIO_TASK_FAILED && st != PATIO_TASK_CRASHED) {
         /* a bare status, returned as it came */
         ctx->code       = ctx->error_type != NULL ? ctx->code : st;
         ctx->error_type = ctx->error_type != NULL ? ctx->error_type : patio_status_name(st);
@@ -80,7 +80,8 @@ static void finish(patio_context *ctx, patio_status st, patio_outcome *out)
     }
     out->verdict = st == PATIO_TASK_RETRY ? PATIO_RETRY : PATIO_REJECT;
     /* also for a retry: should it have been the last, the caller hears why */
-    out->reply = encode_error(ctx->run, ctx->request.id, PATIO_TASK_FAILED, ctx);
+    out->reply = encode_error(ctx->run, ctx->request.id,
+                              st == PATIO_TASK_CRASHED ? st : PATIO_TASK_FAILED, ctx);
 }
 
 patio_status pt_decode_task(pt_arena *arena, patio_bytes bytes, const char *project,
@@ -183,7 +184,4 @@ void pt_run_fail(const pt_run *run, patio_status status, uint64_t delay_ms, int3
     ctx.error_type    = type != NULL ? type : patio_status_name(status);
     ctx.error_message = message != NULL ? message : patio_status_text(status);
     finish(&ctx, status, out);
-    if (status == PATIO_TASK_CRASHED) {
-        out->status = status;
-    }
 }

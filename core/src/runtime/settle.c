@@ -92,10 +92,16 @@ static void settle_retry(const pt_ending *end, const patio_outcome *out)
     settle(b, end->tag, &s);
 }
 
+/* Its caller gave it up: nothing died, and nobody waits. */
+static void settle_cancelled(const pt_ending *end)
+{
+    patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = PATIO_ACK};
+    settle(end->broker, end->tag, &s);
+}
+
 /* Never again, for one reason or another. */
 static void settle_rejected(const pt_ending *end, const patio_outcome *out)
 {
-    patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = PATIO_ACK};
     switch (out->status) {
     case PATIO_TASK_FAILED:
         settle_failure(end, "failed", out);
@@ -109,8 +115,7 @@ static void settle_rejected(const pt_ending *end, const patio_outcome *out)
         settle_failure(end, "expired", out);
         return;
     case PATIO_CANCELLED:
-        /* its caller gave it up before it was started: nothing died */
-        settle(end->broker, end->tag, &s);
+        settle_cancelled(end);
         return;
     case PATIO_STALE:
     case PATIO_CLOSED:
@@ -138,6 +143,10 @@ void pt_settle_outcome(const pt_ending *end, const patio_outcome *out)
     case PATIO_RETURN:
         if (out->status == PATIO_TASK_SNOOZE && end->route->options.ack != PATIO_ACK_ON_DONE) {
             settle_failure(end, "failed", out);
+            return;
+        }
+        if (out->status == PATIO_CANCELLED) {
+            settle_cancelled(end);
             return;
         }
         PT_COUNT(b->worked.returned);
