@@ -110,8 +110,12 @@ static void destroy(patio_executor *x)
 
 static patio_status start_loop(patio_executor *x, loop *l, patio_error *err)
 {
+    if (!overflow_open(l)) {
+        return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+    }
     patio_status st = idle_open(l, err);
     if (st != PATIO_OK) {
+        overflow_close(l);
         return st;
     }
     pthread_mutex_lock(&x->lock);
@@ -126,6 +130,7 @@ static patio_status start_loop(patio_executor *x, loop *l, patio_error *err)
     pthread_mutex_unlock(&x->lock);
     if (rc != 0) {
         idle_close(l);
+        overflow_close(l);
         return patio_fail(err, PATIO_NO_MEMORY, rc, "start thread %u of %u event loops", x->started,
                           x->loop_count);
     }
@@ -169,6 +174,7 @@ static patio_status stop(patio_executor *x, uint64_t grace_ms, patio_error *err)
     }
     for (uint32_t i = 0; i < x->started; i++) {
         pthread_join(x->loops[i].thread, NULL);
+        overflow_close(&x->loops[i]);
     }
     if (x->started > 0) {
         watch_end(x);

@@ -100,10 +100,13 @@ struct loop {
     uint64_t    armed_ns; /* when the host's timer rings; UINT64_MAX: it does not */
     uint64_t    armed;    /* its number; 0: none, or it is the fallback */
     uint64_t    polled_ns;
+    bool        stops; /* it has seen that it is to stop */
     patio_spin  spin;
     fiber      *free; /* with a stack that is warm */
     fiber      *cold; /* without memory on their stacks */
     uint32_t    free_count;
+    uint32_t    free_low; /* least free_count since the last trim */
+    uint64_t    trim_ns;  /* when the next may be */
     uint32_t    fiber_count;
     fiber     **chunks; /* of FIBERS_PER_CHUNK */
     uint32_t    chunk_count;
@@ -113,6 +116,7 @@ struct loop {
     fd_wait    *fd_free;
     uint32_t    fd_count; /* tasks that wait for descriptors */
     void       *alt_stack;
+    size_t      alt_bytes;
     stack_t     alt_before;
     void       *fake_stack; /* ASan's, of the thread's own stack */
     const void *stack_bottom;
@@ -218,8 +222,11 @@ void fiber_enter(fiber *f);
 /* On a fiber: back to the loop. */
 void fiber_leave(fiber *f);
 void fiber_release(fiber *f);
-/* Give memory of stacks back that was not needed lately; true if there is more to give. */
-bool fiber_trim(loop *l);
+/* Give memory of stacks back that was not needed for a second, a little at a time; true if there is
+ * more to give at once. */
+bool fiber_trim(loop *l, uint64_t now_ns);
+/* When there may be some to give; UINT64_MAX: never, as things are. */
+uint64_t fiber_trim_due_ns(const loop *l);
 /* On the loop's thread, before the first and after the last. */
 void fiber_begin(loop *l);
 void fiber_end(loop *l);
@@ -258,6 +265,9 @@ void watch_released(loop *l);
 /* overflow.c */
 void overflow_install(void);
 void overflow_remove(void);
+bool overflow_open(loop *l);
+void overflow_close(loop *l);
+/* On the loop's thread. */
 void overflow_enter_thread(loop *l);
 void overflow_leave_thread(loop *l);
 

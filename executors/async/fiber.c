@@ -34,6 +34,11 @@
 #define VALGRIND_STACK_DEREGISTER(id)      (void)(id)
 #endif
 
+enum {
+    TRIM_EVERY_NS = 1000 * 1000 * 1000,
+    TRIM_AT_ONCE  = 16, /* some ten microseconds, which others wait */
+};
+
 /* ---- from the loop to a fiber and back; the sanitizers are told ---- */
 
 void fiber_enter(fiber *f)
@@ -172,10 +177,12 @@ fiber *fiber_take(loop *l)
     fiber *f = pop(&l->free);
     if (f != NULL) {
         l->free_count--;
+        l->free_low = l->free_count < l->free_low ? l->free_count : l->free_low;
         return f;
     }
-    f = pop(&l->cold);
-    f = f != NULL ? f : new_fiber(l);
+    l->free_low = 0;
+    f           = pop(&l->cold);
+    f           = f != NULL ? f : new_fiber(l);
     if (f != NULL) {
         make(f);
     }
@@ -203,17 +210,30 @@ static void retire(fiber *f)
     f->made = false;
 }
 
-bool fiber_trim(loop *l)
+uint64_t fiber_trim_due_ns(const loop *l)
 {
-    enum { AT_ONCE = 64 };
-    for (int i = 0; i < AT_ONCE && l->free_count > l->x->keep_stacks; i++) {
+    return l->free_count > l->x->keep_stacks ? l->trim_ns : UINT64_MAX;
+}
+
+bool fiber_trim(loop *l, uint64_t now_ns)
+{
+    if (now_ns < fiber_trim_due_ns(l)) {
+        return false;
+    }
+    for (int i = 0; i < TRIM_AT_ONCE && l->free_low > l->x->keep_stacks; i++) {
         fiber *f = pop(&l->free);
         l->free_count--;
+        l->free_low--;
         retire(f);
         stack_drop_memory(l->x, f->stack);
         push(&l->cold, f);
     }
-    return l->free_count > l->x->keep_stacks;
+    if (l->free_low > l->x->keep_stacks) {
+        return true;
+    }
+    l->free_low = l->free_count;
+    l->trim_ns  = now_ns + TRIM_EVERY_NS;
+    return false;
 }
 
 void fiber_begin(loop *l)

@@ -27,7 +27,8 @@ static void ring(void *arg)
 static void arm(loop *l)
 {
     const patio_host *host = l->x->host;
-    uint64_t          due  = timers_first_ns(l);
+    uint64_t          trim = fiber_trim_due_ns(l);
+    uint64_t          due  = timers_first_ns(l) < trim ? timers_first_ns(l) : trim;
     if (atomic_load_explicit(&l->rang, memory_order_relaxed) != 0) {
         atomic_store(&l->rang, 0);
         l->armed_ns = UINT64_MAX;
@@ -66,8 +67,8 @@ static void sleep_in_uv(loop *l)
     arm(l);
     atomic_store(&l->sleeping, 1);
     /* Who sends mail looks at `sleeping` after; we look at the mail after: one sees the other. */
-    if (has_mail(l) || atomic_load(&l->rang) != 0 ||
-        (atomic_load(&l->stopping) != 0 && atomic_load(&l->active) == 0)) {
+    if (has_mail(l) || atomic_load(&l->rang) != 0 || timers_first_ns(l) <= now_of(l->x) ||
+        (atomic_load(&l->stopping) != 0 && (!l->stops || atomic_load(&l->active) == 0))) {
         atomic_store(&l->sleeping, 0);
         (void)uv_run(&l->uv, UV_RUN_NOWAIT);
     } else {
@@ -86,7 +87,7 @@ void idle_until_something(loop *l)
         patio_spin_learn(&l->spin, now_of(l->x) - from);
         return;
     }
-    if (fiber_trim(l)) {
+    if (fiber_trim(l, from)) {
         idle_poll(l, from);
         return;
     }

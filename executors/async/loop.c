@@ -150,14 +150,14 @@ static void give_back_waiting(loop *l)
 }
 
 /* What is ready now, once; what becomes ready meanwhile comes in the next round. */
-static void run_round(loop *l, bool stopping)
+static void run_round(loop *l)
 {
     for (uint32_t n = l->ready_count; n > 0; n--) {
         item       i   = pop(l);
         patio_job *job = job_of(i);
         if (job == NULL) {
             resume(l, fiber_of(i));
-        } else if (stopping) {
+        } else if (l->stops) {
             loop_give_back(l, job, PATIO_CLOSED, 0);
         } else {
             start_or_queue(l, job);
@@ -171,19 +171,19 @@ static void run_round(loop *l, bool stopping)
 static void work(loop *l)
 {
     for (;;) {
-        bool stopping = atomic_load(&l->stopping) != 0;
+        l->stops = atomic_load(&l->stopping) != 0;
         take_inbox(l);
-        if (stopping) {
+        if (l->stops) {
             give_back_waiting(l);
         }
-        run_round(l, stopping);
+        run_round(l);
         uint64_t now = now_of(l->x);
         timers_expire(l, now);
         if (now - l->polled_ns > POLL_NS) {
             idle_poll(l, now);
         }
         if (l->ready_count == 0 && atomic_load_explicit(&l->inbox, memory_order_relaxed) == 0) {
-            if (stopping && atomic_load(&l->active) == 0) {
+            if (l->stops && atomic_load(&l->active) == 0) {
                 return;
             }
             idle_until_something(l);
@@ -198,6 +198,7 @@ void *loop_run(void *arg)
     here              = l;
     overflow_enter_thread(l);
     fiber_begin(l);
+    watch_begin(x);
     work(l);
     fiber_end(l);
     idle_close(l);

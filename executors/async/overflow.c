@@ -100,25 +100,28 @@ void overflow_remove(void)
     pthread_mutex_unlock(&installing);
 }
 
-/* The fault handler cannot run on the stack that is full. Without memory for another it does not
- * run, and the process ends without our line. */
+/* The fault handler cannot run on the stack that is full. */
+bool overflow_open(loop *l)
+{
+    l->alt_bytes = (size_t)SIGSTKSZ > 65536 ? (size_t)SIGSTKSZ : 65536;
+    l->alt_stack = l->x->host->alloc(l->x->host->self, l->alt_bytes);
+    return l->alt_stack != NULL;
+}
+
+void overflow_close(loop *l)
+{
+    l->x->host->free(l->x->host->self, l->alt_stack);
+    l->alt_stack = NULL;
+}
+
 void overflow_enter_thread(loop *l)
 {
-    const patio_host *host  = l->x->host;
-    size_t            bytes = (size_t)SIGSTKSZ > 65536 ? (size_t)SIGSTKSZ : 65536;
-    l->alt_stack            = host->alloc(host->self, bytes);
-    if (l->alt_stack != NULL) {
-        stack_t alt = {.ss_sp = l->alt_stack, .ss_size = bytes};
-        (void)sigaltstack(&alt, &l->alt_before);
-    }
+    stack_t alt = {.ss_sp = l->alt_stack, .ss_size = l->alt_bytes};
+    (void)sigaltstack(&alt, &l->alt_before);
 }
 
 /* What was there before comes back: a sanitizer frees what it finds at the thread's end. */
 void overflow_leave_thread(loop *l)
 {
-    if (l->alt_stack != NULL) {
-        (void)sigaltstack(&l->alt_before, NULL);
-        l->x->host->free(l->x->host->self, l->alt_stack);
-        l->alt_stack = NULL;
-    }
+    (void)sigaltstack(&l->alt_before, NULL);
 }

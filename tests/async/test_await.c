@@ -1,5 +1,5 @@
-/* Waiting inside tasks, under the executor that argv names: what patio/await.h promises under all
- * of them. */
+/* Waiting inside tasks, under the executor that argv names, or both: what patio/await.h promises
+ * under all of them. */
 #include "await_tasks.h"
 
 #include <fcntl.h>
@@ -391,6 +391,13 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_stop_without_grace_ends_what_waits),
         cmocka_unit_test(a_stop_with_grace_lets_what_waits_end),
     };
-    executor = argc > 1 ? argv[1] : "thread";
-    return RUN_TESTS(executor, tests);
+    int failed = 0;
+    if (argc > 1) {
+        executor = argv[1];
+        return RUN_TESTS(executor, tests);
+    }
+    executor = "thread";
+    failed   = RUN_TESTS(executor, tests);
+    executor = "async";
+    return failed + RUN_TESTS(executor, tests);
 }

@@ -1,0 +1,537 @@
+/* The executor async, driven as a host drives it, with a clock that the test moves. */
+#include "api/fake_host.h"
+
+#include <patio/await.h>
+
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_THREAD__)
+enum { JOBS_MAX = 512 }; /* each stack is a thread for it, and takes a millisecond to make */
+#else
+enum { JOBS_MAX = 4096 };
+#endif
+enum { OPTIONS_MAX = 16 };
+
+typedef struct job job;
+typedef void (*job_fn)(job *j);
+
+typedef struct world {
+    fake_host                 host;
+    const patio_executor_ops *ops;
+    const patio_suspend_ops  *suspend;
+    patio_executor           *x;
+    patio_executor_events     events;
+    _Atomic uint32_t          rooms;
+    _Atomic uint32_t          order;
+    _Atomic uint32_t          begun;
+    _Atomic uint32_t          ended; /* `done` so far */
+    job                      *jobs;
+} world;
+
+struct job {
+    patio_job        base; /* first */
+    world           *world;
+    job_fn           fn;
+    int              fd;
+    uint64_t         until_ns;
+    _Atomic uint32_t order; /* in which it ran, from 1 */
+    uint32_t         ready;
+    patio_status     status;
+    _Atomic uint32_t done;
+    _Atomic uint32_t verdict;
+    pthread_t        runner;
+    bool             same_thread;
+};
+
+static void run(patio_job *base, patio_outcome *out)
+{
+    job *j    = (job *)base;
+    j->order  = atomic_fetch_add(&j->world->order, 1) + 1;
+    j->runner = pthread_self();
+    atomic_fetch_add(&j->world->begun, 1);
+    out->verdict = PATIO_ACK;
+    if (j->fn != NULL) {
+        j->fn(j);
+    }
+    j->same_thread = pthread_equal(j->runner, pthread_self()) != 0;
+}
+
+static void on_done(void *self, patio_job *base, const patio_outcome *outcome)
+{
+    world *w = self;
+    job   *j = (job *)base;
+    atomic_store(&j->verdict, outcome->verdict);
+    atomic_fetch_add(&j->done, 1);
+    atomic_fetch_add(&w->ended, 1);
+}
+
+static void on_room(void *self)
+{
+    world *w = self;
+    atomic_fetch_add(&w->rooms, 1);
+}
+
+typedef struct setup {
+    int64_t workers;
+    int64_t loops;
+    int64_t queue_max;
+    int64_t block_warn_ms;
+} setup;
+
+static patio_status world_create(world *w, setup s)
+{
+    patio_option_value values[OPTIONS_MAX] = {{.text = ""}};
+    memset(w, 0, sizeof(*w));
+    gate_reset(&the_gate);
+    fake_host_init(&w->host);
+    w->jobs    = calloc(JOBS_MAX, sizeof(job));
+    w->ops     = load_plugin("executors", "async", PATIO_EXECUTOR_ID);
+    w->suspend = w->ops->query(NULL, PATIO_SUSPEND_ID);
+    w->events  = (patio_executor_events){PATIO_SIZED(patio_executor_events), .self = w,
+                                         .done = on_done, .room = on_room};
+    values[option_at(w->ops->options, "workers")].number       = s.workers;
+    values[option_at(w->ops->options, "loops")].number         = s.loops != 0 ? s.loops : 1;
+    values[option_at(w->ops->options, "queue_max")].number     = s.queue_max;
+    values[option_at(w->ops->options, "stack_bytes")].number   = 64 * 1024;
+    values[option_at(w->ops->options, "keep_stacks")].number   = 16;
+    values[option_at(w->ops->options, "block_warn_ms")].number = s.block_warn_ms;
+    patio_executor_params params = {PATIO_SIZED(patio_executor_params), .values = values,
+                                    .stack_bytes = 16 * 1024, .events = &w->events};
+    return w->ops->create(&w->host.table, &params, &w->x, NULL);
+}
+
+static void world_open(world *w, setup s)
+{
+    assert_status(world_create(w, s), PATIO_OK);
+    assert_status(w->ops->start(w->x, NULL), PATIO_OK);
+}
+
+static void world_close(world *w)
+{
+    gate_open(&the_gate);
+    assert_status(w->ops->stop(w->x, 20000, NULL), PATIO_OK);
+    w->ops->destroy(w->x);
+    fake_host_check_empty(&w->host);
+    for (int i = 0; i < JOBS_MAX; i++) { /* exactly once for each that was taken */
+        assert_int_equal(atomic_load(&w->jobs[i].done), w->jobs[i].base.task != NULL ? 1 : 0);
+    }
+    free(w->jobs);
+}
+
+static patio_status submit(world *w, int i, job_fn fn)
+{
+    job *j              = &w->jobs[i];
+    j->base.struct_size = sizeof(j->base);
+    j->base.task        = "job";
+    j->base.run         = run;
+    j->world            = w;
+    j->fn               = fn;
+    patio_status st     = w->ops->submit(w->x, &j->base, NULL);
+    if (st != PATIO_OK) {
+        j->base.task = NULL;
+    }
+    return st;
+}
+
+/* ---- what jobs do ---- */
+
+static void park_for_good(job *j)
+{
+    j->world->suspend->park(j->world->x, &j->base, UINT64_MAX);
+}
+
+static void park_until(job *j)
+{
+    while (j->world->host.table.now_ns(j->world->host.table.self) < j->until_ns) {
+        j->world->suspend->park(j->world->x, &j->base, j->until_ns);
+    }
+}
+
+static void yield_often(job *j)
+{
+    for (int i = 0; i < 1000; i++) {
+        j->world->suspend->yield(j->world->x, &j->base);
+    }
+}
+
+static void block(job *j)
+{
+    (void)j;
+    gate_pass(&the_gate);
+}
+
+static void wait_for_fd(job *j)
+{
+    j->status = j->world->suspend->wait_fd(j->world->x, &j->base, j->fd, PATIO_FD_READ, UINT64_MAX,
+                                           &j->ready);
+}
+
+static void wake(world *w, int i)
+{
+    w->suspend->wake(w->x, &w->jobs[i].base);
+}
+
+/* ---- */
+
+static void it_says_what_it_is(void **state)
+{
+    (void)state;
+    static world w;
+    world_open(&w, (setup){.workers = 7});
+    assert_int_equal(w.ops->slots(w.x), 7);
+    assert_int_equal(w.ops->caps, PATIO_EXECUTOR_RUNS | PATIO_EXECUTOR_ASYNC);
+    assert_non_null(w.suspend);
+    assert_null(w.ops->query(w.x, "patio.other/1"));
+    for (size_t i = 0; w.ops->options[i] != NULL; i++) {
+        assert_true(w.ops->options[i]->max > w.ops->options[i]->min);
+        assert_non_null(w.ops->options[i]->fallback);
+        assert_non_null(w.ops->options[i]->help);
+    }
+    world_close(&w);
+}
+
+static void one_that_never_started_can_be_destroyed(void **state)
+{
+    (void)state;
+    static world w;
+    assert_status(world_create(&w, (setup){.workers = 3}), PATIO_OK);
+    w.ops->destroy(w.x);
+    w.ops->destroy(NULL);
+    fake_host_check_empty(&w.host);
+    free(w.jobs);
+}
+
+static void thousands_are_parked_at_once_and_woken_by_many_threads(void **state)
+{
+    (void)state;
+    for (int64_t loops = 1; loops <= 3; loops++) {
+        static world w;
+        world_open(&w, (setup){.workers = JOBS_MAX, .loops = loops});
+        for (int i = 0; i < JOBS_MAX; i++) {
+            assert_status(submit(&w, i, park_for_good), PATIO_OK);
+        }
+        AWAIT(atomic_load(&w.begun) == JOBS_MAX);
+        assert_int_equal(atomic_load(&w.ended), 0);
+        for (int i = 0; i < JOBS_MAX; i++) {
+            wake(&w, i);
+        }
+        AWAIT(atomic_load(&w.ended) == JOBS_MAX);
+        for (int i = 0; i < JOBS_MAX; i++) {
+            assert_int_equal(atomic_load(&w.jobs[i].verdict), PATIO_ACK);
+            assert_true(w.jobs[i].same_thread);
+        }
+        world_close(&w);
+    }
+}
+
+static void block_then_park(job *j)
+{
+    gate_pass(&the_gate);
+    park_for_good(j);
+}
+
+static void a_wake_before_the_park_is_not_lost(void **state)
+{
+    (void)state;
+    static world w;
+    world_open(&w, (setup){.workers = 2});
+    assert_status(submit(&w, 0, block_then_park), PATIO_OK);
+    AWAIT_ARRIVED(&the_gate, 1);
+    wake(&w, 0);
+    wake(&w, 0);
+    gate_open(&the_gate);
+    AWAIT(atomic_load(&w.ended) == 1);
+    world_close(&w);
+}
+
+static void a_cancel_wakes_as_well(void **state)
+{
+    (void)state;
+    static world w;
+    world_open(&w, (setup){.workers = 2});
+    assert_status(submit(&w, 0, park_for_good), PATIO_OK);
+    AWAIT(atomic_load(&w.begun) == 1);
+    assert_status(w.ops->cancel(w.x, &w.jobs[0].base, NULL), PATIO_OK);
+    AWAIT(atomic_load(&w.ended) == 1);
+    world_close(&w);
+}
+
+/* Has somebody set a timer of the host for this moment? */
+static bool is_armed(fake_host *h, uint64_t due_ns)
+{
+    bool armed = false;
+    pthread_mutex_lock(&h->lock);
+    for (int i = 0; i < FAKE_TIMERS; i++) {
+        armed = armed || (h->timers[i].number != 0 && h->timers[i].due_ns == due_ns);
+    }
+    pthread_mutex_unlock(&h->lock);
+    return armed;
+}
+
+/* In the order in which they are due, and none before the host's clock says so. */
+static void sleepers_wake_in_order_on_the_hosts_clock(void **state)
+{
+    (void)state;
+    enum { MANY = 300 };
+    static world w;
+    world_open(&w, (setup){.workers = MANY});
+    uint64_t now = w.host.table.now_ns(w.host.table.self);
+    for (int i = 0; i < MANY; i++) {
+        w.jobs[i].until_ns = now + (uint64_t)(i * 7 % MANY + 1) * 1000000;
+        assert_status(submit(&w, i, park_until), PATIO_OK);
+    }
+    AWAIT(atomic_load(&w.begun) == MANY);
+    for (uint32_t ms = 1; ms <= MANY; ms++) {
+        assert_int_equal(atomic_load(&w.ended), ms - 1);
+        AWAIT(is_armed(&w.host, now + ms * 1000000));
+        fake_host_advance(&w.host, 1);
+        AWAIT(atomic_load(&w.ended) == ms);
+    }
+    world_close(&w);
+}
+
+static void who_yields_lets_others_run(void **state)
+{
+    (void)state;
+    static world w;
+    world_open(&w, (setup){.workers = 10});
+    for (int i = 0; i < 10; i++) {
+        assert_status(submit(&w, i, yield_often), PATIO_OK);
+    }
+    AWAIT(atomic_load(&w.ended) == 10);
+    world_close(&w);
+}
+
+static void a_descriptor_wakes_its_waiter_and_has_only_one(void **state)
+{
+    (void)state;
+    static world w;
+    int          fds[2];
+    assert_int_equal(pipe(fds), 0);
+    world_open(&w, (setup){.workers = 4});
+    w.jobs[0].fd = fds[0];
+    w.jobs[1].fd = fds[0];
+    assert_status(submit(&w, 0, wait_for_fd), PATIO_OK);
+    AWAIT(atomic_load(&w.begun) == 1);
+    assert_status(submit(&w, 1, wait_for_fd), PATIO_OK);
+    AWAIT(atomic_load(&w.ended) == 1);
+    assert_status(w.jobs[1].status, PATIO_EXISTS);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    AWAIT(atomic_load(&w.ended) == 2);
+    assert_status(w.jobs[0].status, PATIO_OK);
+    assert_int_equal(w.jobs[0].ready, PATIO_FD_READ);
+    close(fds[0]);
+    close(fds[1]);
+    world_close(&w);
+}
+
+static void no_more_are_in_work_than_workers_and_none_is_beyond_the_queue(void **state)
+{
+    (void)state;
+    static world w;
+    patio_error  err = PATIO_ERROR_INIT;
+    world_open(&w, (setup){.workers = 2, .queue_max = 3});
+    for (int i = 0; i < 5; i++) {
+        assert_status(submit(&w, i, park_for_good), PATIO_OK);
+    }
+    AWAIT(atomic_load(&w.begun) == 2);
+    w.jobs[5].base.run = run;
+    assert_status(w.ops->submit(w.x, &w.jobs[5].base, &err), PATIO_FULL);
+    assert_contains(err.message, "queue_max");
+    assert_int_equal(atomic_load(&w.rooms), 0);
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_int_equal(atomic_load(&w.begun), i + 2 < 5 ? i + 2 : 5);
+        for (int k = 0; k < 5; k++) { /* whichever was begun in this place */
+            if (atomic_load(&w.jobs[k].order) == i + 1) {
+                wake(&w, k);
+            }
+        }
+        AWAIT(atomic_load(&w.ended) == i + 1);
+        AWAIT(atomic_load(&w.begun) == (i + 3 < 5 ? i + 3 : 5));
+    }
+    assert_true(atomic_load(&w.rooms) > 0);
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_int_equal(atomic_load(&w.jobs[i].order), i + 1);
+    }
+    world_close(&w);
+}
+
+static void stop_gives_back_what_has_not_started_and_waits_for_the_rest(void **state)
+{
+    (void)state;
+    static world w;
+    patio_error  err = PATIO_ERROR_INIT;
+    world_open(&w, (setup){.workers = 1, .queue_max = 10});
+    for (int i = 0; i <= 5; i++) {
+        assert_status(submit(&w, i, park_for_good), PATIO_OK);
+    }
+    AWAIT(atomic_load(&w.begun) == 1);
+    assert_status(w.ops->stop(w.x, 300, &err), PATIO_TIMEOUT);
+    assert_contains(err.message, "1 tasks still run");
+    for (int i = 1; i <= 5; i++) {
+        assert_int_equal(atomic_load(&w.jobs[i].done), 1);
+        assert_int_equal(atomic_load(&w.jobs[i].verdict), PATIO_RETURN);
+    }
+    assert_status(submit(&w, 6, NULL), PATIO_CLOSED);
+    wake(&w, 0);
+    assert_status(w.ops->stop(w.x, 20000, NULL), PATIO_OK);
+    assert_int_equal(atomic_load(&w.jobs[0].verdict), PATIO_ACK);
+    assert_status(w.ops->stop(w.x, 0, NULL), PATIO_OK);
+    world_close(&w);
+}
+
+static void *submit_many(void *arg)
+{
+    world *w = arg;
+    for (int i = 0; i < 200; i++) {
+        (void)submit(w, i, i % 2 == 0 ? yield_often : NULL);
+    }
+    return NULL;
+}
+
+static void what_is_submitted_while_stopping_is_done_or_refused(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 30; round++) {
+        static world w;
+        world_open(&w, (setup){.workers = 50, .loops = 1 + round % 3, .queue_max = 1000});
+        pthread_t thread = run_thread(submit_many, &w);
+        assert_status(w.ops->stop(w.x, 20000, NULL), PATIO_OK);
+        join_thread(thread);
+        world_close(&w); /* checks that each had its one outcome */
+    }
+}
+
+static void who_holds_the_loop_is_named_once_and_again_when_it_lets_go(void **state)
+{
+    (void)state;
+    static world w;
+    world_open(&w, (setup){.workers = 2, .block_warn_ms = 100});
+    assert_status(submit(&w, 0, block), PATIO_OK);
+    AWAIT_ARRIVED(&the_gate, 1);
+    /* the first look may come before the task was begun */
+    for (int i = 0; i < 3; i++) {
+        fake_host_advance(&w.host, 100);
+    }
+    assert_int_equal(atomic_load(&w.host.log_lines), 1);
+    for (int i = 0; i < 5; i++) {
+        fake_host_advance(&w.host, 100);
+    }
+    assert_int_equal(atomic_load(&w.host.log_lines), 1);
+    gate_open(&the_gate);
+    AWAIT(atomic_load(&w.ended) == 1);
+    assert_int_equal(atomic_load(&w.host.log_lines), 2);
+    /* one that waits is not named */
+    assert_status(submit(&w, 1, park_for_good), PATIO_OK);
+    AWAIT(atomic_load(&w.begun) == 2);
+    for (int i = 0; i < 5; i++) {
+        fake_host_advance(&w.host, 100);
+    }
+    wake(&w, 1);
+    AWAIT(atomic_load(&w.ended) == 2);
+    assert_int_equal(atomic_load(&w.host.log_lines), 2);
+    world_close(&w);
+}
+
+static void without_memory_jobs_go_back_and_later_ones_run(void **state)
+{
+    (void)state;
+    static world w;
+    world_open(&w, (setup){.workers = 500});
+    /* each allocation that a first job needs, until it needs no more */
+    int i = 0;
+    for (; i < 100 && atomic_load(&w.ended) == (uint32_t)i; i++) {
+        w.host.memory.fail_at = atomic_load(&w.host.memory.calls) + 1 + (size_t)i;
+        atomic_store(&w.host.memory.failed, false);
+        assert_status(submit(&w, i, NULL), PATIO_OK);
+        AWAIT(atomic_load(&w.ended) == (uint32_t)i + 1);
+        if (!atomic_load(&w.host.memory.failed)) {
+            break;
+        }
+        assert_int_equal(atomic_load(&w.jobs[i].verdict), PATIO_RETURN);
+    }
+    assert_int_equal(atomic_load(&w.jobs[i].verdict), PATIO_ACK);
+    assert_true(i > 1);
+    w.host.memory.fail_at = 0;
+    world_close(&w);
+}
+
+static void without_memory_there_is_no_executor(void **state)
+{
+    (void)state;
+    static world w;
+    assert_status(world_create(&w, (setup){.workers = 2}), PATIO_OK);
+    w.ops->destroy(w.x);
+    w.host.memory.fail_at                     = atomic_load(&w.host.memory.calls) + 1;
+    patio_option_value    values[OPTIONS_MAX] = {{.number = 1}, {.number = 1}, {.number = 1}};
+    patio_executor_params params = {PATIO_SIZED(patio_executor_params), .values = values,
+                                    .events = &w.events};
+    assert_status(w.ops->create(&w.host.table, &params, &w.x, NULL), PATIO_NO_MEMORY);
+    fake_host_check_empty(&w.host);
+    free(w.jobs);
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { MEASURED = 0 };
+#else
+enum { MEASURED = 1 };
+#endif
+
+static uint64_t cpu_ms(void)
+{
+    struct rusage use;
+    assert_int_equal(getrusage(RUSAGE_SELF, &use), 0);
+    return (uint64_t)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000 +
+           (uint64_t)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1000;
+}
+
+static void an_idle_loop_uses_no_cpu(void **state)
+{
+    (void)state;
+    static world w;
+    if (!MEASURED || getenv("PATIO_TEST_NO_TIMING") != NULL) {
+        skip();
+    }
+    world_open(&w, (setup){.workers = 200, .loops = 2, .block_warn_ms = 100});
+    for (int i = 0; i < 200; i++) { /* half of them stay, and wait */
+        assert_status(submit(&w, i, i % 2 == 0 ? yield_often : park_for_good), PATIO_OK);
+    }
+    AWAIT(atomic_load(&w.ended) == 100);
+    uint64_t until  = test_now_ms() + 300;
+    uint64_t before = cpu_ms();
+    /* one sleep of this thread, which therefore uses none itself */
+    struct timespec idle = {.tv_nsec = 300 * 1000000};
+    while (test_now_ms() < until) {
+        nanosleep(&idle, NULL);
+    }
+    assert_in_range(cpu_ms() - before, 0, 50);
+    for (int i = 1; i < 200; i += 2) {
+        wake(&w, i);
+    }
+    world_close(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_says_what_it_is),
+        cmocka_unit_test(one_that_never_started_can_be_destroyed),
+        cmocka_unit_test(thousands_are_parked_at_once_and_woken_by_many_threads),
+        cmocka_unit_test(a_wake_before_the_park_is_not_lost),
+        cmocka_unit_test(a_cancel_wakes_as_well),
+        cmocka_unit_test(sleepers_wake_in_order_on_the_hosts_clock),
+        cmocka_unit_test(who_yields_lets_others_run),
+        cmocka_unit_test(a_descriptor_wakes_its_waiter_and_has_only_one),
+        cmocka_unit_test(no_more_are_in_work_than_workers_and_none_is_beyond_the_queue),
+        cmocka_unit_test(stop_gives_back_what_has_not_started_and_waits_for_the_rest),
+        cmocka_unit_test(what_is_submitted_while_stopping_is_done_or_refused),
+        cmocka_unit_test(who_holds_the_loop_is_named_once_and_again_when_it_lets_go),
+        cmocka_unit_test(without_memory_jobs_go_back_and_later_ones_run),
+        cmocka_unit_test(without_memory_there_is_no_executor),
+        cmocka_unit_test(an_idle_loop_uses_no_cpu),
+    };
+    return RUN_TESTS("async executor", tests);
+}
