@@ -169,9 +169,6 @@ void kit_subscribe(kit_instance *i, uint32_t credit)
 void kit_unsubscribe(kit_instance *i)
 {
     KIT_STATUS(i->k, i->k->ops->unsubscribe(i->t, "q", NULL), PATIO_OK, "unsubscribe");
-    pthread_mutex_lock(&i->k->lock);
-    sub_of(i, "q")->credit = 0;
-    pthread_mutex_unlock(&i->k->lock);
 }
 
 uint32_t kit_delivered_count(kit_instance *i)

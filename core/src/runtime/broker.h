@@ -18,6 +18,7 @@
 
 #include "config/config.h"
 #include "config/url.h"
+#include "layer/check.h"
 #include "runtime/future.h"
 #include "runtime/queues.h"
 #include "runtime/registry.h"
@@ -32,6 +33,7 @@ typedef struct pt_executor {
     patio_executor           *instance;
     patio_executor_events     events;
     const patio_suspend_ops  *suspend; /* NULL: its jobs wait on their threads */
+    pt_check_executor        *check;   /* PATIO_CHECK */
     uint32_t                  slots;
     bool                      stopped;
 } pt_executor;
@@ -132,6 +134,8 @@ struct patio_broker {
     /* transport */
     const pt_transport_plugin *transport_plugin;
     patio_transport           *transport;
+    pt_layer                  *layers; /* between the two: PATIO_CHECK, fault+URL */
+    bool                       fault;  /* the URL begins with fault+ */
     patio_transport_events     events;
     pt_url                    *urls;
     patio_endpoint            *endpoints;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "layer/check.h"
 #include "runtime/broker.h"
 
 /* Settings of one executor: executor.… if it is the default one, then executors.NAME.… */
@@ -37,6 +38,14 @@ static patio_status executor_settings(patio_broker *b, const patio_config *confi
     return st;
 }
 
+static patio_status create(pt_executor *x, const patio_host *host,
+                           const patio_executor_params *params, patio_error *err)
+{
+    return pt_check_mode() == PT_CHECK_OFF
+               ? x->plugin->ops.create(host, params, &x->instance, err)
+               : pt_check_executor_create(&x->plugin, host, params, &x->check, &x->instance, err);
+}
+
 static patio_status make_executor(patio_broker *b, const patio_config *config, const char *name,
                                   pt_executor *x, patio_error *err)
 {
@@ -68,8 +77,7 @@ static patio_status make_executor(patio_broker *b, const patio_config *config, c
             .events      = &x->events,
         };
         const patio_host *host = pt_runtime_host(b->runtime, "executor", name);
-        st = host != NULL ? x->plugin->ops.create(host, &params, &x->instance, err)
-                          : pt_no_memory(err, "broker");
+        st = host != NULL ? create(x, host, &params, err) : pt_no_memory(err, "broker");
         if (st != PATIO_OK) {
             pt_error_origin(err, "executor.%s", name);
         }

@@ -252,12 +252,16 @@ static void free_parts(patio_broker *b)
     }
     pt_free(b->mem, b->endpoints);
     pt_free(b->mem, b->urls);
+    pt_layers_free(b->layers);
     pt_worker_fini(b);
     for (size_t i = 0; b->routes != NULL && i < b->route_count; i++) {
         if (b->routes[i].values != NULL) {
             pt_options_free(b->mem, b->routes[i].executor->plugin->ops.task_options,
                             b->routes[i].values);
         }
+    }
+    for (size_t i = 0; i < b->executor_count; i++) {
+        pt_check_executor_free(b->executors[i].check);
     }
     pt_free(b->mem, b->executors);
     pt_free(b->mem, b->routes);

@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 #include "config/say.h"
+#include "layer/check.h"
+#include "layer/fault.h"
 #include "runtime/broker.h"
 
 /* broker, or broker.0, broker.1 …, or memory:// */
@@ -25,8 +27,13 @@ static patio_status parse_urls(patio_broker *b, const patio_config *config, pati
     b->endpoints               = pt_calloc(b->mem, b->endpoint_count, sizeof(*b->endpoints));
     st = b->urls != NULL && b->endpoints != NULL ? PATIO_OK : pt_no_memory(err, "broker");
     for (size_t i = 0; i < b->endpoint_count && st == PATIO_OK; i++) {
-        st = pt_error_at(err, pt_url_parse(b->mem, settings[i].value, &b->urls[i], err),
-                         settings[i].origin);
+        const char *text   = settings[i].value;
+        size_t      prefix = strlen(PT_FAULT_PREFIX);
+        if (strncmp(text, PT_FAULT_PREFIX, prefix) == 0) {
+            b->fault = true;
+            text += prefix;
+        }
+        st = pt_error_at(err, pt_url_parse(b->mem, text, &b->urls[i], err), settings[i].origin);
         if (st == PATIO_OK && strcmp(b->urls[i].plugin, b->urls[0].plugin) != 0) {
             st = pt_fail(err, PATIO_CONFIG, "broker",
                          "%s and %s need different transports; a broker has one", b->urls[0].shown,
@@ -59,11 +66,12 @@ static patio_status parse_endpoint(patio_broker *b, const patio_config *config, 
         if (count > 0) {
             memcpy(all, under, count * sizeof(*all));
         }
-        if (url->query_count > 0) {
-            memcpy(all + count, url->query, url->query_count * sizeof(*all));
+        for (size_t q = 0; q < url->query_count; q++) {
+            if (!b->fault || !pt_fault_is_option(url->query[q].key)) {
+                all[count++] = url->query[q];
+            }
         }
-        st = pt_options_parse(b->mem, ops->options, who, all, count + url->query_count, &values,
-                              err);
+        st = pt_options_parse(b->mem, ops->options, who, all, count, &values, err);
     }
     if (st == PATIO_OK) {
         b->endpoints[i] = (patio_endpoint){
@@ -75,6 +83,26 @@ static patio_status parse_endpoint(patio_broker *b, const patio_config *config, 
     pt_free(b->mem, all);
     pt_free(b->mem, under);
     return st;
+}
+
+static patio_status make_instance(void *arg, const patio_host *host,
+                                  const patio_transport_params *params, patio_error *err)
+{
+    patio_broker *b = arg;
+    return b->fault
+               ? pt_fault_transport(b->mem, &b->transport_plugin, host, params, b->urls[0].query,
+                                    b->urls[0].query_count, &b->layers, &b->transport, err)
+               : b->transport_plugin->ops.create(host, params, &b->transport, err);
+}
+
+/* With what is asked for in between: the check sees what the fault makes of the plugin. */
+static patio_status create(patio_broker *b, const patio_host *host,
+                           const patio_transport_params *params, patio_error *err)
+{
+    return pt_check_mode() == PT_CHECK_OFF
+               ? make_instance(b, host, params, err)
+               : pt_check_transport(host, params, make_instance, b, &b->transport_plugin,
+                                    &b->transport, &b->layers, err);
 }
 
 patio_status pt_broker_make_transport(patio_broker *b, const patio_config *config, patio_error *err)
@@ -111,7 +139,7 @@ patio_status pt_broker_make_transport(patio_broker *b, const patio_config *confi
     if (host == NULL) {
         return pt_no_memory(err, "broker");
     }
-    st = b->transport_plugin->ops.create(host, &params, &b->transport, err);
+    st = create(b, host, &params, err);
     if (st != PATIO_OK) {
         pt_error_origin(err, "transport.%s", b->urls[0].plugin);
     }
