@@ -5,6 +5,7 @@
  *   broker_life.c   start, stop, join
  *   broker_event.c  what the transport says to the caller's side
  *   call.c          the caller's way out;  future_*.c  waiting and reading;  callback.c
+ *   jobs.c          the slab of jobs
  *   worker.c        the worker's way: delivery -> job -> executor;  settle.c  its end
  *   job_ops.c       the same for executors that do not call job->run;  report.c  progress
  *   run.c           one run of one task;  context.c  what the task sees
@@ -162,16 +163,18 @@ struct patio_broker {
     char           **interned;
     size_t           interned_count;
 
-    pt_job   *jobs; /* a fixed slab: what credit allows, twice */
-    uint32_t  job_count;
-    pt_job   *deferred;                /* to be settled outside of `delivered` */
-    patio_tag refused[PT_REFUSED_MAX]; /* as well, without a job */
-    uint32_t  refused_count;
-    uint64_t  defer_timer;
-    uint64_t  sweep_timer;
-    uint64_t  owed_timer; /* see callback.c */
-    uint64_t  share_timer;
-    bool      sharing; /* credit among several queues */
+    pt_job            *jobs; /* a fixed slab: what credit allows, twice */
+    _Atomic patio_tag *tags; /* of the jobs, beside them */
+    uint32_t           job_count;
+    _Atomic uint32_t   jobs_made;               /* the first so many exist */
+    pt_job            *deferred;                /* to be settled outside of `delivered` */
+    patio_tag          refused[PT_REFUSED_MAX]; /* as well, without a job */
+    uint32_t           refused_count;
+    uint64_t           defer_timer;
+    uint64_t           sweep_timer;
+    uint64_t           owed_timer; /* see callback.c */
+    uint64_t           share_timer;
+    bool               sharing; /* credit among several queues */
 
     /* written by callers, and by workers: apart, so that they do not share a cache line */
     _Alignas(64) pt_stack free_jobs;
@@ -200,7 +203,6 @@ void pt_broker_sooner(patio_broker *broker);
 /* worker.c */
 patio_status pt_worker_start(patio_broker *broker, patio_error *err);
 void         pt_worker_fini(patio_broker *broker);
-void         pt_worker_tell_all(patio_broker *broker, uint32_t what);
 void         pt_worker_delivered(void *self, const patio_delivery *delivery);
 void         pt_worker_lease_lost(void *self, patio_tag tag, const patio_error *why);
 void         pt_worker_settle_failed(void *self, patio_tag tag, const patio_error *why);
@@ -216,8 +218,19 @@ pt_run pt_worker_run(pt_job *job);
 /* job_ops.c */
 extern const patio_job_ops pt_job_ops;
 
-/* Back to the free ones. */
-void pt_job_free(pt_job *job);
+/* The `run` of a job. */
+void pt_worker_run_job(patio_job *base, patio_outcome *out);
+
+/* jobs.c */
+patio_status pt_jobs_init(patio_broker *broker, uint32_t count, patio_error *err);
+void         pt_jobs_fini(patio_broker *broker);
+/* A free one, NULL if there is none. Once it is filled it is busy; then back to the free ones. */
+pt_job *pt_job_take(patio_broker *broker);
+void    pt_job_busy(pt_job *job);
+void    pt_job_free(pt_job *job);
+/* PT_TOLD_…, to the one with this tag, or to all that are busy. */
+void pt_jobs_tell(patio_broker *broker, patio_tag tag, uint32_t what);
+void pt_jobs_tell_all(patio_broker *broker, uint32_t what);
 
 /* settle.c */
 /* Settle a delivery as its run asked. */

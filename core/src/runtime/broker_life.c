@@ -132,7 +132,7 @@ static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
     pt_queues_unsubscribe(b);
     patio_status st = stop_executors(b, until_ns, err);
     if (st != PATIO_OK) {
-        pt_worker_tell_all(b, PT_TOLD_STOP);
+        pt_jobs_tell_all(b, PT_TOLD_STOP);
     }
     /* what the timer thread is settling right now belongs to the drain as well */
     pt_timers_quiesce(b->runtime->timers);

@@ -7,38 +7,6 @@
 
 enum { UNKNOWN_TASK_PAUSE_MS = 1000, FULL_PAUSE_MS = 20, LONG_MS = 5000 };
 
-static void run_job(patio_job *base, patio_outcome *out);
-
-/* ---- jobs ---- */
-
-static _Atomic uint32_t *next_free(const void *broker, uint32_t slot)
-{
-    return &((const patio_broker *)broker)->jobs[slot].next_free;
-}
-
-static pt_job *take_job(patio_broker *b)
-{
-    uint32_t slot = pt_stack_pop(&b->free_jobs, next_free, b);
-    return slot != 0 ? &b->jobs[slot - 1] : NULL;
-}
-
-void pt_job_free(pt_job *job)
-{
-    patio_broker *b = job->end.broker;
-    /* not busy any more, then nobody at it any more: who tells it something looks the other way
-     * round */
-    atomic_store(&job->busy, 0);
-    pt_await_end(&job->await);
-    pt_queues_gave(job->queue);
-    pt_buf_drop(job->base.request);
-    job->base.request = NULL;
-    if (job->viewed) {
-        pt_arena_reset(&job->arena);
-        job->viewed = false;
-    }
-    pt_stack_push(&b->free_jobs, (uint32_t)(job - b->jobs), &job->next_free);
-}
-
 patio_status pt_worker_start(patio_broker *b, patio_error *err)
 {
     uint32_t     credit = 0;
@@ -47,35 +15,13 @@ patio_status pt_worker_start(patio_broker *b, patio_error *err)
         return st;
     }
     /* twice: a task whose lease was lost still runs while its credit is used again */
-    b->job_count = 2 * credit;
-    b->jobs      = pt_calloc(b->mem, b->job_count, sizeof(*b->jobs));
-    if (b->jobs == NULL) {
-        b->job_count = 0;
-        return pt_no_memory(err, "broker");
-    }
-    for (uint32_t i = 0; i < b->job_count; i++) {
-        pt_job *job           = &b->jobs[i];
-        job->base.struct_size = sizeof(job->base);
-        job->base.run         = run_job;
-        job->base.ops         = &pt_job_ops;
-        job->base.project     = b->project;
-        pt_reports_init(&job->reports);
-        job->end.broker = b;
-        job->await.job  = &job->base;
-        pt_stack_push(&b->free_jobs, i, &job->next_free);
-    }
-    return PATIO_OK;
+    return pt_jobs_init(b, 2 * credit, err);
 }
 
 void pt_worker_fini(patio_broker *b)
 {
     pt_queues_fini(b);
-    for (uint32_t i = 0; i < b->job_count; i++) {
-        /* one that came while the broker stopped was never settled: it is with the transport */
-        pt_buf_drop(b->jobs[i].base.request);
-        pt_reports_fini(&b->jobs[i].reports);
-    }
-    pt_free(b->mem, b->jobs);
+    pt_jobs_fini(b);
 }
 
 /* ---- what the transport says ---- */
@@ -105,15 +51,14 @@ static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d
     job->end.flags      = m->flags;
     job->begun          = false;
     pt_reports_open(&job->reports);
-    atomic_store_explicit(&job->told, 0, memory_order_relaxed);
-    atomic_store_explicit(&job->busy, 1, memory_order_release);
+    pt_job_busy(job);
 }
 
 void pt_worker_delivered(void *self, const patio_delivery *d)
 {
     patio_broker   *b     = self;
     const pt_route *route = pt_broker_route(b, d->message->task);
-    pt_job         *job   = take_job(b);
+    pt_job         *job   = pt_job_take(b);
     PT_COUNT(b->worked.received);
     if (job == NULL) {
         /* runs whose leases were lost still hold their jobs: it is for another worker */
@@ -141,68 +86,13 @@ void pt_worker_delivered(void *self, const patio_delivery *d)
     }
 }
 
-/* Is it in flight? Then it stays so until it is unpinned. */
-static bool pin_job(pt_job *job)
-{
-    if (atomic_load_explicit(&job->busy, memory_order_relaxed) == 0) {
-        return false;
-    }
-    pt_await_pin(&job->await);
-    if (atomic_load(&job->busy) != 0) {
-        return true;
-    }
-    pt_await_unpin(&job->await);
-    return false;
-}
-
-static void tell_pinned(pt_job *job, uint32_t what)
-{
-    atomic_fetch_or(&job->told, what);
-    pt_await_wake(&job->await);
-}
-
-static bool tell_if(pt_job *job, patio_tag tag, uint32_t what)
-{
-    if (!pin_job(job)) {
-        return false;
-    }
-    bool found = job->end.tag == tag;
-    if (found) {
-        tell_pinned(job, what);
-        const pt_executor *x = job->end.route->executor;
-        if (x != NULL) {
-            (void)x->plugin->ops.cancel(x->instance, &job->base, NULL);
-        }
-    }
-    pt_await_unpin(&job->await);
-    return found;
-}
-
-static void tell(patio_broker *b, patio_tag tag, uint32_t what)
-{
-    bool found = false;
-    for (uint32_t i = 0; i < b->job_count && !found; i++) {
-        found = tell_if(&b->jobs[i], tag, what);
-    }
-}
-
-void pt_worker_tell_all(patio_broker *b, uint32_t what)
-{
-    for (uint32_t i = 0; i < b->job_count; i++) {
-        if (pin_job(&b->jobs[i])) {
-            tell_pinned(&b->jobs[i], what);
-            pt_await_unpin(&b->jobs[i].await);
-        }
-    }
-}
-
 void pt_worker_lease_lost(void *self, patio_tag tag, const patio_error *why)
 {
     patio_broker *b = self;
     PT_COUNT(b->worked.leases_lost);
     pt_log_printf(&b->runtime->log, PATIO_LOG_WARN, "broker", "lease lost: %s",
                   why != NULL ? why->message : "no reason given");
-    tell(b, tag, PT_TOLD_LEASE);
+    pt_jobs_tell(b, tag, PT_TOLD_LEASE);
 }
 
 void pt_worker_settle_failed(void *self, patio_tag tag, const patio_error *why)
@@ -217,7 +107,7 @@ void pt_worker_settle_failed(void *self, patio_tag tag, const patio_error *why)
 
 void pt_worker_cancel_wanted(void *self, patio_tag tag)
 {
-    tell(self, tag, PT_TOLD_CANCEL);
+    pt_jobs_tell(self, tag, PT_TOLD_CANCEL);
 }
 
 /* ---- on the executor's thread ---- */
@@ -300,7 +190,7 @@ bool pt_worker_begin(pt_job *job, patio_outcome *out)
     return true;
 }
 
-static void run_job(patio_job *base, patio_outcome *out)
+void pt_worker_run_job(patio_job *base, patio_outcome *out)
 {
     pt_job *job = (pt_job *)base;
     if (pt_worker_begin(job, out)) {
