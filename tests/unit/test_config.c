@@ -494,7 +494,7 @@ static void the_tables_are_complete(void **state)
     (void)state;
     assert_int_equal(pt_options_count(pt_core_options), PT_CORE_OPTION_COUNT);
     assert_int_equal(pt_options_count(pt_log_options), PT_LOG_OPTION_COUNT);
-    assert_int_equal(pt_options_count(pt_task_option_table), 12);
+    assert_int_equal(pt_options_count(pt_task_option_table), 17);
 }
 
 /* ---- memory ---- */

@@ -59,7 +59,7 @@ static void fill(entry *e, patio_transport *t, lane *l, const patio_message *m, 
         e->deadline_ns = e->accepted_ns + m->ttl_ms * 1000000u;
     }
     e->id       = m->id;
-    e->flags    = m->flags & (PATIO_MESSAGE_CALL | PATIO_MESSAGE_IDEMPOTENT);
+    e->flags    = m->flags & PATIO_MESSAGE_CARRIED;
     e->fence    = 0;
     e->attempt  = m->attempt != 0 ? m->attempt : 1;
     e->crashes  = m->crashes;

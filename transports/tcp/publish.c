@@ -62,9 +62,8 @@ static void fill(entry *e, lane *l, const patio_message *m, size_t size, uint64_
     if (m->ttl_ms != 0 && m->ttl_ms < (UINT64_MAX - now) / 1000000u) {
         e->deadline_ns = now + m->ttl_ms * 1000000u;
     }
-    e->id = m->id;
-    e->flags =
-        m->flags & (PATIO_MESSAGE_CALL | PATIO_MESSAGE_IDEMPOTENT | PATIO_MESSAGE_WAIT_ROUTE);
+    e->id       = m->id;
+    e->flags    = m->flags & (PATIO_MESSAGE_CARRIED | PATIO_MESSAGE_WAIT_ROUTE);
     e->attempt  = m->attempt != 0 ? m->attempt : 1;
     e->crashes  = m->crashes;
     e->priority = (uint8_t)(m->priority < PRIORITIES ? m->priority : PATIO_PRIORITY_MAX);

@@ -42,7 +42,7 @@ peersub *route_choose(lane *l, size_t size)
 static void describe(const entry *e, uint64_t now, frame_publish *p)
 {
     p->id       = e->id;
-    p->flags    = e->flags & (PATIO_MESSAGE_CALL | PATIO_MESSAGE_IDEMPOTENT);
+    p->flags    = e->flags & PATIO_MESSAGE_CARRIED;
     p->fence    = e->fence;
     p->ttl_ms   = 0;
     p->age_ms   = (now - e->accepted_ns) / 1000000u;

@@ -52,6 +52,19 @@ typedef struct patio_call_options {
     uint16_t            level;          /* PATIO_LEVEL_… demanded */
     patio_progress_fn   on_progress;    /* NULL: none */
     void               *on_progress_arg;
+    /* These win over the task's own options, here and at the worker; 0: as those say. */
+    uint64_t queue_ttl_ms;       /* not started by then: a call ends with TIMEOUT, a send as dead
+                                    letter "expired" */
+    uint64_t result_ttl_ms;      /* keep the result, to be fetched by id; needs RESULTS */
+    uint64_t attempt_timeout_ms; /* one run; PATIO_FOREVER: none */
+    uint64_t backoff_base_ms;
+    uint64_t backoff_cap_ms;
+    uint32_t max_attempts;
+    uint32_t max_crashes;
+    uint32_t backoff; /* PATIO_BACKOFF_… + 1; 0: the task's */
+    uint32_t reserved;
+    int64_t  at_unix_ms; /* run not before this time of the wall clock, by this machine's clock at
+                            the time of the call; 0: now. Not together with delay_ms */
 } patio_call_options;
 
 /* A task's error, as its caller sees it. Borrowed from the future. */

@@ -35,6 +35,15 @@ enum {
     PATIO_MESSAGE_REDELIVERED = 1u << 4,
     /* On a delivery: its deadline passed while it waited. The host will not start it. */
     PATIO_MESSAGE_EXPIRED = 1u << 5,
+    /* Its caller said how to treat it: the worker's host looks into the envelope. Carried along as
+     * it is. */
+    PATIO_MESSAGE_POLICY = 1u << 6,
+    /* Its result is to be kept: the settlement has a reply and a result_ttl_ms, also where nobody
+     * waits. Carried along; a transport without RESULTS refuses it. */
+    PATIO_MESSAGE_KEEP_RESULT = 1u << 7,
+    /* What a delivery has as it was published. */
+    PATIO_MESSAGE_CARRIED = PATIO_MESSAGE_CALL | PATIO_MESSAGE_IDEMPOTENT | PATIO_MESSAGE_POLICY |
+                            PATIO_MESSAGE_KEEP_RESULT,
 };
 
 #define PATIO_PRIORITY_MAX     9u

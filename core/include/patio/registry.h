@@ -44,6 +44,11 @@ enum {
     PATIO_ACK_ON_RECEIVE = 2, /* settled when it arrives at the worker: at most once */
 };
 
+enum {
+    PATIO_BACKOFF_EXPONENTIAL = 0, /* random(0, min(cap, base * 2^(attempt-1))) */
+    PATIO_BACKOFF_FIXED       = 1, /* base, each time */
+};
+
 /* How to treat a task; zero means the default that the comment names. Also settable without a
  * rebuild: tasks.NAME.… in patio.yaml (docs/configuration.md). */
 typedef struct patio_task_options {
@@ -63,8 +68,15 @@ typedef struct patio_task_options {
     uint32_t    version;  /* travels with every call */
     uint32_t    reserved2;
     /* PATIO_ADD_STRICT fills the second one; others may leave them NULL. */
-    const char *module; /* for automatic names, taken as it is; NULL: the one of the call */
-    const char *source; /* text of the function: the automatic name carries its hash */
+    const char *module;        /* for automatic names, taken as it is; NULL: the one of the call */
+    const char *source;        /* text of the function: the automatic name carries its hash */
+    uint64_t    queue_ttl_ms;  /* not started by then: dead letter "expired"; 0: any time */
+    uint64_t    result_ttl_ms; /* keep results under the task's id for so long; 0: do not */
+    /* Waits before the second, third … attempt, the last one for all that follow: "1s,10s,5min", at
+     * most 16; NULL: as `backoff` says. */
+    const char *backoff_list;
+    uint32_t    backoff; /* PATIO_BACKOFF_… */
+    uint32_t    level;   /* PATIO_LEVEL_… of patio/message.h that a call or send demands */
 } patio_task_options;
 
 #define PATIO_FOREVER UINT64_MAX

@@ -28,6 +28,13 @@ bool pt_has_passed(uint64_t then_ns)
     return pt_tick_ns() + 100 * PT_NS_PER_MS >= then_ns && pt_now_ns() >= then_ns;
 }
 
+uint64_t pt_wall_ms(void)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
 uint64_t pt_after_ms(uint64_t now_ns, uint64_t ms)
 {
     uint64_t ns   = 0;

@@ -13,6 +13,8 @@ uint64_t pt_now_ns(void);
 uint64_t pt_tick_ns(void);
 /* Has then_ns passed? Costs a fraction of reading the clock while it is more than some ms away. */
 bool pt_has_passed(uint64_t then_ns);
+/* Milliseconds since 1970-01-01 UTC, for times that people wrote down; it jumps. */
+uint64_t pt_wall_ms(void);
 /* now + ms, saturating; PATIO_FOREVER stays UINT64_MAX. */
 uint64_t pt_after_ms(uint64_t now_ns, uint64_t ms);
 /* Milliseconds from now to then, rounded up; 0 if then has passed. */

@@ -65,10 +65,20 @@ const patio_option *const pt_task_option_table[] = {
         MS("backoff_base_ms", "1s", 1, DAYS_MS(30), "wait before the second attempt"),
     [PT_TASK_BACKOFF_CAP_MS] =
         MS("backoff_cap_ms", "10min", 1, DAYS_MS(30), "longest wait before an attempt"),
-    [PT_TASK_IDEMPOTENT]   = BOOL("idempotent", "false", "may safely run twice"),
-    [PT_TASK_ACK]          = CHOICE("ack", "on_done", "on_done|on_start|on_receive",
-                                    "when a task is settled: after its run, or before it"),
-    [PT_TASK_VERSION]      = INT("version", "0", 0, UINT32_MAX, "travels with every call"),
+    [PT_TASK_IDEMPOTENT]    = BOOL("idempotent", "false", "may safely run twice"),
+    [PT_TASK_ACK]           = CHOICE("ack", "on_done", "on_done|on_start|on_receive",
+                                     "when a task is settled: after its run, or before it"),
+    [PT_TASK_VERSION]       = INT("version", "0", 0, UINT32_MAX, "travels with every call"),
+    [PT_TASK_QUEUE_TTL_MS]  = MS("queue_ttl_ms", "none", 1, INT64_MAX,
+                                 "not started by then: dead letter \"expired\"; none: any time"),
+    [PT_TASK_RESULT_TTL_MS] = MS("result_ttl_ms", "0", 0, DAYS_MS(365),
+                                 "how long results are kept under the task's id; 0: not at all"),
+    [PT_TASK_BACKOFF]       = CHOICE("backoff", "exponential", "exponential|fixed",
+                                     "exponential with full jitter, or backoff_base_ms each time"),
+    [PT_TASK_BACKOFF_LIST] =
+        TEXT("backoff_list", "", "waits before the second, third ... attempt: 1s,10s,5min"),
+    [PT_TASK_LEVEL]        = CHOICE("level", "process", "process|peer|disk|replicated",
+                                    "how safe an accepted task must be at least"),
     [PT_TASK_OPTION_COUNT] = NULL,
 };
 

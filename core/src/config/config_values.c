@@ -11,7 +11,7 @@
 #include "config/config_table.h"
 #include "config/say.h"
 
-enum { MAX_ROWS = 16, PROJECT_MAX_BYTES = 128, QUEUE_MAX_BYTES = 255 };
+enum { MAX_ROWS = 24, PROJECT_MAX_BYTES = 128, QUEUE_MAX_BYTES = 255 };
 _Static_assert((int)PT_CORE_OPTION_COUNT <= MAX_ROWS && (int)PT_TASK_OPTION_COUNT <= MAX_ROWS,
                "settings of a table fit");
 
@@ -117,6 +117,19 @@ static void set_number(patio_task_options *options, enum pt_task_option row, int
     case PT_TASK_VERSION:
         options->version = (uint32_t)number;
         break;
+    case PT_TASK_QUEUE_TTL_MS:
+        options->queue_ttl_ms = number == INT64_MAX ? 0 : (uint64_t)number;
+        break;
+    case PT_TASK_RESULT_TTL_MS:
+        options->result_ttl_ms = (uint64_t)number;
+        break;
+    case PT_TASK_BACKOFF:
+        options->backoff = (uint32_t)number;
+        break;
+    case PT_TASK_LEVEL:
+        options->level = (uint32_t)number;
+        break;
+    case PT_TASK_BACKOFF_LIST:
     case PT_TASK_EXECUTOR:
     case PT_TASK_QUEUE:
     case PT_TASK_OPTION_COUNT:
@@ -154,6 +167,7 @@ patio_status pt_config_task(const patio_allocator *mem, const patio_config *conf
     char                quoted[PT_QUOTE_BYTES];
     char                who[PT_QUOTE_BYTES + 8];
     char                prefix[PT_KEY_BYTES];
+    char                key[PT_KEY_BYTES + 16];
     (void)snprintf(who, sizeof(who), "task %s", pt_quote(quoted, name));
     int size = snprintf(prefix, sizeof(prefix), "tasks.%s.", name);
     if (size < 0 || (size_t)size >= sizeof(prefix)) {
@@ -175,6 +189,11 @@ patio_status pt_config_task(const patio_allocator *mem, const patio_config *conf
         if (values[row].given != 0) {
             set_number(options, (enum pt_task_option)row, values[row].number);
         }
+    }
+    pt_setting list;
+    (void)snprintf(key, sizeof(key), "%s%s", prefix, "backoff_list");
+    if (pt_config_find(config, key, &list)) {
+        options->backoff_list = list.value;
     }
     pt_options_free(mem, pt_task_option_table, values);
     return PATIO_OK;

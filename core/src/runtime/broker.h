@@ -45,17 +45,20 @@ typedef struct pt_route {
     patio_task_options  options;
     pt_executor        *executor; /* NULL: this broker does not run it */
     patio_option_value *values;   /* by the executor's task_options; NULL if it has none */
+    pt_policy           policy;   /* of the options */
+    uint64_t            backoff_list_ms[PT_BACKOFF_LIST_MAX];
 } pt_route;
 
 /* What settling a delivery needs to know of it. */
 typedef struct pt_ending {
-    patio_broker   *broker;
-    const pt_route *route;
-    patio_tag       tag;
-    uint32_t        attempt;
-    uint32_t        crashes;
-    uint32_t        flags; /* PATIO_MESSAGE_… */
-    uint32_t        reserved;
+    patio_broker    *broker;
+    const pt_route  *route;
+    const pt_policy *policy; /* the route's, or the job's with what the caller said */
+    patio_tag        tag;
+    uint32_t         attempt;
+    uint32_t         crashes;
+    uint32_t         flags; /* PATIO_MESSAGE_… */
+    uint32_t         reserved;
 } pt_ending;
 
 /* One delivered task, from `delivered` until it has run. It is free again before its delivery is
@@ -77,6 +80,7 @@ struct pt_job {
     pt_reports       reports;
     pt_arena         arena; /* of a view, see patio_job_ops */
     pt_awaiter       await;
+    pt_policy        policy; /* only if the caller said something */
 };
 
 enum {
@@ -231,6 +235,15 @@ void    pt_job_free(pt_job *job);
 /* PT_TOLD_…, to the one with this tag, or to all that are busy. */
 void pt_jobs_tell(patio_broker *broker, patio_tag tag, uint32_t what);
 void pt_jobs_tell_all(patio_broker *broker, uint32_t what);
+
+/* policy.c */
+/* What a route's options say; CONFIG for a list of waits that is none. */
+patio_status pt_route_policy(pt_route *route, patio_error *err);
+/* For a delivery to job->end.route: sets job->end.policy, and returns the milliseconds that are
+ * left to its caller, 0 for any time. Takes no memory. */
+uint64_t pt_job_policy(pt_job *job, const patio_message *message);
+/* What settling needs, kept beyond the job; *policy is room for the job's own. */
+pt_ending pt_job_ending(const pt_job *job, pt_policy *policy);
 
 /* settle.c */
 /* Settle a delivery as its run asked. */

@@ -63,6 +63,10 @@ static patio_status make_route(patio_broker *b, const patio_config *config, pt_r
             }
         }
     }
+    if (st == PATIO_OK) {
+        st                          = pt_route_policy(route, err);
+        route->options.backoff_list = NULL; /* read */
+    }
     /* the configuration may go; its texts are kept */
     if (st == PATIO_OK && route->options.queue != route->task->options.queue) {
         char **grown = pt_resize(b->mem, b->interned, (b->interned_count + 1) * sizeof(*grown));

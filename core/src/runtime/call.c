@@ -19,6 +19,11 @@ typedef struct outgoing {
     uint16_t                  priority; /* shifted */
     const char               *traceparent;
     const char               *tracestate;
+    uint64_t                  queue_ttl_ms;  /* 0: any time */
+    uint64_t                  result_ttl_ms; /* 0: not kept */
+    uint64_t                  delay_ms;
+    pt_policy                 policy; /* what the caller said */
+    bool                      has_policy;
 } outgoing;
 
 static const patio_call_options no_options = {PATIO_SIZED(patio_call_options)};
@@ -86,9 +91,59 @@ static patio_status choose_deadline(const patio_broker *b, outgoing *o, patio_er
     return PATIO_OK;
 }
 
+/* What the call itself says about its treatment; the worker has the task's own options. */
+static patio_status choose_policy(outgoing *o, patio_error *err)
+{
+    const patio_call_options *c = o->options;
+    if (PATIO_HAS(patio_call_options, c, at_unix_ms)) {
+        o->policy = (pt_policy){
+            .attempt_timeout_ms = c->attempt_timeout_ms,
+            .max_attempts       = c->max_attempts,
+            .max_crashes        = c->max_crashes,
+            .backoff            = c->backoff,
+            .backoff_base_ms    = c->backoff_base_ms,
+            .backoff_cap_ms     = c->backoff_cap_ms,
+        };
+        o->queue_ttl_ms  = c->queue_ttl_ms;
+        o->result_ttl_ms = c->result_ttl_ms;
+        if (c->at_unix_ms != 0) {
+            uint64_t now = pt_wall_ms();
+            o->delay_ms  = c->at_unix_ms > 0 && (uint64_t)c->at_unix_ms > now
+                               ? (uint64_t)c->at_unix_ms - now
+                               : 0;
+        }
+        if (c->backoff > PATIO_BACKOFF_FIXED + 1 || (c->at_unix_ms != 0 && c->delay_ms != 0)) {
+            return pt_fail(err, PATIO_INVALID, "broker", "call %s: %s", o->task,
+                           c->at_unix_ms != 0 && c->delay_ms != 0
+                               ? "at_unix_ms and delay_ms exclude each other"
+                               : "backoff is PATIO_BACKOFF_... + 1");
+        }
+    }
+    if (o->route != NULL && o->queue_ttl_ms == 0) {
+        o->queue_ttl_ms = o->route->options.queue_ttl_ms;
+    }
+    if (o->route != NULL && o->result_ttl_ms == 0) {
+        o->result_ttl_ms = o->route->options.result_ttl_ms;
+    }
+    if (o->kind == PT_KIND_CALL && o->timeout_ms != 0 && o->queue_ttl_ms >= o->timeout_ms) {
+        o->queue_ttl_ms = 0; /* its deadline comes first */
+    }
+    o->policy.queue_ttl_ms  = o->queue_ttl_ms;
+    o->policy.result_ttl_ms = o->result_ttl_ms;
+    static const pt_policy nothing;
+    o->has_policy = memcmp(&o->policy, &nothing, sizeof(nothing)) != 0;
+    return PATIO_OK;
+}
+
 static uint32_t message_flags(const outgoing *o)
 {
     uint32_t flags = 0;
+    if (o->has_policy) {
+        flags |= PATIO_MESSAGE_POLICY;
+    }
+    if (o->result_ttl_ms != 0) {
+        flags |= PATIO_MESSAGE_KEEP_RESULT;
+    }
     if (o->kind == PT_KIND_CALL) {
         flags |= PATIO_MESSAGE_CALL | PATIO_MESSAGE_NO_RECEIPT;
     }
@@ -123,6 +178,15 @@ static patio_status prepare(patio_broker *b, outgoing *o, patio_error *err)
     patio_status st = choose_queue(b, o, err);
     if (st == PATIO_OK) {
         st = choose_deadline(b, o, err);
+    }
+    if (st == PATIO_OK) {
+        st = choose_policy(o, err);
+    }
+    if (st == PATIO_OK && o->result_ttl_ms != 0 &&
+        (b->transport_plugin->ops.caps & PATIO_CAP_RESULTS) == 0) {
+        return pt_fail(err, PATIO_UNSUPPORTED, "broker",
+                       "call %s: result_ttl_ms needs \"results\", which transport %s does not have",
+                       o->task, b->transport_plugin->identity->name);
     }
     const patio_context *parent = o->options->parent;
     o->flags                    = message_flags(o);
@@ -164,6 +228,8 @@ static patio_status encode(patio_broker *b, const outgoing *o, const patio_futur
         .headers         = options->headers,
         .header_count    = options->headers != NULL ? options->header_count : 0,
         .wants_progress  = f->listens,
+        .policy          = o->policy,
+        .has_policy      = o->has_policy,
     };
     for (size_t i = 0; i < request.header_count; i++) {
         const patio_header *h = &options->headers[i];
@@ -173,6 +239,20 @@ static patio_status encode(patio_broker *b, const outgoing *o, const patio_futur
         }
     }
     return pt_encode_request(b->mem, &request, payload, b->max_body_bytes, out, err);
+}
+
+/* When the transport need not deliver it any more: what comes first of being started too late, and
+ * of an answer too late. */
+static uint64_t first_end(const outgoing *o)
+{
+    uint64_t deadline = o->kind == PT_KIND_CALL ? o->timeout_ms : 0;
+    return o->queue_ttl_ms != 0 ? o->queue_ttl_ms : deadline;
+}
+
+static uint16_t level_of(const outgoing *o)
+{
+    uint32_t level = o->route != NULL ? o->route->options.level : 0;
+    return o->options->level != 0 ? o->options->level : (uint16_t)level;
 }
 
 static patio_status publish(patio_broker *b, const outgoing *o, const patio_id *id, patio_buf *body,
@@ -188,11 +268,11 @@ static patio_status publish(patio_broker *b, const outgoing *o, const patio_id *
         .dedup_key       = {(const uint8_t *)key, strlen(key)},
         .dedup_window_ms = o->options->dedup_window_ms,
         .dedup_conflict  = o->options->dedup_conflict,
-        .ttl_ms          = o->kind == PT_KIND_CALL ? o->timeout_ms : 0,
-        .delay_ms        = o->options->delay_ms,
+        .ttl_ms          = first_end(o),
+        .delay_ms        = o->delay_ms != 0 ? o->delay_ms : o->options->delay_ms,
         .priority        = (uint16_t)(o->priority == 0 ? PATIO_PRIORITY_DEFAULT : o->priority - 1u),
         .attempt         = 1,
-        .level           = o->options->level,
+        .level           = level_of(o),
         .body            = body,
     };
     patio_status st = b->transport_plugin->ops.publish(b->transport, &message, err);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include <patio/message.h>
+
 #include "base/error.h"
 #include "base/text.h"
 
@@ -51,6 +53,12 @@ static const char *options_problem(const patio_task_options *options)
     }
     if (options->priority > PATIO_PRIORITY(PRIORITY_LEVEL_MAX)) {
         return "priority is above PATIO_PRIORITY(9)";
+    }
+    if (options->backoff > PATIO_BACKOFF_FIXED) {
+        return "backoff is not one of PATIO_BACKOFF_...";
+    }
+    if (options->level > PATIO_LEVEL_REPLICATED) {
+        return "level is not one of PATIO_LEVEL_...";
     }
     if (options->queue != NULL && !pt_is_plain_name(options->queue, NAME_MAX_BYTES)) {
         return "queue is not 1..255 bytes of [A-Za-z0-9._-]";
@@ -112,7 +120,8 @@ pt_task *pt_task_make(const patio_allocator *mem, const pt_task_draft *draft)
     const patio_task_options *given    = &draft->options;
     size_t texts = text_bytes(draft->name) + draft->module.size + 1 + text_bytes(function) +
                    text_bytes(given->queue) + text_bytes(given->executor) +
-                   text_bytes(given->module) + text_bytes(given->source);
+                   text_bytes(given->module) + text_bytes(given->source) +
+                   text_bytes(given->backoff_list);
     pt_task *task = pt_alloc(mem, sizeof(*task) + texts);
     if (task == NULL) {
         return NULL;
@@ -127,6 +136,8 @@ pt_task *pt_task_make(const patio_allocator *mem, const pt_task_draft *draft)
     task->options.executor = place(&at, given->executor);
     task->options.module   = place(&at, given->module);
     task->options.source   = place(&at, given->source);
+
+    task->options.backoff_list = place(&at, given->backoff_list);
     pt_task_options_fill(&task->options);
     return task;
 }

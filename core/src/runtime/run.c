@@ -70,6 +70,12 @@ static void finish(patio_context *ctx, patio_status st, patio_outcome *out)
         out->verdict = PATIO_RETURN;
         return;
     }
+    if (st == PATIO_CANCELLED && atomic_load(ctx->run->told) != 0) {
+        /* it ended because it was told to: that is how it ended, and no failure */
+        out->verdict = PATIO_REJECT;
+        out->reply   = encode_error(ctx->run, ctx->request.id, PATIO_CANCELLED, ctx);
+        return;
+    }
     if (st != PATIO_TASK_RETRY && st != PATIO_TASK_FAILED && st != PATIO_TASK_CRASHED) {
         /* a bare status, returned as it came */
         ctx->code       = ctx->error_type != NULL ? ctx->code : st;

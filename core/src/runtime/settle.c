@@ -1,6 +1,4 @@
 /* How a run's end becomes the settlement of its delivery: docs/architecture.md has the table. */
-#include <patio/plugin_util.h>
-
 #include <string.h>
 
 #include "base/error.h"
@@ -18,6 +16,23 @@ static void settle(patio_broker *b, patio_tag tag, const patio_settlement *s)
         pt_log_printf(&b->runtime->log, PATIO_LOG_WARN, "broker", "settlement was refused (%s): %s",
                       patio_status_name(st), err.message);
     }
+}
+
+static bool wants_reply(const pt_ending *end)
+{
+    return (end->flags & (PATIO_MESSAGE_CALL | PATIO_MESSAGE_KEEP_RESULT)) != 0;
+}
+
+/* An end that somebody hears of, or may ask for later. */
+static patio_settlement answer(const pt_ending *end, uint32_t verdict, const patio_outcome *out)
+{
+    bool keep = (end->flags & PATIO_MESSAGE_KEEP_RESULT) != 0;
+    return (patio_settlement){
+        PATIO_SIZED(patio_settlement),
+        .verdict       = verdict,
+        .result_ttl_ms = keep ? end->policy->result_ttl_ms : 0,
+        .reply         = wants_reply(end) ? out->reply : NULL,
+    };
 }
 
 /* To the dead letters, saying why. */
@@ -46,12 +61,8 @@ static void reject(const pt_ending *end, const char *cause, const patio_outcome 
         death.message    = reply.error_message;
         death.error_type = reply.error_type;
     }
-    patio_settlement s = {
-        PATIO_SIZED(patio_settlement),
-        .verdict = PATIO_REJECT,
-        .cause   = pt_encode_death(&arena, &death),
-        .reply   = (end->flags & PATIO_MESSAGE_CALL) != 0 ? out->reply : NULL,
-    };
+    patio_settlement s = answer(end, PATIO_REJECT, out);
+    s.cause            = pt_encode_death(&arena, &death);
     PT_COUNT(b->worked.rejected);
     settle(b, end->tag, &s);
     pt_arena_reset(&reading);
@@ -67,16 +78,16 @@ static void settle_failure(const pt_ending *end, const char *cause, const patio_
         reject(end, cause, out);
         return;
     }
-    patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = PATIO_ACK, .reply = out->reply};
+    patio_settlement s = answer(end, PATIO_ACK, out);
     settle(end->broker, end->tag, &s);
 }
 
 static void settle_retry(const pt_ending *end, const patio_outcome *out)
 {
-    patio_broker             *b       = end->broker;
-    const patio_task_options *options = &end->route->options;
+    patio_broker    *b      = end->broker;
+    const pt_policy *policy = end->policy;
     /* one that was claimed before it ran is never run again, whatever it asks for */
-    if (end->attempt >= options->max_attempts || options->ack != PATIO_ACK_ON_DONE) {
+    if (end->attempt >= policy->max_attempts || end->route->options.ack != PATIO_ACK_ON_DONE) {
         settle_failure(end, "attempts", out);
         return;
     }
@@ -84,18 +95,17 @@ static void settle_retry(const pt_ending *end, const patio_outcome *out)
     if (delay == 0) {
         uint64_t random = 0;
         (void)pt_random(&random, sizeof(random));
-        delay = patio_backoff_ms(end->attempt, options->backoff_base_ms, options->backoff_cap_ms,
-                                 random);
+        delay = pt_policy_backoff_ms(policy, end->attempt, random);
     }
     patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = PATIO_RETRY, .delay_ms = delay};
     PT_COUNT(b->worked.retried);
     settle(b, end->tag, &s);
 }
 
-/* Its caller gave it up: nothing died, and nobody waits. */
-static void settle_cancelled(const pt_ending *end)
+/* Somebody gave it up, and whoever still waits hears so: nothing died. */
+static void settle_cancelled(const pt_ending *end, const patio_outcome *out)
 {
-    patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = PATIO_ACK};
+    patio_settlement s = answer(end, PATIO_ACK, out);
     settle(end->broker, end->tag, &s);
 }
 
@@ -115,7 +125,10 @@ static void settle_rejected(const pt_ending *end, const patio_outcome *out)
         settle_failure(end, "expired", out);
         return;
     case PATIO_CANCELLED:
-        settle_cancelled(end);
+        settle_cancelled(end, out);
+        return;
+    case PATIO_NOT_FOUND:
+        reject(end, "unknown_task", out);
         return;
     case PATIO_STALE:
     case PATIO_CLOSED:
@@ -133,8 +146,7 @@ void pt_settle_outcome(const pt_ending *end, const patio_outcome *out)
     switch (out->verdict) {
     case PATIO_ACK:
         PT_COUNT(b->worked.ok);
-        s.verdict = PATIO_ACK;
-        s.reply   = (end->flags & PATIO_MESSAGE_CALL) != 0 ? out->reply : NULL;
+        s = answer(end, PATIO_ACK, out);
         settle(b, end->tag, &s);
         return;
     case PATIO_RETRY:
@@ -146,7 +158,7 @@ void pt_settle_outcome(const pt_ending *end, const patio_outcome *out)
             return;
         }
         if (out->status == PATIO_CANCELLED) {
-            settle_cancelled(end);
+            settle_cancelled(end, out);
             return;
         }
         PT_COUNT(b->worked.returned);
@@ -177,13 +189,20 @@ static void settle_deferred(void *self)
     pthread_mutex_unlock(&b->lock);
     while (list != NULL) {
         pt_job       *job = list;
-        pt_ending     end = job->end;
+        pt_policy     policy;
+        pt_ending     end = pt_job_ending(job, &policy);
         patio_outcome out = {.verdict  = job->deferred_verdict,
                              .status   = job->deferred_status,
                              .delay_ms = job->deferred_delay_ms};
         list              = job->next;
+        if (out.verdict == PATIO_REJECT && wants_reply(&end)) {
+            pt_run run = pt_worker_run(job);
+            pt_run_refuse(&run, out.status, patio_status_name(out.status),
+                          patio_status_text(out.status), &out);
+        }
         pt_job_free(job);
         pt_settle_outcome(&end, &out);
+        pt_buf_drop(out.reply);
     }
     for (uint32_t i = 0; i < count; i++) {
         patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = PATIO_RETURN,

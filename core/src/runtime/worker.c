@@ -5,7 +5,13 @@
 
 #include <string.h>
 
-enum { UNKNOWN_TASK_PAUSE_MS = 1000, FULL_PAUSE_MS = 20, LONG_MS = 5000 };
+enum {
+    UNKNOWN_TASK_PAUSE_MS     = 1000,
+    UNKNOWN_TASK_PAUSE_MAX_MS = 60000,
+    UNKNOWN_TASK_DELIVERIES   = 20, /* a quarter of an hour of looking for somebody */
+    FULL_PAUSE_MS             = 20,
+    LONG_MS                   = 5000,
+};
 
 patio_status pt_worker_start(patio_broker *b, patio_error *err)
 {
@@ -29,9 +35,11 @@ void pt_worker_fini(patio_broker *b)
 static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d)
 {
     const patio_message *m = d->message;
+    job->end.route         = route;
+    uint64_t call_ms       = pt_job_policy(job, m);
     /* the shorter of the two; what takes seconds is measured by the tick */
-    uint64_t left_ms      = route->options.attempt_timeout_ms;
-    left_ms               = m->ttl_ms != 0 && m->ttl_ms < left_ms ? m->ttl_ms : left_ms;
+    uint64_t left_ms      = job->end.policy->attempt_timeout_ms;
+    left_ms               = call_ms != 0 && call_ms < left_ms ? call_ms : left_ms;
     uint64_t end          = pt_after_ms(left_ms >= LONG_MS ? pt_tick_ns() : pt_now_ns(), left_ms);
     job->base.task        = route->task->name;
     job->base.id          = m->id;
@@ -44,7 +52,6 @@ static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d
     memset(job->base.link, 0, sizeof(job->base.link));
     job->await.ops      = route->executor != NULL ? route->executor->suspend : NULL;
     job->await.executor = route->executor != NULL ? route->executor->instance : NULL;
-    job->end.route      = route;
     job->end.tag        = d->tag;
     job->end.attempt    = job->base.attempt;
     job->end.crashes    = m->crashes;
@@ -52,6 +59,23 @@ static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d
     job->begun          = false;
     pt_reports_open(&job->reports);
     pt_job_busy(job);
+}
+
+/* Another worker may have it, or the next version of this one. It goes back, with longer and longer
+ * pauses; what nobody knows after so many deliveries is parked where people see it. */
+static void settle_unknown(pt_job *job)
+{
+    uint64_t deliveries = job->base.fence;
+    if (deliveries >= UNKNOWN_TASK_DELIVERIES) {
+        pt_settle_later(job, PATIO_REJECT, PATIO_NOT_FOUND, 0);
+        return;
+    }
+    uint64_t pause_ms = UNKNOWN_TASK_PAUSE_MS;
+    for (uint64_t i = 1; i < deliveries && pause_ms < UNKNOWN_TASK_PAUSE_MAX_MS; i++) {
+        pause_ms *= 2;
+    }
+    pause_ms = pause_ms < UNKNOWN_TASK_PAUSE_MAX_MS ? pause_ms : UNKNOWN_TASK_PAUSE_MAX_MS;
+    pt_settle_later(job, PATIO_RETURN, PATIO_NOT_FOUND, pause_ms);
 }
 
 void pt_worker_delivered(void *self, const patio_delivery *d)
@@ -68,10 +92,10 @@ void pt_worker_delivered(void *self, const patio_delivery *d)
     job->queue = pt_queues_took(b, d->message->queue);
     if (route == NULL || route->executor == NULL) {
         static const pt_task  nobody  = {.name = NULL};
-        static const pt_route nowhere = {.task    = &nobody,
-                                         .options = {.attempt_timeout_ms = PATIO_FOREVER}};
+        static const pt_route nowhere = {.task   = &nobody,
+                                         .policy = {.attempt_timeout_ms = PATIO_FOREVER}};
         fill_job(job, &nowhere, d);
-        pt_settle_later(job, PATIO_RETURN, PATIO_NOT_FOUND, UNKNOWN_TASK_PAUSE_MS);
+        settle_unknown(job);
         return;
     }
     fill_job(job, route, d);
@@ -123,7 +147,7 @@ static patio_status claim(pt_job *job)
 static patio_status before_run(pt_job *job)
 {
     patio_broker *b = job->end.broker;
-    if (job->end.crashes >= job->end.route->options.max_crashes) {
+    if (job->end.crashes >= job->end.policy->max_crashes) {
         return PATIO_TASK_CRASHED;
     }
     if (atomic_load_explicit(&job->told, memory_order_acquire) != 0) {
@@ -157,21 +181,21 @@ pt_run pt_worker_run(pt_job *job)
     static const pt_run_host host = {.progress = host_progress, .log = host_log};
     patio_broker            *b    = job->end.broker;
     return (pt_run){
-        .mem              = b->mem,
-        .host             = &host,
-        .host_self        = job,
-        .log              = &b->runtime->log,
-        .broker           = b,
-        .task             = job->end.route->task,
-        .project          = b->project,
-        .id               = job->base.id,
-        .request          = job->base.request,
-        .deadline_ns      = job->base.deadline_ns,
-        .fence            = job->base.fence,
-        .attempt          = job->end.attempt,
-        .wants_reply      = (job->end.flags & PATIO_MESSAGE_CALL) != 0,
-        .told             = &job->told,
-        .max_body_bytes   = b->max_body_bytes,
+        .mem            = b->mem,
+        .host           = &host,
+        .host_self      = job,
+        .log            = &b->runtime->log,
+        .broker         = b,
+        .task           = job->end.route->task,
+        .project        = b->project,
+        .id             = job->base.id,
+        .request        = job->base.request,
+        .deadline_ns    = job->base.deadline_ns,
+        .fence          = job->base.fence,
+        .attempt        = job->end.attempt,
+        .wants_reply    = (job->end.flags & (PATIO_MESSAGE_CALL | PATIO_MESSAGE_KEEP_RESULT)) != 0,
+        .told           = &job->told,
+        .max_body_bytes = b->max_body_bytes,
         .max_decode_bytes = b->max_decode_bytes,
         .awaiter          = &job->await,
     };
@@ -204,8 +228,9 @@ void pt_worker_run_job(patio_job *base, patio_outcome *out)
 
 void pt_worker_done(void *self, patio_job *base, const patio_outcome *outcome)
 {
-    pt_job   *job  = (pt_job *)base;
-    pt_ending end  = job->end;
+    pt_job   *job = (pt_job *)base;
+    pt_policy policy;
+    pt_ending end  = pt_job_ending(job, &policy);
     uint32_t  told = atomic_load(&job->told);
     (void)self;
     if (job->begun) {

@@ -128,13 +128,32 @@ static patio_status check_texts(const pt_request *r, patio_error *err)
     return PATIO_OK;
 }
 
+static bool add_policy(Patio__V1__Extra *extra, const pt_policy *p, pt_arena *arena)
+{
+    Patio__V1__Policy *policy = pt_arena_alloc(arena, sizeof(*policy));
+    if (policy == NULL) {
+        return false;
+    }
+    patio__v1__policy__init(policy);
+    policy->attempt_timeout_ms = p->attempt_timeout_ms;
+    policy->max_attempts       = p->max_attempts;
+    policy->max_crashes        = p->max_crashes;
+    policy->backoff_plus_one   = p->backoff; /* of a request: shifted, as it came */
+    policy->backoff_base_ms    = p->backoff_base_ms;
+    policy->backoff_cap_ms     = p->backoff_cap_ms;
+    policy->result_ttl_ms      = p->result_ttl_ms;
+    policy->queue_ttl_ms       = p->queue_ttl_ms;
+    extra->policy              = policy;
+    return true;
+}
+
 /* Fills extra and hangs it in, if there is anything to say. */
 static patio_status add_extra(Patio__V1__Envelope *envelope, Patio__V1__Extra *extra,
                               const pt_request *r, pt_arena *arena, patio_error *err)
 {
     bool needed = r->task_version != 0 || r->queue[0] != '\0' || r->dedup_key[0] != '\0' ||
                   r->traceparent[0] != '\0' || r->header_count > 0 || r->attempt > 1 ||
-                  r->priority != 0 || r->wants_progress;
+                  r->priority != 0 || r->wants_progress || r->has_policy;
     if (!needed) {
         return PATIO_OK;
     }
@@ -153,6 +172,9 @@ static patio_status add_extra(Patio__V1__Envelope *envelope, Patio__V1__Extra *e
     extra->attempt           = r->attempt;
     extra->priority_plus_one = r->priority;
     extra->wants_progress    = r->wants_progress;
+    if (r->has_policy && !add_policy(extra, &r->policy, arena)) {
+        return pt_arena_fail(arena, "envelope", "policy", err);
+    }
     if (r->header_count > 0) {
         Patio__V1__Header  *headers  = pt_arena_alloc(arena, r->header_count * sizeof(*headers));
         Patio__V1__Header **pointers = pt_arena_alloc(arena, r->header_count * sizeof(*pointers));

@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "wire/policy.h"
 
 #define PT_PROTOCOL_VERSION 1u
 /* All of an envelope but its payload, whose own limit is max_body_bytes. */
@@ -48,6 +49,8 @@ typedef struct pt_request {
     const patio_header *headers;
     size_t              header_count;
     bool                wants_progress;
+    pt_policy           policy; /* of a request to be encoded; zero: nothing to say */
+    bool                has_policy;
 } pt_request;
 
 typedef struct pt_reply {

@@ -1,0 +1,191 @@
+/* How a task is to be treated: said by its options, by the configuration, by the call. */
+#include "fixture.h"
+
+#include <patio/transport.h>
+#include <string.h>
+#include <time.h>
+
+static patio_status task_again(patio_context *ctx)
+{
+    atomic_fetch_add(&runs, 1);
+    return patio_task_retry(ctx, 0, "not yet");
+}
+
+static patio_status task_wait(patio_context *ctx)
+{
+    atomic_fetch_add(&runs, 1);
+    while (!patio_task_cancelled(ctx)) {
+        test_pause();
+    }
+    return PATIO_CANCELLED;
+}
+
+static void open_with(fixture *f, const char *const *settings)
+{
+    fixture_init(f);
+    add_common_tasks(f->registry);
+    add_task(f->registry, "again", task_again, NULL);
+    add_task(f->registry, "wait", task_wait, NULL);
+    f->broker = start_broker(f, f->registry, settings);
+}
+
+static void a_call_overrides_attempts_and_back_off(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_call_options options = {PATIO_SIZED(patio_call_options), .max_attempts = 3,
+                                  .backoff = PATIO_BACKOFF_FIXED + 1, .backoff_base_ms = 1};
+    open_with(&f, NULL);
+    assert_status(patio_call(f.broker, "again", PATIO_NO_ARGS, &options, NULL, &f.err),
+                  PATIO_TASK_FAILED);
+    assert_int_equal(atomic_load(&runs), 3);
+    fixture_close(&f);
+}
+
+static void a_list_of_waits_comes_from_the_configuration(void **state)
+{
+    (void)state;
+    fixture f;
+    open_with(&f, SETTINGS("tasks.again.backoff_list=1ms,2ms,0", "tasks.again.max_attempts=6"));
+    assert_status(patio_call(f.broker, "again", PATIO_NO_ARGS, NULL, NULL, &f.err),
+                  PATIO_TASK_FAILED);
+    assert_int_equal(atomic_load(&runs), 6);
+    fixture_close(&f);
+}
+
+static void a_list_that_is_none_is_a_mistake(void **state)
+{
+    (void)state;
+    fixture       f;
+    patio_broker *broker = NULL;
+    fixture_init(&f);
+    add_task(f.registry, "again", task_again, NULL);
+    assert_status(try_broker(&f, f.registry, SETTINGS("tasks.again.backoff_list=1s,soon"), &broker),
+                  PATIO_CONFIG);
+    assert_contains(f.err.message, "backoff_list");
+    assert_contains(f.err.message, "1s,10s,5min");
+    fixture_close(&f);
+}
+
+static void a_send_not_started_in_time_is_a_dead_letter(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_call_options options = {PATIO_SIZED(patio_call_options), .queue_ttl_ms = 1};
+    open_with(&f, SETTINGS("executor.workers=1"));
+    patio_future *held = hold_worker(f.broker);
+    assert_ok(patio_send(f.broker, "count", PATIO_NO_ARGS, &options, NULL, &f.err), f.err);
+    uint64_t until = test_now_ms() + 3;
+    AWAIT(test_now_ms() > until);
+    gate_open(&the_gate);
+    AWAIT(counts_of(f.broker, NULL).dead == 1);
+    assert_int_equal(atomic_load(&runs), 0);
+    patio_future_destroy(held);
+    fixture_close(&f);
+}
+
+static void a_call_not_started_in_time_ends_before_its_deadline(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_future      *future  = NULL;
+    patio_call_options options = {PATIO_SIZED(patio_call_options), .queue_ttl_ms = 1,
+                                  .timeout_ms = PATIO_FOREVER};
+    open_with(&f, SETTINGS("executor.workers=1"));
+    patio_future *held = hold_worker(f.broker);
+    assert_ok(patio_start(f.broker, "count", PATIO_NO_ARGS, &options, &future, &f.err), f.err);
+    uint64_t until = test_now_ms() + 3;
+    AWAIT(test_now_ms() > until);
+    gate_open(&the_gate);
+    assert_status(patio_future_wait(future, 20000), PATIO_OK);
+    assert_status(patio_future_status(future, NULL), PATIO_TIMEOUT);
+    assert_int_equal(atomic_load(&runs), 0);
+    patio_future_destroy(future);
+    patio_future_destroy(held);
+    fixture_close(&f);
+}
+
+/* The time to be started in is not the time to run in. */
+static void a_start_in_time_leaves_the_whole_deadline(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_future      *future  = NULL;
+    patio_call_options options = {PATIO_SIZED(patio_call_options), .queue_ttl_ms = 10000,
+                                  .timeout_ms = 600000};
+    open_with(&f, NULL);
+    assert_ok(patio_start(f.broker, "gate", PATIO_ARGS(5), &options, &future, &f.err), f.err);
+    AWAIT_ARRIVED(&the_gate, 1);
+    gate_open(&the_gate);
+    assert_status(patio_future_wait(future, 20000), PATIO_OK);
+    assert_status(patio_future_status(future, NULL), PATIO_OK);
+    patio_future_destroy(future);
+    fixture_close(&f);
+}
+
+static void a_call_bounds_one_run(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_call_options options = {PATIO_SIZED(patio_call_options), .attempt_timeout_ms = 20,
+                                  .timeout_ms = 60000};
+    open_with(&f, NULL);
+    assert_status(patio_call(f.broker, "wait", PATIO_NO_ARGS, &options, NULL, &f.err),
+                  PATIO_TASK_FAILED);
+    assert_int_equal(atomic_load(&runs), 1);
+    fixture_close(&f);
+}
+
+static void a_time_of_the_wall_clock_is_waited_for(void **state)
+{
+    (void)state;
+    fixture         f;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    patio_call_options past  = {PATIO_SIZED(patio_call_options), .at_unix_ms = 1};
+    patio_call_options later = {PATIO_SIZED(patio_call_options),
+                                .at_unix_ms = ((int64_t)now.tv_sec + 3600) * 1000};
+    patio_call_options both  = {PATIO_SIZED(patio_call_options), .at_unix_ms = 1, .delay_ms = 1};
+    open_with(&f, NULL);
+    assert_ok(patio_send(f.broker, "count", PATIO_NO_ARGS, &past, NULL, &f.err), f.err);
+    AWAIT(atomic_load(&runs) == 1);
+    assert_ok(patio_send(f.broker, "count", PATIO_NO_ARGS, &later, NULL, &f.err), f.err);
+    assert_int_equal(counts_of(f.broker, NULL).delayed, 1);
+    assert_status(patio_send(f.broker, "count", PATIO_NO_ARGS, &both, NULL, &f.err), PATIO_INVALID);
+    fixture_close(&f);
+}
+
+static void what_a_transport_lacks_is_refused_by_name(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_call_options kept = {PATIO_SIZED(patio_call_options), .result_ttl_ms = 1000};
+    patio_call_options safe = {PATIO_SIZED(patio_call_options), .level = PATIO_LEVEL_DISK};
+    open_with(&f, NULL);
+    if ((patio_broker_caps(f.broker) & PATIO_CAP_RESULTS) == 0) {
+        assert_status(patio_send(f.broker, "count", PATIO_NO_ARGS, &kept, NULL, &f.err),
+                      PATIO_UNSUPPORTED);
+        assert_contains(f.err.message, "\"results\"");
+    } else {
+        assert_ok(patio_send(f.broker, "count", PATIO_NO_ARGS, &kept, NULL, &f.err), f.err);
+    }
+    assert_status(patio_send(f.broker, "count", PATIO_NO_ARGS, &safe, NULL, &f.err),
+                  PATIO_UNSUPPORTED);
+    fixture_close(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_call_overrides_attempts_and_back_off),
+        cmocka_unit_test(a_list_of_waits_comes_from_the_configuration),
+        cmocka_unit_test(a_list_that_is_none_is_a_mistake),
+        cmocka_unit_test(a_send_not_started_in_time_is_a_dead_letter),
+        cmocka_unit_test(a_call_not_started_in_time_ends_before_its_deadline),
+        cmocka_unit_test(a_start_in_time_leaves_the_whole_deadline),
+        cmocka_unit_test(a_call_bounds_one_run),
+        cmocka_unit_test(a_time_of_the_wall_clock_is_waited_for),
+        cmocka_unit_test(what_a_transport_lacks_is_refused_by_name),
+    };
+    return RUN_TESTS("policy", tests);
+}
