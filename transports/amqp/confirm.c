@@ -1,0 +1,278 @@
+/* What became of messages that were sent: confirmed, refused, returned, or given up. */
+#include "transport.h"
+
+enum { RETURNS_MOST = 3 };
+
+/* No task of our caller's any more that counts against its bounds. */
+static void uncount(patio_transport *t, const post *p)
+{
+    if (p->kind == POST_TASK) {
+        t->posts--;
+        t->post_bytes -= t->host->buf_view(t->host->self, p->body).size;
+    }
+}
+
+static void tell(patio_transport *t, const post *p, uint32_t outcome, patio_status status,
+                 const char *why)
+{
+    patio_error   err     = PATIO_ERROR_INIT;
+    patio_receipt receipt = {
+        PATIO_SIZED(patio_receipt),
+        .outcome = outcome,
+        .id      = p->id,
+        .level   = p->persistent ? PATIO_LEVEL_DISK : PATIO_LEVEL_PEER,
+    };
+    if (outcome != PATIO_ACCEPTED) {
+        (void)patio_fail(&err, status, 0, "%s", why);
+        receipt.error = &err;
+    }
+    t->events->published(t->events->self, &receipt);
+}
+
+/* The end of a post that the broker has taken. Without the lock. */
+static void accepted_now(patio_transport *t, post *p)
+{
+    if (p->kind == POST_TASK && p->receipt && !p->told) {
+        tell(t, p, PATIO_ACCEPTED, PATIO_OK, NULL);
+    }
+    post_free(t, p);
+}
+
+/* The end of a post that nobody took. Without the lock. */
+static void failed_now(patio_transport *t, post *p, patio_status status, const char *why)
+{
+    if (p->kind == POST_TASK && !p->told) {
+        tell(t, p,
+             p->sent && status != PATIO_NO_ROUTE && status != PATIO_FULL ? PATIO_UNKNOWN
+                                                                         : PATIO_REJECTED,
+             status, why);
+    } else if (p->tag != 0 && !p->orphan) {
+        patio_error err = PATIO_ERROR_INIT;
+        (void)patio_fail(&err, status, 0, "%s", why);
+        t->events->settle_failed(t->events->self, p->tag, &err);
+    }
+    post_free(t, p);
+}
+
+/* Under the lock. Its queue was not there: a reply has lost its caller, which costs nothing; a task
+ * has it declared again, if that is ours to do. True: it is done. */
+static bool was_returned(patio_transport *t, post *p)
+{
+    if (p->kind == POST_REPLY || p->kind == POST_PLAIN || p->kind == POST_PROBE) {
+        t->replies_undeliverable += p->kind == POST_REPLY;
+        return true;
+    }
+    if (p->place->state == PLACE_READY) {
+        p->place->state = PLACE_UNKNOWN;
+    }
+    p->returns++;
+    return false;
+}
+
+/* Under the lock: one that is off the ring; true: accepted_now or failed_now is to follow. */
+static bool settle_one(patio_transport *t, post *p, bool accepted, patio_status *status)
+{
+    *status = PATIO_OK;
+    if (p->returned && !was_returned(t, p)) {
+        accepted = false;
+        *status  = PATIO_NO_ROUTE;
+    } else if (!accepted) {
+        *status = PATIO_FULL;
+    }
+    if (accepted) {
+        if (p->tag != 0 && !p->orphan) {
+            settle_confirmed(t, p->tag);
+        }
+        uncount(t, p);
+        return true;
+    }
+    bool again = *status == PATIO_NO_ROUTE
+                     ? t->set.topology == TOPOLOGY_DECLARE && p->returns < RETURNS_MOST
+                     : false;
+    if (p->orphan) {
+        *status = PATIO_OK;
+        return true;
+    }
+    if (again || p->tag != 0) {
+        post_list_add(&t->resend, p); /* a settlement keeps its lease until it has worked */
+        t->work = true;
+        return false;
+    }
+    uncount(t, p);
+    return true;
+}
+
+void confirm_settled(patio_transport *t, uint64_t number, bool multiple, bool accepted)
+{
+    enum { BATCH = 64 };
+    bool more = true;
+    while (more) {
+        post        *batch[BATCH];
+        patio_status status[BATCH];
+        uint32_t     count = 0;
+        pthread_mutex_lock(&t->lock);
+        uint64_t first = multiple ? t->ring_first : number;
+        uint64_t last  = multiple && number == 0 ? t->ring_next - 1 : number;
+        for (uint64_t n = first; n <= last && count < BATCH; n++) {
+            post *p = post_ring_take(t, n);
+            if (p != NULL && settle_one(t, p, accepted, &status[count])) {
+                batch[count++] = p;
+            }
+        }
+        more = multiple && t->ring_first <= last && t->ring_first < t->ring_next;
+        if (t->stopping) {
+            pthread_cond_broadcast(&t->calm);
+        }
+        pthread_mutex_unlock(&t->lock);
+        for (uint32_t i = 0; i < count; i++) {
+            if (status[i] == PATIO_OK) {
+                accepted_now(t, batch[i]);
+            } else {
+                failed_now(t, batch[i], status[i],
+                           status[i] == PATIO_NO_ROUTE
+                               ? "the broker has no such queue, and it is not ours to declare"
+                               : "the broker refused the message: its queue is full");
+            }
+        }
+    }
+}
+
+/* Comes before the confirmation of the same message. */
+void confirm_returned(patio_transport *t, const inbound *in)
+{
+    pthread_mutex_lock(&t->lock);
+    for (uint64_t n = t->ring_first; n < t->ring_next; n++) {
+        post *p = t->ring[n & (t->ring_size - 1)];
+        if (p == NULL || p->returned) {
+            continue;
+        }
+        bool same = p->kind == POST_PROBE ||
+                    (in->props.has_id && memcmp(&p->id, &in->props.id, sizeof(p->id)) == 0 &&
+                     (p->place == NULL || strcmp(p->place->name, in->key) == 0));
+        if (same) {
+            p->returned = true;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* Under the lock: take what has waited too long out of a list. */
+static void sweep_list(patio_transport *t, post_list *list, uint64_t now, post_list *ended)
+{
+    post_list kept;
+    post     *p;
+    post_list_init(&kept);
+    while ((p = post_list_take(list)) != NULL) {
+        bool late   = p->end_ns != 0 && now >= p->end_ns;
+        late        = late || (p->kind == POST_TASK && !p->sent &&
+                        now - p->made_ns >= t->set.enqueue_ms * 1000000u);
+        bool failed = p->place != NULL && p->place->state == PLACE_FAILED && p->tag == 0;
+        if (late || failed || p->orphan) {
+            uncount(t, p);
+            post_list_add(ended, p);
+        } else {
+            post_list_add(&kept, p);
+        }
+    }
+    *list = kept;
+    if (kept.first == NULL) {
+        list->end = &list->first;
+    }
+}
+
+/* Those that were sent and have not been answered: their callers hear that it is not known. */
+static void tell_unknown(patio_transport *t, uint64_t now)
+{
+    for (;;) {
+        post copy;
+        bool found = false;
+        char why[WHY_BYTES];
+        pthread_mutex_lock(&t->lock);
+        (void)snprintf(why, sizeof(why), "%s", t->why);
+        bool blocked = t->links[PUBLISHING].blocked;
+        for (uint64_t n = t->ring_first; n < t->ring_next && !found; n++) {
+            post *p = t->ring[n & (t->ring_size - 1)];
+            found   = p != NULL && p->kind == POST_TASK && p->receipt && !p->told &&
+                    now - p->made_ns >= t->set.enqueue_ms * 1000000u;
+            if (found) {
+                p->told = true;
+                copy    = *p;
+            }
+        }
+        for (post *p = t->resend.first; p != NULL && !found; p = p->next) {
+            found = p->kind == POST_TASK && p->receipt && !p->told && p->sent &&
+                    now - p->made_ns >= t->set.enqueue_ms * 1000000u;
+            if (found) {
+                p->told = true;
+                copy    = *p;
+            }
+        }
+        pthread_mutex_unlock(&t->lock);
+        if (!found) {
+            return;
+        }
+        tell(t, &copy, PATIO_UNKNOWN, blocked ? PATIO_BLOCKED : PATIO_UNREACHABLE, why);
+    }
+}
+
+void confirm_sweep(patio_transport *t, uint64_t now)
+{
+    post_list ended;
+    post     *p;
+    char      why[WHY_BYTES];
+    post_list_init(&ended);
+    pthread_mutex_lock(&t->lock);
+    sweep_list(t, &t->resend, now, &ended);
+    for (queue *q = t->queues; q != NULL; q = q->next) {
+        sweep_list(t, &q->work.waiting, now, &ended);
+        sweep_list(t, &q->dead.waiting, now, &ended);
+        for (int i = 0; i < DELAY_STEPS; i++) {
+            if (q->delay[i] != NULL) {
+                sweep_list(t, &q->delay[i]->waiting, now, &ended);
+            }
+        }
+    }
+    bool         up     = t->raised == PATIO_LINK_UP;
+    patio_status status = t->fatal != PATIO_OK           ? t->fatal
+                          : t->links[PUBLISHING].blocked ? PATIO_BLOCKED
+                                                         : PATIO_UNREACHABLE;
+    (void)snprintf(why, sizeof(why), "%s",
+                   t->why[0] != '\0' ? t->why : "the broker did not answer");
+    pthread_mutex_unlock(&t->lock);
+    while ((p = post_list_take(&ended)) != NULL) {
+        bool failed = p->place != NULL && p->place->state == PLACE_FAILED;
+        failed_now(t, p, failed ? p->place->status : status, failed ? p->place->why : why);
+    }
+    if (!up) {
+        tell_unknown(t, now);
+    }
+}
+
+/* The I/O thread ends: everything still has exactly one outcome. */
+void confirm_end(patio_transport *t)
+{
+    post_list ended;
+    post     *p;
+    post_list_init(&ended);
+    pthread_mutex_lock(&t->lock);
+    post_link_lost(t);
+    while ((p = post_list_take(&t->resend)) != NULL) {
+        post_list_add(&ended, p);
+    }
+    for (queue *q = t->queues; q != NULL; q = q->next) {
+        while ((p = post_list_take(&q->work.waiting)) != NULL ||
+               (p = post_list_take(&q->dead.waiting)) != NULL) {
+            post_list_add(&ended, p);
+        }
+        for (int i = 0; i < DELAY_STEPS; i++) {
+            while (q->delay[i] != NULL && (p = post_list_take(&q->delay[i]->waiting)) != NULL) {
+                post_list_add(&ended, p);
+            }
+        }
+    }
+    pthread_mutex_unlock(&t->lock);
+    while ((p = post_list_take(&ended)) != NULL) {
+        failed_now(t, p, PATIO_CLOSED, "the transport was stopped before the broker had confirmed");
+    }
+}

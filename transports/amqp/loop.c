@@ -1,0 +1,227 @@
+/* The I/O thread: reads both connections, keeps them alive, and does what others asked for. */
+#include "transport.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { SWEEP_MS = 200, LAZY_MS = 1000, CLOSE_MS = 500 };
+
+static const uint64_t ms_ns = 1000000;
+
+void loop_wake(patio_transport *t)
+{
+    if (t->started && pthread_equal(pthread_self(), t->thread)) {
+        t->again = true;
+        return;
+    }
+    if (!atomic_exchange(&t->woken, true)) {
+        uint64_t one = 1;
+        while (write(t->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
+        }
+    }
+}
+
+static void acknowledge_inbox(patio_transport *t)
+{
+    if (t->inbox_ack != 0) {
+        amqp_basic_ack_t ack = {.delivery_tag = t->inbox_ack, .multiple = 1};
+        (void)wire_method(&t->links[CONSUMING], CH_INBOX, AMQP_BASIC_ACK_METHOD, &ack);
+        t->inbox_ack = 0;
+    }
+}
+
+/* Under the lock: everything that could not be done where it came up. */
+static void work(patio_transport *t, uint64_t now)
+{
+    t->work  = false;
+    t->again = false;
+    if (t->links[CONSUMING].state == LINK_READY) {
+        subscribe_step(t, now);
+        place_step(t);
+        rpc_step(t);
+        settle_flush(t);
+        acknowledge_inbox(t);
+    }
+    post_step(t);
+    state_probe(t);
+    for (int i = 0; i < LINKS; i++) {
+        socket_flush(&t->links[i]);
+    }
+}
+
+static bool is_busy(const patio_transport *t)
+{
+    return t->raised != PATIO_LINK_UP || t->posts > 0 || t->resend.first != NULL ||
+           t->rpc_first != NULL;
+}
+
+static int wait_ms(const patio_transport *t, uint64_t now)
+{
+    uint64_t ms = is_busy(t) ? SWEEP_MS : LAZY_MS;
+    for (int i = 0; i < LINKS; i++) {
+        const connection *c = &t->links[i];
+        if (c->state == LINK_CLOSED) {
+            uint64_t left = c->retry_ns > now ? (c->retry_ns - now) / ms_ns + 1 : 0;
+            ms            = left < ms ? left : ms;
+        } else if (c->state == LINK_READY && c->heartbeat_ns / ms_ns / 4 < ms) {
+            ms = c->heartbeat_ns / ms_ns / 4;
+        }
+    }
+    return t->again || t->work ? 0 : (int)ms;
+}
+
+static void drain(const patio_transport *t)
+{
+    uint64_t count;
+    while (read(t->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR) {
+    }
+}
+
+static void look_at(connection *c, short events)
+{
+    uint64_t generation = c->generation;
+    bool     writable   = (events & (POLLOUT | POLLERR | POLLHUP)) != 0;
+    if (writable && (c->state == LINK_CONNECTING || c->state == LINK_SECURING || c->want_write ||
+                     c->tls_wants_write)) {
+        link_writable(c);
+    }
+    if ((events & (POLLIN | POLLERR | POLLHUP)) != 0 && c->generation == generation && c->fd >= 0 &&
+        c->state != LINK_CONNECTING) {
+        link_read(c);
+    }
+    if (c->ssl != NULL && c->generation == generation && SSL_pending(c->ssl) > 0) {
+        c->t->again = true;
+        link_read(c);
+    }
+}
+
+static void poll_links(patio_transport *t, int timeout_ms)
+{
+    struct pollfd fds[LINKS + 1];
+    fds[LINKS] = (struct pollfd){.fd = t->wake_fd, .events = POLLIN};
+    for (int i = 0; i < LINKS; i++) {
+        const connection *c   = &t->links[i];
+        bool              out = c->state == LINK_CONNECTING || c->want_write || c->tls_wants_write;
+        fds[i] = (struct pollfd){.fd = c->fd, .events = (short)(POLLIN | (out ? POLLOUT : 0))};
+    }
+    int ready = poll(fds, LINKS + 1, timeout_ms);
+    if (ready <= 0) {
+        return;
+    }
+    if (fds[LINKS].revents != 0) {
+        drain(t);
+        atomic_store(&t->woken, false);
+    }
+    for (int i = 0; i < LINKS; i++) {
+        if (fds[i].revents != 0 && t->links[i].fd == fds[i].fd) {
+            look_at(&t->links[i], fds[i].revents);
+        }
+    }
+}
+
+static void check_probe(patio_transport *t, uint64_t now)
+{
+    pthread_mutex_lock(&t->lock);
+    bool late =
+        t->probing && !t->links[PUBLISHING].blocked && now - t->probe_ns > t->set.probe_ms * ms_ns;
+    pthread_mutex_unlock(&t->lock);
+    if (late) {
+        link_fail(&t->links[PUBLISHING], PATIO_UNREACHABLE,
+                  "a message to our own queue %s has not come back within %llu ms", t->inbox,
+                  (unsigned long long)t->set.probe_ms);
+    }
+}
+
+/* Say goodbye, and wait a moment for the answer. */
+static void close_links(patio_transport *t)
+{
+    amqp_connection_close_t goodbye = {.reply_code = AMQP_REPLY_SUCCESS,
+                                       .reply_text = wire_text("bye")};
+    uint64_t                until   = t->host->now_ns(t->host->self) + CLOSE_MS * ms_ns;
+    for (int i = 0; i < LINKS; i++) {
+        connection *c = &t->links[i];
+        if (c->state != LINK_READY || c->blocked) {
+            link_close(c);
+            continue;
+        }
+        pthread_mutex_lock(&t->lock);
+        (void)wire_method(c, 0, AMQP_CONNECTION_CLOSE_METHOD, &goodbye);
+        c->state = LINK_CLOSING;
+        socket_flush(c);
+        pthread_mutex_unlock(&t->lock);
+    }
+    while (t->host->now_ns(t->host->self) < until &&
+           (t->links[0].state == LINK_CLOSING || t->links[1].state == LINK_CLOSING)) {
+        poll_links(t, 20);
+    }
+    for (int i = 0; i < LINKS; i++) {
+        link_close(&t->links[i]);
+    }
+}
+
+static void *run(void *arg)
+{
+    patio_transport *t    = arg;
+    bool             quit = false;
+    while (!quit) {
+        uint64_t now = t->host->now_ns(t->host->self);
+        for (int i = 0; i < LINKS; i++) {
+            link_step(&t->links[i], now);
+        }
+        check_probe(t, now);
+        pthread_mutex_lock(&t->lock);
+        work(t, now);
+        quit       = t->quit;
+        int  ms    = wait_ms(t, now);
+        bool sweep = now >= t->sweep_ns;
+        if (sweep) {
+            t->sweep_ns = now + SWEEP_MS * ms_ns;
+        }
+        pthread_mutex_unlock(&t->lock);
+        if (sweep) {
+            confirm_sweep(t, now);
+        }
+        state_raise(t);
+        if (!quit) {
+            poll_links(t, ms);
+        }
+    }
+    close_links(t);
+    confirm_end(t);
+    return NULL;
+}
+
+patio_status loop_start(patio_transport *t, patio_error *err)
+{
+    t->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (t->wake_fd < 0) {
+        return patio_fail(err, PATIO_IO, errno, "eventfd: %s", strerror(errno));
+    }
+    pthread_mutex_lock(&t->lock);
+    int failed = pthread_create(&t->thread, NULL, run, t);
+    t->started = failed == 0;
+    pthread_mutex_unlock(&t->lock);
+    if (failed != 0) {
+        close(t->wake_fd);
+        t->wake_fd = -1;
+        return patio_fail(err, PATIO_IO, failed, "start a thread: %s", strerror(failed));
+    }
+    return PATIO_OK;
+}
+
+void loop_stop(patio_transport *t)
+{
+    if (!t->started) {
+        return;
+    }
+    pthread_mutex_lock(&t->lock);
+    t->quit = true;
+    pthread_mutex_unlock(&t->lock);
+    loop_wake(t);
+    pthread_join(t->thread, NULL);
+    t->started = false;
+    close(t->wake_fd);
+    t->wake_fd = -1;
+}

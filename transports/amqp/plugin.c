@@ -1,0 +1,180 @@
+/* The amqp transport: tasks through RabbitMQ. docs/amqp.md has its names, its choices and their
+ * reasons; transport.h is the place to begin reading. */
+#include "transport.h"
+
+#include <time.h>
+
+static void init_lock(patio_transport *t)
+{
+    pthread_mutexattr_t adaptive;
+    pthread_condattr_t  monotonic;
+    pthread_mutexattr_init(&adaptive);
+#ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
+    pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
+#endif
+    pthread_mutex_init(&t->lock, &adaptive);
+    pthread_mutexattr_destroy(&adaptive);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&t->calm, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+static void destroy(patio_transport *t)
+{
+    if (t == NULL) {
+        return;
+    }
+    const patio_host *host = t->host;
+    loop_stop(t);
+    for (int i = 0; i < LINKS; i++) {
+        host->free(host->self, t->links[i].out.data);
+        host->free(host->self, t->links[i].wire.data);
+    }
+    rpc_link_lost(t);
+    deliver_free_all(t);
+    place_free_all(t);
+    host->free(host->self, t->ring);
+    SSL_CTX_free(t->tls);
+    options_free(t);
+    pthread_cond_destroy(&t->calm);
+    pthread_mutex_destroy(&t->lock);
+    host->free(host->self, t);
+}
+
+static patio_status create(const patio_host *host, const patio_transport_params *params,
+                           patio_transport **out, patio_error *err)
+{
+    patio_transport *t = host->alloc(host->self, sizeof(*t));
+    if (t == NULL) {
+        return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+    }
+    memset(t, 0, sizeof(*t));
+    init_lock(t);
+    t->host           = host;
+    t->events         = params->events;
+    t->incarnation    = params->incarnation;
+    t->max_body_bytes = params->max_body_bytes;
+    t->raised         = PATIO_LINK_CONNECTING;
+    t->wake_fd        = -1;
+    t->rpc_end        = &t->rpc_first;
+    t->ring_first = t->ring_next = 1;
+    t->leases.next = t->leases.prev = &t->leases;
+    post_list_init(&t->resend);
+    (void)snprintf(t->project, sizeof(t->project), "%s", params->project);
+    (void)snprintf(t->inbox, sizeof(t->inbox), "patio:%.100s:@reply:%016llx", t->project,
+                   (unsigned long long)t->incarnation);
+    for (uint32_t i = 0; i < LINKS; i++) {
+        t->links[i].t    = t;
+        t->links[i].role = i;
+        t->links[i].fd   = -1;
+    }
+    patio_status st = options_read(t, params, err);
+    if (st != PATIO_OK) {
+        destroy(t);
+        return st;
+    }
+    *out = t;
+    return PATIO_OK;
+}
+
+static patio_status start(patio_transport *t, patio_error *err)
+{
+    patio_status st = tls_make(t, err);
+    return st == PATIO_OK ? loop_start(t, err) : st;
+}
+
+/* Nothing of ours is on its way any more. */
+static bool is_flushed(const patio_transport *t)
+{
+    if (t->ring_first != t->ring_next || t->resend.first != NULL || t->ackable > 0) {
+        return false;
+    }
+    for (const queue *q = t->queues; q != NULL; q = q->next) {
+        if (q->work.waiting.first != NULL || q->dead.waiting.first != NULL) {
+            return false;
+        }
+        for (int i = 0; i < DELAY_STEPS; i++) {
+            if (q->delay[i] != NULL && q->delay[i]->waiting.first != NULL) {
+                return false;
+            }
+        }
+    }
+    for (int i = 0; i < LINKS; i++) {
+        if (t->links[i].out.size > 0 || t->links[i].wire.size > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool wait_flushed(patio_transport *t, uint64_t grace_ms)
+{
+    enum { LOOK_MS = 20 };
+    uint64_t until = t->host->now_ns(t->host->self) + grace_ms * 1000000u;
+    pthread_mutex_lock(&t->lock);
+    t->stopping = true;
+    for (queue *q = t->queues; q != NULL; q = q->next) {
+        q->subscribed = false;
+    }
+    t->work = true;
+    bool flushed;
+    while (!(flushed = is_flushed(t)) && t->host->now_ns(t->host->self) < until) {
+        struct timespec soon;
+        clock_gettime(CLOCK_MONOTONIC, &soon);
+        soon.tv_nsec += LOOK_MS * 1000000;
+        soon.tv_sec += soon.tv_nsec / 1000000000;
+        soon.tv_nsec %= 1000000000;
+        loop_wake(t);
+        (void)pthread_cond_timedwait(&t->calm, &t->lock, &soon);
+    }
+    pthread_mutex_unlock(&t->lock);
+    return flushed;
+}
+
+static patio_status stop(patio_transport *t, uint64_t grace_ms, patio_error *err)
+{
+    if (!t->started) {
+        return PATIO_OK;
+    }
+    bool flushed = wait_flushed(t, grace_ms);
+    if (t->set.reply == REPLY_QUEUE) {
+        rpc_remove_inbox(t);
+    }
+    loop_stop(t);
+    return flushed ? PATIO_OK
+                   : patio_fail(err, PATIO_TIMEOUT, 0,
+                                "stop: not everything was confirmed by %s within %llu ms", t->shown,
+                                (unsigned long long)grace_ms);
+}
+
+static patio_status counts(patio_transport *t, const char *name, uint64_t timeout_ms,
+                           patio_counts *out, patio_error *err)
+{
+    return counts_ask(t, name, timeout_ms, out, err);
+}
+
+static const patio_transport_ops ops = {
+    PATIO_SIZED(patio_transport_ops),
+    .caps = PATIO_CAP_PERSIST | PATIO_CAP_PRIORITY | PATIO_CAP_DELAY | PATIO_CAP_DEAD_LETTERS |
+            PATIO_CAP_QUEUE,
+    .options     = option_table,
+    .schemes     = scheme_table,
+    .create      = create,
+    .start       = start,
+    .stop        = stop,
+    .destroy     = destroy,
+    .publish     = transport_publish,
+    .subscribe   = transport_subscribe,
+    .unsubscribe = transport_unsubscribe,
+    .settle      = transport_settle,
+    .notify      = transport_notify,
+    .counts      = counts,
+};
+
+static const void *query(const char *interface_id)
+{
+    return strcmp(interface_id, PATIO_TRANSPORT_ID) == 0 ? &ops : NULL;
+}
+
+PATIO_PLUGIN_DEFINE(amqp, "0.1.0", "MIT", "tasks through RabbitMQ (AMQP 0-9-1)", query)

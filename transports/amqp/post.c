@@ -1,0 +1,288 @@
+/* Messages on their way: made, numbered, sent, and sent again after a reconnect. */
+#include "transport.h"
+
+enum { HEAD_BYTES = 16 * 1024, CAUSE_MOST = 8 * 1024, RING_FIRST = 256, HEADERS_MOST = 8 };
+
+static const char content_type[] = "application/x-protobuf; proto=patio.v1.Envelope";
+
+void post_list_init(post_list *list)
+{
+    list->first = NULL;
+    list->end   = &list->first;
+}
+
+void post_list_add(post_list *list, post *p)
+{
+    p->next    = NULL;
+    *list->end = p;
+    list->end  = &p->next;
+}
+
+post *post_list_take(post_list *list)
+{
+    post *p = list->first;
+    if (p != NULL) {
+        list->first = p->next;
+        if (list->first == NULL) {
+            list->end = &list->first;
+        }
+    }
+    return p;
+}
+
+/* ---- making one ---- */
+
+static void add_number(amqp_table_t *table, const char *key, uint64_t n)
+{
+    amqp_table_entry_t *e = &table->entries[table->num_entries++];
+    e->key                = wire_text(key);
+    e->value.kind         = AMQP_FIELD_KIND_I64;
+    e->value.value.i64    = n > INT64_MAX ? INT64_MAX : (int64_t)n;
+}
+
+static post *make(patio_transport *t, uint8_t kind, const char *exchange, const char *key,
+                  bool mandatory, amqp_basic_properties_t *p, patio_buf *body)
+{
+    uint8_t              head[HEAD_BYTES];
+    const patio_host    *host    = t->host;
+    amqp_basic_publish_t publish = {
+        .exchange = wire_text(exchange), .routing_key = wire_text(key), .mandatory = mandatory};
+    size_t bytes = body != NULL ? host->buf_view(host->self, body).size : 0;
+    p->_flags |= AMQP_BASIC_APP_ID_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG;
+    p->app_id = wire_text("patio");
+    size_t method =
+        wire_put_method(head, sizeof(head), CH_PUBLISH, AMQP_BASIC_PUBLISH_METHOD, &publish);
+    size_t header = wire_put_header(head + method, sizeof(head) - method, CH_PUBLISH, bytes, p);
+    post  *made =
+        method > 0 && header > 0 ? host->alloc(host->self, sizeof(*made) + method + header) : NULL;
+    if (made == NULL) {
+        return NULL;
+    }
+    memset(made, 0, sizeof(*made));
+    made->kind       = kind;
+    made->persistent = p->delivery_mode == AMQP_DELIVERY_PERSISTENT;
+    made->head_size  = (uint32_t)(method + header);
+    made->body       = body != NULL ? host->buf_ref(host->self, body) : NULL;
+    made->made_ns    = host->now_ns(host->self);
+    memcpy(made->head, head, method + header);
+    return made;
+}
+
+post *post_new_task(patio_transport *t, uint8_t kind, place *to, const task_facts *f,
+                    patio_buf *body)
+{
+    char                    id[33];
+    char                    expiration[24];
+    amqp_table_entry_t      entries[HEADERS_MOST];
+    amqp_basic_properties_t p = {
+        ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_HEADERS_FLAG |
+                  AMQP_BASIC_PRIORITY_FLAG | AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TYPE_FLAG |
+                  AMQP_BASIC_TIMESTAMP_FLAG,
+        .content_type  = wire_text(content_type),
+        .headers       = {.entries = entries},
+        .priority      = f->priority,
+        .delivery_mode = f->persistent ? AMQP_DELIVERY_PERSISTENT : AMQP_DELIVERY_NONPERSISTENT,
+        .timestamp     = f->sent_ms / 1000u,
+        .type          = wire_text(f->task),
+    };
+    props_write_id(id, &f->id);
+    p.message_id = wire_text(id);
+    if (f->reply_to != NULL && f->reply_to[0] != '\0') {
+        p._flags |= AMQP_BASIC_REPLY_TO_FLAG | AMQP_BASIC_CORRELATION_ID_FLAG;
+        p.reply_to       = wire_text(f->reply_to);
+        p.correlation_id = p.message_id;
+    }
+    if (f->expire_ms != 0) {
+        (void)snprintf(expiration, sizeof(expiration), "%llu", (unsigned long long)f->expire_ms);
+        p._flags |= AMQP_BASIC_EXPIRATION_FLAG;
+        p.expiration = wire_text(expiration);
+    }
+    add_number(&p.headers, "patio-sent-ms", f->sent_ms);
+    const struct {
+        const char *key;
+        uint64_t    value;
+        uint64_t    normal;
+    } rare[] = {{"patio-ttl-ms", f->ttl_ms, 0},
+                {"patio-attempt", f->attempt, 1},
+                {"patio-crashes", f->crashes, 0},
+                {"patio-fence", f->fence, 0},
+                {"patio-flags", f->flags & PATIO_MESSAGE_IDEMPOTENT, 0}};
+    for (size_t i = 0; i < sizeof(rare) / sizeof(rare[0]); i++) {
+        if (rare[i].value != rare[i].normal) {
+            add_number(&p.headers, rare[i].key, rare[i].value);
+        }
+    }
+    if (f->cause.size > 0 && f->cause.size <= CAUSE_MOST) {
+        amqp_table_entry_t *e = &entries[p.headers.num_entries++];
+        union {
+            const uint8_t *in;
+            void          *out;
+        } data               = {.in = f->cause.data};
+        e->key               = wire_text("patio-cause");
+        e->value.kind        = AMQP_FIELD_KIND_BYTES;
+        e->value.value.bytes = (amqp_bytes_t){.len = f->cause.size, .bytes = data.out};
+    }
+    post *made = make(t, kind, "", to->name, true, &p, body);
+    if (made != NULL) {
+        made->id    = f->id;
+        made->place = to;
+    }
+    return made;
+}
+
+post *post_new_reply(patio_transport *t, const char *reply_to, const patio_id *id, bool persistent,
+                     bool partial, patio_buf *body)
+{
+    char text[33];
+    props_write_id(text, id);
+    amqp_basic_properties_t p = {
+        ._flags =
+            AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_CORRELATION_ID_FLAG | AMQP_BASIC_TYPE_FLAG,
+        .content_type   = wire_text(content_type),
+        .correlation_id = wire_text(text),
+        .delivery_mode =
+            persistent && !partial ? AMQP_DELIVERY_PERSISTENT : AMQP_DELIVERY_NONPERSISTENT,
+        .type = wire_text(partial ? "patio.partial" : "patio.reply"),
+    };
+    post *made = make(t, partial ? POST_PLAIN : POST_REPLY, "", reply_to, true, &p, body);
+    if (made != NULL) {
+        made->id = *id;
+    }
+    return made;
+}
+
+post *post_new_probe(patio_transport *t)
+{
+    amqp_basic_properties_t p = {._flags        = AMQP_BASIC_TYPE_FLAG,
+                                 .delivery_mode = AMQP_DELIVERY_NONPERSISTENT,
+                                 .type          = wire_text("patio.probe")};
+    return make(t, POST_PROBE, "", t->inbox, true, &p, NULL);
+}
+
+void post_free(patio_transport *t, post *p)
+{
+    t->host->buf_drop(t->host->self, p->body);
+    t->host->free(t->host->self, p);
+}
+
+/* ---- sending ---- */
+
+static bool grow_ring(patio_transport *t)
+{
+    uint32_t size = t->ring_size > 0 ? 2 * t->ring_size : RING_FIRST;
+    post   **ring = t->host->alloc(t->host->self, size * sizeof(*ring));
+    if (ring == NULL) {
+        return false;
+    }
+    for (uint64_t n = t->ring_first; n < t->ring_next; n++) {
+        ring[n & (size - 1)] = t->ring[n & (t->ring_size - 1)];
+    }
+    t->host->free(t->host->self, t->ring);
+    t->ring      = ring;
+    t->ring_size = size;
+    return true;
+}
+
+static bool send_now(patio_transport *t, post *p)
+{
+    connection *c    = &t->links[PUBLISHING];
+    size_t      mark = c->out.size;
+    if (t->ring_next - t->ring_first >= t->ring_size && !grow_ring(t)) {
+        return false;
+    }
+    patio_bytes body = {NULL, 0};
+    if (p->body != NULL) {
+        body = t->host->buf_view(t->host->self, p->body);
+    }
+    if (!obuf_add(t, &c->out, p->head, p->head_size) || !wire_body(c, CH_PUBLISH, body)) {
+        c->out.size = mark;
+        return false;
+    }
+    t->ring[t->ring_next++ & (t->ring_size - 1)] = p;
+    p->sent                                      = true;
+    p->returned                                  = false;
+    return true;
+}
+
+void post_submit(patio_transport *t, post *p)
+{
+    connection *c = &t->links[PUBLISHING];
+    if (p->place != NULL && !place_ensure(t, p->place)) {
+        post_list_add(&p->place->waiting, p);
+        t->work = true;
+        loop_wake(t);
+        return;
+    }
+    if (c->state != LINK_READY || t->resend.first != NULL || !send_now(t, p)) {
+        post_list_add(&t->resend, p);
+        t->work = true;
+        loop_wake(t);
+        return;
+    }
+    socket_push(c);
+}
+
+post *post_ring_take(patio_transport *t, uint64_t number)
+{
+    if (number < t->ring_first || number >= t->ring_next) {
+        return NULL;
+    }
+    post **at = &t->ring[number & (t->ring_size - 1)];
+    post  *p  = *at;
+    *at       = NULL;
+    while (t->ring_first < t->ring_next && t->ring[t->ring_first & (t->ring_size - 1)] == NULL) {
+        t->ring_first++;
+    }
+    return p;
+}
+
+void post_link_lost(patio_transport *t)
+{
+    post_list all;
+    post     *p = NULL;
+    post_list_init(&all);
+    for (uint64_t n = t->ring_first; n < t->ring_next; n++) {
+        p = t->ring[n & (t->ring_size - 1)];
+        if (p != NULL && (p->kind == POST_PROBE || p->orphan)) {
+            post_free(t, p);
+        } else if (p != NULL) {
+            post_list_add(&all, p);
+        }
+    }
+    t->ring_first = t->ring_next = 1;
+    while ((p = post_list_take(&t->resend)) != NULL) {
+        post_list_add(&all, p);
+    }
+    t->resend = all;
+    if (all.first == NULL) {
+        t->resend.end = &t->resend.first;
+    }
+}
+
+void post_link_ready(patio_transport *t)
+{
+    t->ring_first = t->ring_next = 1;
+    post_step(t);
+}
+
+void post_step(patio_transport *t)
+{
+    connection *c   = &t->links[PUBLISHING];
+    post_list   all = t->resend;
+    post       *p   = NULL;
+    if (all.first == NULL || c->state != LINK_READY) {
+        return;
+    }
+    post_list_init(&t->resend);
+    while (all.first != NULL) {
+        p         = all.first;
+        all.first = p->next;
+        if (p->orphan) {
+            post_free(t, p);
+        } else if (p->place != NULL && !place_ensure(t, p->place)) {
+            post_list_add(&p->place->waiting, p);
+        } else if (!send_now(t, p)) {
+            post_list_add(&t->resend, p);
+        }
+    }
+}

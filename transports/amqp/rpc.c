@@ -1,0 +1,298 @@
+/* The topology channel: one question at a time, answered or refused. A refusal closes the channel;
+ * it is opened again and the next question follows. */
+#include "transport.h"
+
+#include <sys/socket.h>
+#include <time.h>
+
+rpc *rpc_new(patio_transport *t, uint32_t kind, const char *name)
+{
+    rpc *r = t->host->alloc(t->host->self, sizeof(*r));
+    if (r != NULL) {
+        memset(r, 0, sizeof(*r));
+        r->kind = kind;
+        (void)snprintf(r->name, sizeof(r->name), "%s", name);
+    }
+    return r;
+}
+
+void rpc_add(patio_transport *t, rpc *r)
+{
+    r->next     = NULL;
+    *t->rpc_end = r;
+    t->rpc_end  = &r->next;
+    t->work     = true;
+    loop_wake(t);
+}
+
+static bool send_declare(connection *c, const rpc *r)
+{
+    patio_transport     *t = c->t;
+    amqp_table_entry_t   entries[PLACE_ARGUMENTS];
+    amqp_queue_declare_t declare = {.queue = wire_text(r->name), .durable = 1};
+    if (r->kind == RPC_PASSIVE) {
+        declare.passive = 1;
+    } else if (r->kind == RPC_INBOX) {
+        /* durable, so that a reply finds it after the broker's restart; gone a while after us */
+        entries[0] = (amqp_table_entry_t){
+            .key   = wire_text("x-expires"),
+            .value = {.kind = AMQP_FIELD_KIND_I64, .value.i64 = (int64_t)t->set.reply_expires_ms}};
+        declare.arguments = (amqp_table_t){.num_entries = 1, .entries = entries};
+    } else {
+        declare.arguments.entries     = entries;
+        declare.arguments.num_entries = place_arguments(t, r->place, entries);
+    }
+    return wire_method(c, CH_TOPOLOGY, AMQP_QUEUE_DECLARE_METHOD, &declare);
+}
+
+static bool send_question(connection *c, const rpc *r)
+{
+    amqp_queue_purge_t  purge  = {.queue = wire_text(r->name)};
+    amqp_queue_delete_t remove = {.queue = wire_text(r->name)};
+    switch (r->kind) {
+    case RPC_PURGE:
+        return wire_method(c, CH_TOPOLOGY, AMQP_QUEUE_PURGE_METHOD, &purge);
+    case RPC_DELETE:
+        return wire_method(c, CH_TOPOLOGY, AMQP_QUEUE_DELETE_METHOD, &remove);
+    default:
+        return send_declare(c, r);
+    }
+}
+
+void rpc_step(patio_transport *t)
+{
+    connection *c = &t->links[CONSUMING];
+    if (t->rpc_first == NULL || t->rpc_sent || !c->channel_open[CH_TOPOLOGY] ||
+        c->state != LINK_READY) {
+        return;
+    }
+    if (send_question(c, t->rpc_first)) {
+        t->rpc_sent = true;
+        socket_push(c);
+    }
+}
+
+static void consume_inbox(patio_transport *t)
+{
+    connection          *c       = &t->links[CONSUMING];
+    amqp_basic_qos_t     qos     = {.prefetch_count = 1000};
+    amqp_basic_consume_t consume = {.queue        = wire_text(t->inbox),
+                                    .consumer_tag = wire_text("patio.inbox")};
+    (void)wire_method(c, CH_INBOX, AMQP_BASIC_QOS_METHOD, &qos);
+    (void)wire_method(c, CH_INBOX, AMQP_BASIC_CONSUME_METHOD, &consume);
+    socket_push(c);
+}
+
+/* Under the lock: what follows from the answer. The question is off the list. */
+static void finish(patio_transport *t, rpc *r)
+{
+    if (r->place != NULL && r->status == PATIO_OK) {
+        place_ready(t, r->place);
+    } else if (r->place != NULL) {
+        place_failed(t, r->place, r->status, r->why);
+    } else if (r->kind == RPC_INBOX && r->status == PATIO_OK) {
+        consume_inbox(t);
+    } else if (r->kind == RPC_INBOX) {
+        state_fatal(t, r->status, "%s", r->why);
+    }
+    if (r->awaited) {
+        r->done = true;
+        pthread_cond_broadcast(&t->calm);
+    } else {
+        t->host->free(t->host->self, r);
+    }
+    t->work = true;
+}
+
+static rpc *take_first(patio_transport *t)
+{
+    rpc *r = t->rpc_first;
+    if (r != NULL) {
+        t->rpc_first = r->next;
+        if (r->next == NULL) {
+            t->rpc_end = &t->rpc_first;
+        }
+    }
+    t->rpc_sent = false;
+    return r;
+}
+
+void rpc_method(patio_transport *t, const amqp_method_t *m)
+{
+    pthread_mutex_lock(&t->lock);
+    rpc *r = t->rpc_sent ? take_first(t) : NULL;
+    if (r != NULL) {
+        r->status = PATIO_OK;
+        if (m->id == AMQP_QUEUE_DECLARE_OK_METHOD) {
+            const amqp_queue_declare_ok_t *ok = m->decoded;
+            r->messages                       = ok->message_count;
+            r->consumers                      = ok->consumer_count;
+        } else if (m->id == AMQP_QUEUE_PURGE_OK_METHOD) {
+            r->messages = ((const amqp_queue_purge_ok_t *)m->decoded)->message_count;
+        }
+        finish(t, r);
+        rpc_step(t);
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* "… inequivalent arg 'A' for queue 'Q' in vhost 'V': received X but current is Y" */
+static void explain_mismatch(rpc *r, const char *text)
+{
+    const char *name = strstr(text, "inequivalent arg '");
+    const char *want = strstr(text, "received ");
+    const char *has  = strstr(text, " but current is ");
+    const char *end  = name != NULL ? strchr(name + 18, '\'') : NULL;
+    if (end == NULL || want == NULL || has == NULL || has < want) {
+        (void)snprintf(r->why, sizeof(r->why), "declare queue \"%s\": %s", r->name, text);
+        return;
+    }
+    want += sizeof("received ") - 1;
+    (void)snprintf(r->why, sizeof(r->why),
+                   "queue \"%s\" exists with another %.*s: it has %s, patio wants %.*s; delete it "
+                   "when it is empty, or set the option that fits (or topology=check)",
+                   r->name, (int)(end - name - 18), name + 18, has + 16, (int)(has - want), want);
+}
+
+void rpc_channel_closed(patio_transport *t, uint16_t code, const char *text)
+{
+    pthread_mutex_lock(&t->lock);
+    rpc *r = t->rpc_sent ? take_first(t) : NULL;
+    if (r == NULL) {
+        pthread_mutex_unlock(&t->lock);
+        return;
+    }
+    place *p = r->place;
+    if (code == AMQP_PRECONDITION_FAILED && p != NULL && p->type == QUEUE_CLASSIC &&
+        t->set.queue_type == QUEUE_AUTO) {
+        /* an operator has made it a quorum queue: then that is what it is */
+        p->type = QUEUE_QUORUM;
+        explain_mismatch(r, text);
+        (void)snprintf(p->why, sizeof(p->why), "%s", r->why);
+        r->next      = t->rpc_first;
+        t->rpc_first = r;
+        t->rpc_end   = r->next == NULL ? &r->next : t->rpc_end;
+        pthread_mutex_unlock(&t->lock);
+        return;
+    }
+    if (code == AMQP_PRECONDITION_FAILED) {
+        r->status = PATIO_CONFIG;
+        explain_mismatch(r, text);
+        if (p != NULL && t->set.queue_type == QUEUE_AUTO) {
+            (void)snprintf(r->why, sizeof(r->why), "%s", p->why); /* what classic was told */
+            p->type = QUEUE_CLASSIC;
+        }
+    } else {
+        r->status = code == AMQP_NOT_FOUND        ? PATIO_NOT_FOUND
+                    : code == AMQP_ACCESS_REFUSED ? PATIO_AUTH
+                                                  : PATIO_PROTOCOL;
+        (void)snprintf(r->why, sizeof(r->why), "%s queue \"%s\" as \"%s\": %u %s",
+                       r->kind == RPC_PASSIVE ? "look at" : "declare", r->name, t->set.user, code,
+                       text);
+    }
+    finish(t, r);
+    pthread_mutex_unlock(&t->lock);
+}
+
+void rpc_link_lost(patio_transport *t)
+{
+    rpc *r = t->rpc_first;
+    while (r != NULL) {
+        rpc *next = r->next;
+        if (r->awaited) {
+            r->status = PATIO_UNREACHABLE;
+            (void)snprintf(r->why, sizeof(r->why), "the connection was lost");
+            r->done = true;
+        } else {
+            t->host->free(t->host->self, r);
+        }
+        r = next;
+    }
+    t->rpc_first = NULL;
+    t->rpc_end   = &t->rpc_first;
+    t->rpc_sent  = false;
+    pthread_cond_broadcast(&t->calm);
+}
+
+static void forget(patio_transport *t, rpc *r)
+{
+    rpc **at = &t->rpc_first;
+    while (*at != NULL && *at != r) {
+        at = &(*at)->next;
+    }
+    if (*at == NULL) {
+        return;
+    }
+    *at = r->next;
+    if (r->next == NULL) {
+        t->rpc_end = at;
+    }
+}
+
+static struct timespec until(uint64_t timeout_ms)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    now.tv_sec += (time_t)(timeout_ms / 1000u);
+    now.tv_nsec += (long)(timeout_ms % 1000u) * 1000000;
+    if (now.tv_nsec >= 1000000000) {
+        now.tv_nsec -= 1000000000;
+        now.tv_sec++;
+    }
+    return now;
+}
+
+patio_status rpc_wait(patio_transport *t, rpc *r, uint64_t timeout_ms, patio_error *err)
+{
+    struct timespec end = until(timeout_ms);
+    pthread_mutex_lock(&t->lock);
+    bool stopped = !t->started || (t->stopping && r->kind != RPC_DELETE);
+    if (stopped || t->links[CONSUMING].state != LINK_READY) {
+        patio_status st = stopped ? PATIO_CLOSED : PATIO_UNREACHABLE;
+        pthread_mutex_unlock(&t->lock);
+        return patio_fail(err, st, 0, "ask for queue \"%s\": %s", r->name,
+                          st == PATIO_CLOSED ? "the transport is stopped" : "not connected");
+    }
+    r->awaited = true;
+    rpc_add(t, r);
+    int failed = 0;
+    while (!r->done && failed == 0) {
+        failed = pthread_cond_timedwait(&t->calm, &t->lock, &end);
+    }
+    if (!r->done) {
+        bool sent = t->rpc_first == r && t->rpc_sent;
+        if (sent) {
+            /* the answer must still meet its question: the I/O thread frees a copy */
+            rpc *rest = rpc_new(t, r->kind, r->name);
+            if (rest != NULL) {
+                rest->next   = r->next;
+                t->rpc_first = rest;
+                t->rpc_end   = rest->next == NULL ? &rest->next : t->rpc_end;
+            } else {
+                (void)take_first(t);
+                (void)shutdown(t->links[CONSUMING].fd, SHUT_RDWR);
+            }
+        } else {
+            forget(t, r);
+        }
+        r->status = PATIO_TIMEOUT;
+        (void)snprintf(r->why, sizeof(r->why), "no answer within %llu ms",
+                       (unsigned long long)timeout_ms);
+    }
+    patio_status st = r->status;
+    pthread_mutex_unlock(&t->lock);
+    return st == PATIO_OK ? st
+                          : patio_fail(err, st, 0, "ask for queue \"%s\": %s", r->name, r->why);
+}
+
+/* What a process leaves behind else lives on for reply_expires_ms. */
+void rpc_remove_inbox(patio_transport *t)
+{
+    enum { REMOVE_MS = 500 };
+    rpc *r = rpc_new(t, RPC_DELETE, t->inbox);
+    if (r != NULL) {
+        t->removing = true;
+        (void)rpc_wait(t, r, REMOVE_MS, NULL);
+        t->host->free(t->host->self, r);
+    }
+}

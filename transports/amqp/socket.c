@@ -1,0 +1,173 @@
+/* Bytes: connecting, reading, writing, and who does the writing. */
+#include "transport.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <openssl/err.h>
+
+enum { DIRECT_PAUSE_NS = 30 * 1000 };
+
+static int set_options(int fd, const settings *set)
+{
+    int          on      = 1;
+    unsigned int unacked = (unsigned int)(2 * set->heartbeat_ms);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    /* what nobody acknowledges is as silent as no heartbeat */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked, sizeof(unacked));
+    return fd;
+}
+
+/* One of a name's addresses per try, in turn. */
+int socket_connect(connection *c, patio_error *err)
+{
+    patio_transport *t    = c->t;
+    const host_name *name = &t->hosts[c->host_at % t->host_count];
+    struct addrinfo  want = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *list = NULL;
+    char             port[16];
+    (void)snprintf(port, sizeof(port), "%u", name->port);
+    (void)snprintf(c->shown, sizeof(c->shown), strchr(name->host, ':') ? "[%s]:%s" : "%s:%s",
+                   name->host, port);
+    (void)snprintf(c->host, sizeof(c->host), "%s", name->host);
+    int failed = getaddrinfo(name->host, port, &want, &list);
+    if (failed != 0) {
+        (void)patio_fail(err, PATIO_UNREACHABLE, 0, "look up %s: %s", name->host,
+                         gai_strerror(failed));
+        return -1;
+    }
+    uint32_t count = 0;
+    for (struct addrinfo *a = list; a != NULL; a = a->ai_next) {
+        count++;
+    }
+    struct addrinfo *a = list;
+    for (uint32_t skip = c->host_at / t->host_count % count; skip > 0; skip--) {
+        a = a->ai_next;
+    }
+    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || (connect(set_options(fd, &t->set), a->ai_addr, a->ai_addrlen) != 0 &&
+                   errno != EINPROGRESS)) {
+        (void)patio_fail(err, PATIO_UNREACHABLE, errno, "connect to %s: %s", c->shown,
+                         strerror(errno));
+        if (fd >= 0) {
+            close(fd);
+        }
+        fd = -1;
+    }
+    freeaddrinfo(list);
+    return fd;
+}
+
+static ssize_t tls_result(connection *c, int got)
+{
+    switch (SSL_get_error(c->ssl, got)) {
+    case SSL_ERROR_WANT_READ:
+        return 0;
+    case SSL_ERROR_WANT_WRITE:
+        c->tls_wants_write = true;
+        return 0;
+    case SSL_ERROR_ZERO_RETURN:
+        errno = 0;
+        return -1;
+    case SSL_ERROR_SYSCALL:
+        return -1;
+    default:
+        errno = EPROTO;
+        return -1;
+    }
+}
+
+ssize_t socket_read(connection *c, void *data, size_t size)
+{
+    if (c->ssl != NULL) {
+        ERR_clear_error();
+        errno   = 0;
+        int got = SSL_read(c->ssl, data, (int)size);
+        return got > 0 ? got : tls_result(c, got);
+    }
+    ssize_t got = recv(c->fd, data, size, 0);
+    if (got == 0) {
+        errno = 0;
+        return -1;
+    }
+    return got > 0 ? got : errno == EAGAIN || errno == EINTR ? 0 : -1;
+}
+
+ssize_t socket_write(connection *c, const void *data, size_t size)
+{
+    if (c->ssl != NULL) {
+        ERR_clear_error();
+        errno   = 0;
+        int got = SSL_write(c->ssl, data, size < 1u << 30 ? (int)size : 1 << 30);
+        return got > 0 ? got : tls_result(c, got);
+    }
+    ssize_t got = send(c->fd, data, size, MSG_NOSIGNAL);
+    return got >= 0 ? got : errno == EAGAIN || errno == EINTR ? 0 : -1;
+}
+
+/* Under the lock. Whoever finds it free writes for all; what comes meanwhile goes with the next
+ * round. An error is left for the reader to find. */
+void socket_flush(connection *c)
+{
+    patio_transport *t = c->t;
+    if (c->flushing || c->fd < 0) {
+        return;
+    }
+    c->flushing   = true;
+    c->want_write = false;
+    while (!c->want_write && (c->wire.size > 0 || c->out.size > 0)) {
+        if (c->wire.size == 0) {
+            obuf swap = c->wire;
+            c->wire   = c->out;
+            c->out    = swap;
+        }
+        pthread_mutex_unlock(&t->lock);
+        ssize_t got = 1;
+        while (c->wire.done < c->wire.size && got > 0) {
+            got = socket_write(c, c->wire.data + c->wire.done, c->wire.size - c->wire.done);
+            c->wire.done += got > 0 ? (size_t)got : 0;
+        }
+        pthread_mutex_lock(&t->lock);
+        if (got < 0) {
+            obuf_clear(t, &c->wire);
+            obuf_clear(t, &c->out);
+            shutdown(c->fd, SHUT_RDWR); /* the reader sees it and ends the connection */
+            break;
+        }
+        if (c->wire.done == c->wire.size) {
+            obuf_clear(t, &c->wire);
+        } else {
+            c->want_write = true;
+        }
+    }
+    c->sent_ns  = t->host->now_ns(t->host->self);
+    c->flushing = false;
+    if (c->want_write) {
+        loop_wake(t);
+    }
+    pthread_cond_broadcast(&t->calm);
+}
+
+bool socket_is_calm(const connection *c)
+{
+    const patio_transport *t = c->t;
+    return c->ssl == NULL && c->fd >= 0 && !c->want_write && !c->flushing && c->wire.size == 0 &&
+           t->host->now_ns(t->host->self) - c->sent_ns > DIRECT_PAUSE_NS;
+}
+
+/* A lone message is written by who brings it: that saves waking a thread. In a stream of them the
+ * I/O thread writes many at once. */
+void socket_push(connection *c)
+{
+    patio_transport *t = c->t;
+    if (!pthread_equal(pthread_self(), t->thread) && socket_is_calm(c)) {
+        socket_flush(c);
+    } else {
+        loop_wake(t);
+    }
+}

@@ -1,0 +1,205 @@
+/* Consumers: what the host wants, what the broker has been asked for, and what it has granted. */
+#include "transport.h"
+
+enum { RETRY_MS = 1000, GENERATION_BITS = 16, TAG_BYTES = 32 };
+
+static const char prefix[] = "patio.";
+
+/* A tag is "patio." and a number, whose upper half is the queue's. */
+uint32_t subscribe_number(amqp_bytes_t tag)
+{
+    size_t         skip = sizeof(prefix) - 1;
+    const uint8_t *at   = tag.bytes;
+    uint64_t       n    = 0;
+    if (tag.len <= skip || memcmp(tag.bytes, prefix, skip) != 0) {
+        return 0;
+    }
+    for (size_t i = skip; i < tag.len; i++) {
+        if (at[i] < '0' || at[i] > '9' || n > UINT32_MAX) {
+            return 0;
+        }
+        n = 10 * n + (uint64_t)(at[i] - '0');
+    }
+    return n > UINT32_MAX ? 0 : (uint32_t)n;
+}
+
+static void write_tag(char out[TAG_BYTES], uint32_t number)
+{
+    (void)snprintf(out, TAG_BYTES, "%s%u", prefix, number);
+}
+
+queue *subscribe_queue(patio_transport *t, uint32_t consumer)
+{
+    for (queue *q = t->queues; q != NULL; q = q->next) {
+        if (q->consumer != 0 && q->consumer >> GENERATION_BITS == consumer >> GENERATION_BITS) {
+            return q;
+        }
+    }
+    return NULL;
+}
+
+static void next_number(patio_transport *t, queue *q)
+{
+    if (q->consumer == 0) {
+        q->consumer = ++t->consumers << GENERATION_BITS;
+    }
+    uint32_t mask = (1u << GENERATION_BITS) - 1;
+    q->consumer   = (q->consumer & ~mask) | ((q->consumer + 1) & mask);
+}
+
+static void ask(patio_transport *t, queue *q)
+{
+    connection *c = &t->links[CONSUMING];
+    char        tag[TAG_BYTES];
+    next_number(t, q);
+    write_tag(tag, q->consumer);
+    uint32_t             most    = q->credit < UINT16_MAX ? q->credit : UINT16_MAX;
+    amqp_basic_qos_t     qos     = {.prefetch_count = (uint16_t)most};
+    amqp_basic_consume_t consume = {.queue        = wire_text(q->work.name),
+                                    .consumer_tag = wire_text(tag)};
+    if (wire_method(c, CH_TASKS, AMQP_BASIC_QOS_METHOD, &qos) &&
+        wire_method(c, CH_TASKS, AMQP_BASIC_CONSUME_METHOD, &consume)) {
+        q->state        = SUB_ASKED;
+        q->asked_credit = q->credit;
+    }
+    socket_push(c);
+}
+
+static void cancel(patio_transport *t, queue *q)
+{
+    connection         *c = &t->links[CONSUMING];
+    char                tag[TAG_BYTES];
+    amqp_basic_cancel_t method = {.nowait = 1};
+    write_tag(tag, q->consumer);
+    method.consumer_tag = wire_text(tag);
+    (void)wire_method(c, CH_TASKS, AMQP_BASIC_CANCEL_METHOD, &method);
+    q->state = SUB_NONE;
+    socket_push(c);
+}
+
+static void step(patio_transport *t, queue *q, uint64_t now)
+{
+    bool wanted = q->subscribed && q->credit > 0;
+    if ((q->state == SUB_ON || q->state == SUB_ASKED) &&
+        (!wanted || q->credit != q->asked_credit)) {
+        cancel(t, q);
+    }
+    if (!wanted || q->state != SUB_NONE || now < q->retry_ns) {
+        return;
+    }
+    if (place_ensure(t, &q->work)) {
+        ask(t, q);
+    } else if (q->work.state == PLACE_FAILED) {
+        state_fatal(t, q->work.status, "%s", q->work.why);
+        q->retry_ns = now + RETRY_MS * UINT64_C(1000000);
+    }
+}
+
+void subscribe_step(patio_transport *t, uint64_t now)
+{
+    connection *c = &t->links[CONSUMING];
+    if (c->state != LINK_READY || !c->channel_open[CH_TASKS]) {
+        return;
+    }
+    for (queue *q = t->queues; q != NULL; q = q->next) {
+        step(t, q, now);
+    }
+}
+
+bool subscribe_all_on(const patio_transport *t)
+{
+    for (const queue *q = t->queues; q != NULL; q = q->next) {
+        if (q->subscribed && q->credit > 0 && q->state != SUB_ON) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void subscribe_ok(patio_transport *t, amqp_bytes_t tag)
+{
+    uint32_t number = subscribe_number(tag);
+    pthread_mutex_lock(&t->lock);
+    queue *q = subscribe_queue(t, number);
+    if (q != NULL && q->consumer == number && q->state == SUB_ASKED) {
+        q->state = SUB_ON;
+        t->work  = true;
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* The broker took the consumer away: its queue was deleted, or moved to another node. */
+void subscribe_cancelled(patio_transport *t, amqp_bytes_t tag)
+{
+    uint32_t number = subscribe_number(tag);
+    char     name[NAME_MAX_BYTES];
+    name[0] = '\0';
+    pthread_mutex_lock(&t->lock);
+    queue *q = subscribe_queue(t, number);
+    if (q != NULL && q->consumer == number) {
+        q->state      = SUB_NONE;
+        q->work.state = PLACE_UNKNOWN;
+        q->retry_ns   = 0;
+        t->work       = true;
+        (void)snprintf(name, sizeof(name), "%s", q->work.name);
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (name[0] != '\0') {
+        patio_host_log(t->host, PATIO_LOG_WARN,
+                       "the broker cancelled the consumer of %s (deleted?): subscribing again",
+                       name);
+    }
+}
+
+void subscribe_forget(patio_transport *t)
+{
+    for (queue *q = t->queues; q != NULL; q = q->next) {
+        q->state    = SUB_NONE;
+        q->retry_ns = 0;
+    }
+    t->work = true;
+}
+
+patio_status transport_subscribe(patio_transport *t, const patio_subscription *s, patio_error *err)
+{
+    patio_status st = place_check_name(s->queue, err);
+    if (st != PATIO_OK) {
+        return st;
+    }
+    pthread_mutex_lock(&t->lock);
+    queue *q = place_queue(t, s->queue, true);
+    if (q != NULL) {
+        q->subscribed = true;
+        q->credit     = s->credit;
+        if (q->consumer == 0) {
+            next_number(t, q);
+        }
+        t->work = true;
+        loop_wake(t);
+    }
+    bool room = q != NULL && deliver_reserve(t);
+    if (q != NULL && !room) {
+        q->subscribed = false;
+    }
+    pthread_mutex_unlock(&t->lock);
+    return room ? PATIO_OK : patio_fail(err, PATIO_NO_MEMORY, 0, "subscribe: out of memory");
+}
+
+patio_status transport_unsubscribe(patio_transport *t, const char *name, patio_error *err)
+{
+    pthread_mutex_lock(&t->lock);
+    queue *q     = place_queue(t, name, false);
+    bool   found = q != NULL && q->subscribed;
+    if (found) {
+        q->subscribed = false;
+        if (q->state != SUB_NONE && t->links[CONSUMING].state == LINK_READY) {
+            cancel(t, q);
+        }
+        t->work = true;
+        loop_wake(t);
+    }
+    pthread_mutex_unlock(&t->lock);
+    return found ? PATIO_OK
+                 : patio_fail(err, PATIO_NOT_FOUND, 0,
+                              "unsubscribe: queue \"%s\" is not subscribed", name);
+}
