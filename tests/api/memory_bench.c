@@ -111,6 +111,10 @@ void instance_open(instance *i, fake_host *host, const instance_options *options
     };
     const patio_option *const *table                    = i->ops->options;
     patio_option_value         values[8]                = {{.text = ""}};
+    values[option_at(table, "dead_ttl_ms")].number      = 14LL * 24 * 3600 * 1000;
+    values[option_at(table, "max_results")].number      = 1000;
+    values[option_at(table, "max_result_bytes")].number = 1 << 20;
+    values[option_at(table, "max_dedup_keys")].number   = 1000;
     values[option_at(table, "max_queued")].number       = or_else(o.max_queued, 100000);
     values[option_at(table, "max_queued_bytes")].number = or_else(o.max_queued_bytes, 1 << 30);
     values[option_at(table, "max_dead")].number = o.max_dead < 0 ? 0 : or_else(o.max_dead, 1000);

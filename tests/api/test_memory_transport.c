@@ -72,15 +72,11 @@ static void what_is_not_supported_is_named(void **state)
     fake_host_init(&host);
     instance_open(&i, &host, NULL);
     patio_message m = {PATIO_SIZED(patio_message), .queue = "q", .task = "a",
-                       .body = fake_buf(&host, ""), .dedup_key = {(const uint8_t *)"k", 1}};
-    assert_status(i.ops->publish(i.t, &m, &err), PATIO_UNSUPPORTED);
-    assert_contains(err.message, "dedup");
-    m.dedup_key.size = 0;
-    m.level          = PATIO_LEVEL_PEER;
+                       .body = fake_buf(&host, ""), .level = PATIO_LEVEL_PEER};
     assert_status(i.ops->publish(i.t, &m, &err), PATIO_UNSUPPORTED);
     assert_contains(err.message, "level");
     host.table.buf_drop(&host, m.body);
-    assert_int_equal(i.ops->caps & (PATIO_CAP_DEDUP | PATIO_CAP_PERSIST | PATIO_CAP_RESULTS), 0);
+    assert_int_equal(i.ops->caps & PATIO_CAP_PERSIST, 0);
     expect_counts(&i, 0, 0, 0, 0);
     instance_close(&i);
     fake_host_check_empty(&host);

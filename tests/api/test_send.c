@@ -220,15 +220,83 @@ static void what_the_transport_cannot_do_is_refused_by_name(void **state)
     (void)state;
     fixture f;
     fixture_open(&f, NULL);
-    patio_call_options dedup = {PATIO_SIZED(patio_call_options), .dedup_key = "order 7"};
     patio_call_options level = {PATIO_SIZED(patio_call_options), .level = 2};
-    assert_status(patio_send(f.broker, "count", PATIO_NO_ARGS, &dedup, NULL, &f.err),
-                  PATIO_UNSUPPORTED);
-    assert_contains(f.err.message, "\"dedup\"");
-    assert_string_equal(f.err.origin, "transport.memory");
     assert_status(patio_call(f.broker, "count", PATIO_NO_ARGS, &level, NULL, &f.err),
                   PATIO_UNSUPPORTED);
     assert_contains(f.err.message, "level");
+    assert_string_equal(f.err.origin, "transport.memory");
+    fixture_close(&f);
+}
+
+/* ---- dedup ---- */
+
+static void a_second_send_of_a_key_is_not_run(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_call_options o = {PATIO_SIZED(patio_call_options), .dedup_key = "order 7",
+                            .dedup_window_ms = 3600000};
+    fixture_open(&f, NULL);
+    for (int i = 0; i < 5; i++) {
+        assert_ok(patio_send(f.broker, "count", PATIO_NO_ARGS, &o, NULL, &f.err), f.err);
+    }
+    o.dedup_key = "order 8";
+    assert_ok(patio_send(f.broker, "count", PATIO_NO_ARGS, &o, NULL, &f.err), f.err);
+    AWAIT(stats_of(f.broker).tasks_ok == 2);
+    assert_int_equal(atomic_load(&runs), 2);
+    fixture_close(&f);
+}
+
+static void a_dropped_call_hears_so_and_an_attached_one_gets_the_result(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_future      *first  = NULL;
+    patio_future      *second = NULL;
+    patio_future      *third  = NULL;
+    patio_call_options o      = {PATIO_SIZED(patio_call_options), .dedup_key = "k",
+                                 .dedup_window_ms = 3600000};
+    fixture_open(&f, NULL);
+    assert_ok(patio_start(f.broker, "gate", PATIO_ARGS(41), &o, &first, &f.err), f.err);
+    AWAIT_ARRIVED(&the_gate, 1);
+    assert_status(patio_call(f.broker, "gate", PATIO_ARGS(42), &o, NULL, &f.err), PATIO_EXISTS);
+    assert_contains(f.err.message, "dedup key");
+    o.dedup_conflict = PATIO_DEDUP_ATTACH;
+    assert_ok(patio_start(f.broker, "gate", PATIO_ARGS(43), &o, &second, &f.err), f.err);
+    assert_false(patio_future_done(second));
+    gate_open(&the_gate);
+    assert_ok(patio_future_wait(second, PATIO_FOREVER), f.err);
+    assert_value(patio_future_value(second), PATIO_VALUE(41));
+    /* it is over, and its window is not: the result is still there */
+    assert_ok(patio_call(f.broker, "gate", PATIO_ARGS(44), &o, &third, &f.err), f.err);
+    assert_value(patio_future_value(third), PATIO_VALUE(41));
+    assert_int_equal(gate_arrived(&the_gate), 1);
+    patio_future_destroy(first);
+    patio_future_destroy(second);
+    patio_future_destroy(third);
+    fixture_close(&f);
+}
+
+static void a_replacing_task_takes_the_place_of_the_queued_one(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_future      *old = NULL;
+    patio_future      *now = NULL;
+    patio_call_options o   = {PATIO_SIZED(patio_call_options), .dedup_key = "k",
+                              .dedup_window_ms = 3600000, .dedup_conflict = PATIO_DEDUP_REPLACE};
+    fixture_open(&f, SETTINGS("executor.workers=1"));
+    patio_future *holder = hold_worker(f.broker);
+    assert_ok(patio_start(f.broker, "echo", PATIO_ARGS(1), &o, &old, &f.err), f.err);
+    assert_ok(patio_start(f.broker, "echo", PATIO_ARGS(2), &o, &now, &f.err), f.err);
+    assert_ok(patio_future_wait(old, PATIO_FOREVER), f.err);
+    assert_status(patio_future_status(old, &f.err), PATIO_CANCELLED);
+    gate_open(&the_gate);
+    assert_ok(patio_future_wait(now, PATIO_FOREVER), f.err);
+    assert_value(patio_future_value(now), PATIO_VALUE(2));
+    patio_future_destroy(holder);
+    patio_future_destroy(old);
+    patio_future_destroy(now);
     fixture_close(&f);
 }
 
@@ -283,6 +351,9 @@ int main(void)
         cmocka_unit_test(a_full_transport_refuses_until_there_is_room),
         cmocka_unit_test(the_body_limit_is_exact),
         cmocka_unit_test(what_the_transport_cannot_do_is_refused_by_name),
+        cmocka_unit_test(a_second_send_of_a_key_is_not_run),
+        cmocka_unit_test(a_dropped_call_hears_so_and_an_attached_one_gets_the_result),
+        cmocka_unit_test(a_replacing_task_takes_the_place_of_the_queued_one),
         cmocka_unit_test(a_call_of_an_unknown_task_fails_at_once),
         cmocka_unit_test(with_wait_route_it_waits_for_a_worker_that_knows_it),
     };

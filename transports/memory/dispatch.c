@@ -31,7 +31,7 @@ static void lease(entry *e, subscription *s, handout *out)
     instance_hold(s->instance);
 
     uint64_t ttl_ms = 0;
-    uint32_t flags  = e->flags;
+    uint32_t flags  = e->flags & ~(uint32_t)PATIO_MESSAGE_NO_RECEIPT;
     if (e->deadline_ns != 0 && e->deadline_ns <= now) {
         flags |= PATIO_MESSAGE_EXPIRED;
     } else if (e->deadline_ns != 0) {
@@ -84,10 +84,15 @@ static entry *choose(queue *q, subscription *prefer, subscription **to)
     }
 }
 
+static bool is_closed(const queue *q)
+{
+    return q->state == PATIO_QUEUE_PAUSED || (q->limit != 0 && q->leased >= q->limit);
+}
+
 bool dispatch_next(queue *q, subscription *prefer, handout *out)
 {
     subscription *to = NULL;
-    if (q->ready == 0) {
+    if (q->ready == 0 || (q->gated && is_closed(q))) {
         return false;
     }
     entry *e = choose(q, prefer, &to);

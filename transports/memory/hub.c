@@ -53,6 +53,8 @@ void hub_free(void *arg)
         host->free(host->self, h->chunks[c]);
     }
     host->free(host->self, h->chunks);
+    results_fini(h);
+    dedup_fini(h);
     while (h->queues != NULL) {
         queue *next = h->queues->next;
         free_queue(h, h->queues);
@@ -194,6 +196,7 @@ void hub_entry_free(hub *h, entry *e)
     e->cause  = NULL;
     e->origin = NULL;
     e->holder = NULL;
+    e->key    = NULL;
     e->next   = h->free;
     h->free   = e;
 }
@@ -278,4 +281,41 @@ void hub_unlink_ready(entry *e)
         last = *at;
     }
     took_ready(e->lane, e->priority);
+}
+
+entry *hub_entry_by_id(queue *q, const patio_id *id, bool dead)
+{
+    hub *h = q->hub;
+    for (uint32_t c = 0; c < h->chunk_count; c++) {
+        for (uint32_t i = 0; i < CHUNK_ENTRIES; i++) {
+            entry *e  = &h->chunks[c][i];
+            bool   is = e->state == ENTRY_READY || e->state == ENTRY_LEASED ||
+                      e->state == ENTRY_DELAYED || (dead && e->state == ENTRY_DEAD);
+            if (is && e->lane->queue == q && memcmp(&e->id, id, sizeof(*id)) == 0) {
+                return e;
+            }
+        }
+    }
+    return NULL;
+}
+
+void hub_bury(hub *h, entry *e)
+{
+    const patio_host *host = h->host;
+    while (e != NULL) {
+        entry *next = e->next;
+        if (e->timer != 0) {
+            /* not under the lock, which a timer that runs right now waits for */
+            (void)host->cancel(host->self, e->timer);
+        }
+        pthread_mutex_lock(&h->lock);
+        patio_buf *body  = e->body;
+        patio_buf *cause = e->cause;
+        e->timer         = 0;
+        hub_entry_free(h, e);
+        pthread_mutex_unlock(&h->lock);
+        host->buf_drop(host->self, body);
+        host->buf_drop(host->self, cause);
+        e = next;
+    }
 }

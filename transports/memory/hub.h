@@ -8,6 +8,8 @@
 #define MEMORY_HUB_H
 
 #include <patio/plugin_util.h>
+#include <patio/queues.h>
+#include <patio/results.h>
 #include <patio/transport.h>
 
 #include <pthread.h>
@@ -21,6 +23,8 @@ typedef struct lane         lane;
 typedef struct queue        queue;
 typedef struct subscription subscription;
 typedef struct hub          hub;
+typedef struct keyed        keyed;
+typedef struct kept         kept;
 
 enum entry_state {
     ENTRY_FREE    = 0,
@@ -28,7 +32,7 @@ enum entry_state {
     ENTRY_LEASED  = 2,
     ENTRY_DELAYED = 3,
     ENTRY_DEAD    = 4,
-    ENTRY_GONE    = 5, /* cancelled while delayed; free once its timer cannot run any more */
+    ENTRY_GONE    = 5, /* out of every list; free once its timer cannot run any more */
 };
 
 /* One task. */
@@ -40,20 +44,23 @@ struct entry {
     patio_buf       *cause;  /* of a dead letter */
     patio_transport *origin; /* who waits for the reply; NULL: nobody, or gone */
     subscription    *holder; /* whose credit it uses while leased */
-    uint64_t         order;  /* of arrival, for first in first out over lanes */
-    uint64_t         accepted_ns;
-    uint64_t         deadline_ns; /* 0: none */
-    uint64_t         timer;       /* while delayed */
-    patio_id         id;
-    uint32_t         flags; /* PATIO_MESSAGE_… */
-    uint32_t         fence;
-    uint16_t         attempt;
-    uint16_t         crashes;
-    uint8_t          priority;
-    uint8_t          state; /* entry_state */
-    bool             claimed;
-    bool             told; /* its holder knows that it is cancelled */
-    hub             *hub;
+    keyed           *key;    /* its dedup key; NULL: none, or no longer */
+    uint64_t         order;  /* of arrival, for first in first out over lanes; of a dead letter,
+                                that of its death */
+    uint64_t accepted_ns;
+    uint64_t deadline_ns; /* 0: none */
+    uint64_t timer;       /* while delayed */
+    uint64_t dead_ns;     /* when it died */
+    patio_id id;
+    uint32_t flags; /* PATIO_MESSAGE_… */
+    uint32_t fence;
+    uint16_t attempt;
+    uint16_t crashes;
+    uint8_t  priority;
+    uint8_t  state; /* entry_state */
+    bool     claimed;
+    bool     told; /* its holder knows that it is cancelled */
+    hub     *hub;
 };
 
 typedef struct list {
@@ -89,6 +96,9 @@ struct queue {
     uint64_t      delayed;
     uint64_t      dead;
     list          dead_letters; /* oldest first */
+    uint64_t      limit;        /* most leased at once; 0: none */
+    uint32_t      state;        /* PATIO_QUEUE_… */
+    bool          gated;        /* paused or limited: look before handing out */
     char          name[];
 };
 
@@ -104,6 +114,55 @@ struct subscription {
     bool             closed; /* unsubscribed; kept while deliveries are unsettled */
 };
 
+/* A caller that waits for the result of a task that another one sent. */
+typedef struct attached {
+    struct attached *next;
+    patio_transport *origin;
+    patio_id         id;
+    bool             quiet; /* it has had no receipt: it may be told of a failure */
+} attached;
+
+/* A dedup key, as long as its window is open or its task is not settled. */
+struct keyed {
+    keyed     *next;       /* in its bucket */
+    entry     *entry;      /* NULL once it is settled */
+    uint64_t   expires_ns; /* 0: with its task */
+    attached  *waiting;
+    patio_buf *reply; /* for those who attach later */
+    queue     *queue;
+    patio_id   original;
+    uint32_t   waiting_count;
+    uint32_t   size;
+    uint8_t    key[];
+};
+
+/* A result kept for its time. */
+struct kept {
+    kept      *next;  /* in its bucket */
+    kept      *newer; /* in the order of keeping */
+    queue     *queue;
+    patio_buf *reply;
+    uint64_t   expires_ns;
+    patio_id   id;
+    uint32_t   state; /* PATIO_STATE_… */
+    uint32_t   size;
+};
+
+enum { KEY_BUCKETS = 4096, ATTACHED_MAX = 1024 };
+
+typedef struct kept_store {
+    kept   **buckets; /* KEY_BUCKETS; made with the first */
+    kept    *oldest;
+    kept    *newest;
+    uint64_t count;
+    uint64_t bytes;
+} kept_store;
+
+typedef struct keyed_store {
+    keyed  **buckets; /* KEY_BUCKETS; made with the first */
+    uint64_t count;
+} keyed_store;
+
 struct hub {
     const patio_host *host;
     pthread_mutex_t   lock;
@@ -114,6 +173,11 @@ struct hub {
     uint64_t          order;
     uint64_t          held; /* entries in use */
     uint64_t          held_bytes;
+    uint64_t          dead; /* of them: dead letters, which have bounds of their own */
+    uint64_t          dead_bytes;
+    kept_store        results;
+    keyed_store       keys;
+    patio_transport  *instances;
     uint64_t          lanes;
     bool              closing; /* timers find nothing to do any more */
 };
@@ -127,6 +191,13 @@ struct patio_transport {
     uint64_t                      max_queued_bytes;
     uint64_t                      max_body_bytes;
     uint64_t                      max_dead;
+    uint64_t                      dead_ttl_ns;
+    uint64_t                      max_results;
+    uint64_t                      max_result_bytes;
+    uint64_t                      max_dedup_keys;
+    uint64_t                      incarnation;
+    patio_transport              *next;    /* in the hub */
+    patio_buf                    *info;    /* what its host announced; NULL: nothing */
     bool                          running; /* under the hub's lock */
     _Atomic uint32_t              calls;   /* events being raised on this instance, and STOPPING */
     pthread_mutex_t               idle_lock;
@@ -143,6 +214,12 @@ typedef struct handout {
     bool             more;
 } handout;
 
+/* A caller whose task will not be answered, once the lock is open. */
+typedef struct farewell {
+    patio_transport *origin; /* held */
+    patio_id         id;
+} farewell;
+
 /* hub.c; all but make and free under the lock */
 void  *hub_make(void *arg);
 void   hub_free(void *arg);
@@ -157,6 +234,41 @@ entry *hub_take(subscription *s);
 /* Remove a ready entry from the middle of its lane. */
 void hub_unlink_ready(entry *e);
 void hub_append(list *l, entry *e);
+/* Live or dead, by id. Looks at every entry: for rare questions; publishing stays free of an index.
+ */
+entry *hub_entry_by_id(queue *q, const patio_id *id, bool dead);
+/* Free entries that are out of every list, chained by next. Not under the lock. */
+void hub_bury(hub *h, entry *e);
+
+/* dead.c; under the lock */
+/* Into the dead letters of its queue, and out with what is too much: *lost entries, chained. */
+void dead_keep(patio_transport *t, entry *e, entry **lost, uint64_t *count);
+/* Those that are too old, chained. */
+entry *dead_expire(patio_transport *t, queue *q);
+
+/* results.c; under the lock. What falls out of the store is dropped by the caller. */
+void result_keep(patio_transport *t, const entry *e, const patio_settlement *s, kept **out);
+void result_free(const patio_host *host, kept *k);
+void results_fini(hub *h);
+
+/* dedup.c; under the lock */
+/* What a key says of a message that has one. */
+enum { KEY_NEW = 1, KEY_DUPLICATE = 2, KEY_ATTACHED = 3, KEY_ANSWERED = 4, KEY_REPLACES = 5 };
+/* *found is the key with its task or its reply. FULL: too many keys, or too many attached. */
+patio_status dedup_look(patio_transport *t, queue *q, const patio_message *m, uint32_t *verdict,
+                        keyed **found, patio_error *err);
+/* A new task has this key from now on. false: out of memory. */
+bool dedup_set(patio_transport *t, queue *q, const patio_message *m, entry *e);
+/* Its task is settled or gone: who was attached (chained) is the caller's to tell and free. */
+attached *dedup_end(entry *e, patio_buf *reply);
+void      dedup_forget_origin(hub *h, const patio_transport *t);
+void      dedup_fini(hub *h);
+/* Tell all attached: with a reply, or that there is none. Not under the lock. Their origins were
+ * held by dedup_end. */
+void dedup_tell(const patio_host *host, attached *list, patio_buf *reply, patio_status status,
+                const char *why);
+/* Raise that a task is gone without an answer. Not under the lock; releases the origin. */
+void say_gone(const farewell *f, patio_status status, const char *why);
 
 /* dispatch.c */
 /* Lease the next task that somebody can run now; out->instance is held until raise() is over. */

@@ -14,7 +14,15 @@
 #include <errno.h>
 #include <time.h>
 
-enum { OPT_MAX_QUEUED, OPT_MAX_QUEUED_BYTES, OPT_MAX_DEAD };
+enum {
+    OPT_MAX_QUEUED,
+    OPT_MAX_QUEUED_BYTES,
+    OPT_MAX_DEAD,
+    OPT_DEAD_TTL,
+    OPT_MAX_RESULTS,
+    OPT_MAX_RESULT_BYTES,
+    OPT_MAX_DEDUP_KEYS,
+};
 
 static const patio_option option_max_queued = {
     PATIO_SIZED(patio_option),
@@ -43,11 +51,45 @@ static const patio_option option_max_dead = {
     .min      = 0,
     .max      = 100000000,
 };
+static const patio_option option_dead_ttl = {
+    PATIO_SIZED(patio_option),
+    .type     = PATIO_OPTION_MS,
+    .name     = "dead_ttl_ms",
+    .fallback = "14d",
+    .help     = "how long a dead letter is kept",
+    .min      = 1,
+    .max      = INT64_MAX / 1000000,
+};
+static const patio_option option_max_results = {
+    PATIO_SIZED(patio_option),
+    .type     = PATIO_OPTION_INT,
+    .name     = "max_results",
+    .fallback = "100000",
+    .help     = "most results kept to be fetched by id; the oldest go first",
+    .min      = 1,
+    .max      = 100000000,
+};
+static const patio_option option_max_result_bytes = {
+    PATIO_SIZED(patio_option),
+    .type     = PATIO_OPTION_SIZE,
+    .name     = "max_result_bytes",
+    .fallback = "256MiB",
+    .help     = "most bytes of results kept; the oldest go first",
+    .min      = 1,
+    .max      = INT64_MAX,
+};
+static const patio_option option_max_dedup_keys = {
+    PATIO_SIZED(patio_option),
+    .type     = PATIO_OPTION_INT,
+    .name     = "max_dedup_keys",
+    .fallback = "100000",
+    .help     = "most dedup keys remembered at once; one more is refused as FULL",
+    .min      = 1,
+    .max      = 100000000,
+};
 static const patio_option *const options[] = {
-    &option_max_queued,
-    &option_max_queued_bytes,
-    &option_max_dead,
-    NULL,
+    &option_max_queued,  &option_max_queued_bytes, &option_max_dead,       &option_dead_ttl,
+    &option_max_results, &option_max_result_bytes, &option_max_dedup_keys, NULL,
 };
 
 static patio_status check_endpoint(const patio_transport_params *params, patio_error *err)
@@ -85,7 +127,12 @@ static patio_status create(const patio_host *host, const patio_transport_params 
     t->max_queued                    = (uint64_t)values[OPT_MAX_QUEUED].number;
     t->max_queued_bytes              = (uint64_t)values[OPT_MAX_QUEUED_BYTES].number;
     t->max_dead                      = (uint64_t)values[OPT_MAX_DEAD].number;
+    t->dead_ttl_ns                   = (uint64_t)values[OPT_DEAD_TTL].number * 1000000u;
+    t->max_results                   = (uint64_t)values[OPT_MAX_RESULTS].number;
+    t->max_result_bytes              = (uint64_t)values[OPT_MAX_RESULT_BYTES].number;
+    t->max_dedup_keys                = (uint64_t)values[OPT_MAX_DEDUP_KEYS].number;
     t->max_body_bytes                = params->max_body_bytes;
+    t->incarnation                   = params->incarnation;
 
     /* without a name nobody else can find it: the incarnation keeps it to itself */
     char key[512];
@@ -114,7 +161,9 @@ static patio_status start(patio_transport *t, patio_error *err)
 {
     (void)err;
     pthread_mutex_lock(&t->hub->lock);
-    t->running = true;
+    t->running        = true;
+    t->next           = t->hub->instances;
+    t->hub->instances = t;
     pthread_mutex_unlock(&t->hub->lock);
     t->events->link(t->events->self, PATIO_LINK_UP, NULL);
     return PATIO_OK;
@@ -170,7 +219,9 @@ static patio_status counts(patio_transport *t, const char *name, uint64_t timeou
     pthread_mutex_lock(&h->lock);
     queue   *q      = hub_queue(h, name, false);
     uint64_t oldest = UINT64_MAX;
+    entry   *gone   = NULL;
     if (q != NULL) {
+        gone        = dead_expire(t, q);
         now.ready   = q->ready;
         now.leased  = q->leased;
         now.delayed = q->delayed;
@@ -186,6 +237,7 @@ static patio_status counts(patio_transport *t, const char *name, uint64_t timeou
         }
     }
     pthread_mutex_unlock(&h->lock);
+    hub_bury(h, gone);
     if (oldest != UINT64_MAX) {
         now.oldest_age_ms = (t->host->now_ns(t->host->self) - oldest) / 1000000u;
     }
@@ -193,10 +245,30 @@ static patio_status counts(patio_transport *t, const char *name, uint64_t timeou
     return PATIO_OK;
 }
 
+static const void *query_instance(patio_transport *t, const char *id)
+{
+    static const struct {
+        const char *id;
+        const void *table;
+    } tables[] = {
+        {PATIO_DEAD_ID, &memory_dead_ops},     {PATIO_RESULTS_ID, &memory_results_ops},
+        {PATIO_QUEUES_ID, &memory_queues_ops}, {PATIO_PRESENCE_ID, &memory_presence_ops},
+        {PATIO_DOCTOR_ID, &memory_doctor_ops},
+    };
+    (void)t;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        if (strcmp(tables[i].id, id) == 0) {
+            return tables[i].table;
+        }
+    }
+    return NULL;
+}
+
 static const patio_transport_ops ops = {
     PATIO_SIZED(patio_transport_ops),
     .caps = PATIO_CAP_PRIORITY | PATIO_CAP_DELAY | PATIO_CAP_CANCEL | PATIO_CAP_DEAD_LETTERS |
-            PATIO_CAP_ROUTES | PATIO_CAP_QUEUE,
+            PATIO_CAP_ROUTES | PATIO_CAP_QUEUE | PATIO_CAP_DEDUP | PATIO_CAP_RESULTS |
+            PATIO_CAP_LIMITS,
     .options     = options,
     .create      = create,
     .start       = start,
@@ -209,6 +281,7 @@ static const patio_transport_ops ops = {
     .notify      = memory_notify,
     .cancel      = memory_cancel,
     .counts      = counts,
+    .query       = query_instance,
 };
 
 static const void *query(const char *interface_id)

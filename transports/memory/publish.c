@@ -1,17 +1,18 @@
 #include "memory.h"
 
-enum { LANES_MAX = 65536 }; /* names of tasks ever sent to one hub */
+enum { LANES_MAX = 65536, /* names of tasks ever sent to one hub */ KEY_BYTES_MAX = 1024 };
 
 static patio_status refuse_unsupported(const patio_message *m, patio_error *err)
 {
-    if (m->dedup_key.size > 0) {
-        return patio_fail(err, PATIO_UNSUPPORTED, 0,
-                          "send %s: memory cannot drop duplicates (capability \"dedup\")", m->task);
-    }
     if (m->level > PATIO_LEVEL_PROCESS) {
         return patio_fail(err, PATIO_UNSUPPORTED, 0,
                           "send %s: level %u is demanded, memory reaches level 0 (this process)",
                           m->task, m->level);
+    }
+    if (m->dedup_key.size > KEY_BYTES_MAX) {
+        return patio_fail(err, PATIO_TOO_LARGE, 0,
+                          "send %s: a dedup key of %zu bytes, at most %d are allowed", m->task,
+                          m->dedup_key.size, KEY_BYTES_MAX);
     }
     return PATIO_OK;
 }
@@ -24,17 +25,25 @@ static patio_status find_lane(patio_transport *t, const patio_message *m, size_t
     if (!t->running) {
         return patio_fail(err, PATIO_CLOSED, 0, "send %s: the transport is stopped", m->task);
     }
-    if (h->held >= t->max_queued || size > t->max_queued_bytes - h->held_bytes) {
+    uint64_t held  = h->held - h->dead; /* dead letters have bounds of their own */
+    uint64_t bytes = h->held_bytes - h->dead_bytes;
+    if (held >= t->max_queued || bytes > t->max_queued_bytes ||
+        size > t->max_queued_bytes - bytes) {
         return patio_fail(err, PATIO_FULL, 0,
                           "send %s: %llu tasks of %llu bytes are queued (max_queued %llu, "
                           "max_queued_bytes %llu)",
-                          m->task, (unsigned long long)h->held, (unsigned long long)h->held_bytes,
+                          m->task, (unsigned long long)held, (unsigned long long)bytes,
                           (unsigned long long)t->max_queued,
                           (unsigned long long)t->max_queued_bytes);
     }
     bool call = (m->flags & PATIO_MESSAGE_CALL) != 0 && (m->flags & PATIO_MESSAGE_WAIT_ROUTE) == 0;
     queue *q  = hub_queue(h, m->queue, !call);
-    lane  *l  = q != NULL ? hub_lane(q, m->task, !call && h->lanes < LANES_MAX) : NULL;
+    if (q != NULL && q->state == PATIO_QUEUE_DRAINING) {
+        return patio_fail(err, PATIO_BLOCKED, 0,
+                          "send %s: queue \"%s\" is draining and takes nothing new", m->task,
+                          m->queue);
+    }
+    lane *l = q != NULL ? hub_lane(q, m->task, !call && h->lanes < LANES_MAX) : NULL;
     if (call && (l == NULL || l->routes == 0)) {
         return patio_fail(err, PATIO_NO_ROUTE, 0, "no worker on queue \"%s\" can run task \"%s\"",
                           m->queue, m->task);
@@ -59,7 +68,8 @@ static void fill(entry *e, patio_transport *t, lane *l, const patio_message *m, 
         e->deadline_ns = e->accepted_ns + m->ttl_ms * 1000000u;
     }
     e->id       = m->id;
-    e->flags    = m->flags & PATIO_MESSAGE_CARRIED;
+    e->flags    = m->flags & (PATIO_MESSAGE_CARRIED | PATIO_MESSAGE_NO_RECEIPT);
+    e->timer    = 0;
     e->fence    = 0;
     e->attempt  = m->attempt != 0 ? m->attempt : 1;
     e->crashes  = m->crashes;
@@ -67,6 +77,110 @@ static void fill(entry *e, patio_transport *t, lane *l, const patio_message *m, 
     e->claimed  = false;
     e->told     = false;
     t->hub->held_bytes += size;
+}
+
+/* What became of a message under the lock, for what must happen outside of it. */
+typedef struct placing {
+    lane      *lane;
+    entry     *entry; /* NULL: nothing new */
+    uint32_t   verdict;
+    bool       some; /* a task to hand out */
+    patio_id   original;
+    patio_buf *answer; /* of a task that ran before under the same key; one reference */
+    entry     *gone;   /* what this one replaces */
+    farewell   who;
+    attached  *waiting;
+    handout    out;
+} placing;
+
+/* The queued one goes; this one takes its key. */
+static void replace(keyed *k, placing *p)
+{
+    entry *e = k->entry;
+    if (e->state == ENTRY_READY) {
+        hub_unlink_ready(e);
+    } else {
+        e->lane->queue->delayed--;
+    }
+    e->state = ENTRY_GONE;
+    e->next  = NULL;
+    p->gone  = e;
+    if (e->origin != NULL && e->origin->running && (e->flags & PATIO_MESSAGE_NO_RECEIPT) != 0) {
+        p->who = (farewell){.origin = e->origin, .id = e->id};
+        instance_hold(e->origin);
+    }
+    p->waiting    = dedup_end(e, NULL);
+    k->expires_ns = 1;
+}
+
+/* Under the lock: a new task into its lane, or to the task that it repeats. */
+static patio_status place(patio_transport *t, const patio_message *m, size_t size, placing *p,
+                          patio_error *err)
+{
+    keyed       *k  = NULL;
+    patio_status st = find_lane(t, m, size, &p->lane, err);
+    p->verdict      = KEY_NEW;
+    if (st == PATIO_OK && m->dedup_key.size > 0) {
+        st = dedup_look(t, p->lane->queue, m, &p->verdict, &k, err);
+    }
+    if (st != PATIO_OK) {
+        return st;
+    }
+    if (k != NULL && p->verdict != KEY_REPLACES) {
+        p->original = k->original;
+        p->answer   = p->verdict == KEY_ANSWERED ? t->host->buf_ref(t->host->self, k->reply) : NULL;
+        return PATIO_OK;
+    }
+    entry *e = hub_entry_new(t->hub);
+    if (e == NULL) {
+        return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+    }
+    fill(e, t, p->lane, m, size);
+    if (m->dedup_key.size > 0 && !dedup_set(t, p->lane->queue, m, e)) {
+        patio_buf *body = e->body; /* the caller has a reference, too */
+        hub_entry_free(t->hub, e);
+        t->host->buf_drop(t->host->self, body);
+        return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+    }
+    if (k != NULL) {
+        replace(k, p);
+    }
+    p->entry = e;
+    if (m->delay_ms > 0) {
+        dispatch_delay(e, m->delay_ms);
+    } else {
+        hub_push_ready(e);
+        p->some = dispatch_next(p->lane->queue, p->lane->queue->subscriptions, &p->out);
+    }
+    return PATIO_OK;
+}
+
+static void say_receipt(patio_transport *t, const patio_message *m, const placing *p)
+{
+    patio_receipt receipt = {
+        PATIO_SIZED(patio_receipt),
+        .outcome  = p->entry != NULL ? PATIO_ACCEPTED : PATIO_DUPLICATE,
+        .id       = m->id,
+        .original = p->original,
+        .level    = PATIO_LEVEL_PROCESS,
+    };
+    t->events->published(t->events->self, &receipt);
+}
+
+/* What a key had to do with others. */
+static void say_about_key(patio_transport *t, const patio_message *m, placing *p)
+{
+    static const char why[] = "another task with the same dedup key replaced it";
+    if (p->answer != NULL) {
+        patio_reply reply = {PATIO_SIZED(patio_reply), .id = m->id, .body = p->answer};
+        t->events->replied(t->events->self, &reply);
+        t->host->buf_drop(t->host->self, p->answer);
+    }
+    if (p->gone != NULL) {
+        hub_bury(t->hub, p->gone);
+        dedup_tell(t->host, p->waiting, NULL, PATIO_CANCELLED, why);
+        say_gone(&p->who, PATIO_CANCELLED, why);
+    }
 }
 
 patio_status memory_publish(patio_transport *t, const patio_message *m, patio_error *err)
@@ -82,79 +196,56 @@ patio_status memory_publish(patio_transport *t, const patio_message *m, patio_er
     if (st != PATIO_OK) {
         return st;
     }
-    bool    receipt_wanted = (m->flags & PATIO_MESSAGE_NO_RECEIPT) == 0;
-    lane   *l              = NULL;
-    bool    some           = false;
-    handout out;
+    placing p;
+    p.entry   = NULL;
+    p.some    = false;
+    p.answer  = NULL;
+    p.gone    = NULL;
+    p.waiting = NULL;
+    p.who     = (farewell){.origin = NULL};
     pthread_mutex_lock(&h->lock);
-    st       = find_lane(t, m, size, &l, err);
-    entry *e = st == PATIO_OK && l != NULL ? hub_entry_new(h) : NULL;
-    if (e != NULL) {
-        fill(e, t, l, m, size);
-        if (m->delay_ms > 0) {
-            dispatch_delay(e, m->delay_ms);
-        } else {
-            hub_push_ready(e);
-            some = dispatch_next(l->queue, l->queue->subscriptions, &out);
-        }
-        if (receipt_wanted) {
-            instance_hold(t);
-        }
+    st = place(t, m, size, &p, err);
+    /* a call that was dropped as a duplicate gets no answer: it must hear so */
+    bool receipt = (m->flags & PATIO_MESSAGE_NO_RECEIPT) == 0 ||
+                   (p.verdict == KEY_DUPLICATE && p.entry == NULL);
+    bool hold = st == PATIO_OK && (receipt || p.answer != NULL);
+    if (hold) {
+        instance_hold(t);
     }
     pthread_mutex_unlock(&h->lock);
-    if (e == NULL) {
-        return st != PATIO_OK ? st : patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+    if (st != PATIO_OK) {
+        return st;
     }
-    if (receipt_wanted) {
-        patio_receipt receipt = {
-            PATIO_SIZED(patio_receipt),
-            .outcome = PATIO_ACCEPTED,
-            .id      = m->id,
-            .level   = PATIO_LEVEL_PROCESS,
-        };
-        t->events->published(t->events->self, &receipt);
+    if (receipt) {
+        say_receipt(t, m, &p);
+    }
+    say_about_key(t, m, &p);
+    if (hold) {
         instance_release(t);
     }
-    if (some) {
-        dispatch_raise(l->queue, &out);
+    if (p.some) {
+        dispatch_raise(p.lane->queue, &p.out);
     }
     return PATIO_OK;
-}
-
-/* A cancel is rare and looks at every entry; publishing stays free of an index by id. */
-static entry *find_by_id(queue *q, const patio_id *id)
-{
-    hub *h = q->hub;
-    for (uint32_t c = 0; c < h->chunk_count; c++) {
-        for (uint32_t i = 0; i < CHUNK_ENTRIES; i++) {
-            entry *e = &h->chunks[c][i];
-            bool   live =
-                e->state == ENTRY_READY || e->state == ENTRY_LEASED || e->state == ENTRY_DELAYED;
-            if (live && e->lane->queue == q && memcmp(&e->id, id, sizeof(*id)) == 0) {
-                return e;
-            }
-        }
-    }
-    return NULL;
 }
 
 patio_status memory_cancel(patio_transport *t, const char *name, const patio_id *id,
                            patio_error *err)
 {
-    const patio_host *host    = t->host;
-    hub              *h       = t->hub;
-    uint32_t          outcome = PATIO_CANCEL_TOO_LATE;
-    patio_buf        *body    = NULL;
-    patio_transport  *holder  = NULL;
-    patio_tag         tag     = 0;
+    hub             *h       = t->hub;
+    uint32_t         outcome = PATIO_CANCEL_TOO_LATE;
+    patio_transport *holder  = NULL;
+    patio_tag        tag     = 0;
     pthread_mutex_lock(&h->lock);
     if (!t->running) {
         pthread_mutex_unlock(&h->lock);
         return patio_fail(err, PATIO_CLOSED, 0, "cancel: the transport is stopped");
     }
-    queue   *q     = hub_queue(h, name, false);
-    entry   *e     = q != NULL ? find_by_id(q, id) : NULL;
-    uint64_t timer = 0;
+    queue    *q       = hub_queue(h, name, false);
+    entry    *e       = q != NULL ? hub_entry_by_id(q, id, false) : NULL;
+    entry    *gone    = NULL;
+    attached *waiting = NULL;
+    farewell  who     = {.origin = NULL};
     if (e != NULL && e->state == ENTRY_LEASED) {
         outcome = PATIO_CANCEL_TOLD;
         if (!e->told && e->holder->instance->running) {
@@ -165,26 +256,26 @@ patio_status memory_cancel(patio_transport *t, const char *name, const patio_id 
         }
     } else if (e != NULL) {
         outcome = PATIO_CANCEL_REMOVED;
-        body    = e->body;
         if (e->state == ENTRY_READY) {
             hub_unlink_ready(e);
-            hub_entry_free(h, e);
         } else {
             q->delayed--;
-            e->state = ENTRY_GONE;
-            timer    = e->timer;
+        }
+        e->state = ENTRY_GONE;
+        e->next  = NULL;
+        gone     = e;
+        waiting  = dedup_end(e, NULL);
+        if (e->origin != NULL && e->origin != t && e->origin->running &&
+            (e->flags & PATIO_MESSAGE_NO_RECEIPT) != 0) {
+            who = (farewell){.origin = e->origin, .id = e->id}; /* somebody else's wish */
+            instance_hold(e->origin);
         }
     }
     instance_hold(t);
     pthread_mutex_unlock(&h->lock);
-    if (timer != 0) {
-        /* not under the lock, which a timer that runs right now waits for */
-        (void)host->cancel(host->self, timer);
-        pthread_mutex_lock(&h->lock);
-        hub_entry_free(h, e);
-        pthread_mutex_unlock(&h->lock);
-    }
-    host->buf_drop(host->self, body);
+    hub_bury(h, gone);
+    dedup_tell(t->host, waiting, NULL, PATIO_CANCELLED, "it was cancelled");
+    say_gone(&who, PATIO_CANCELLED, "it was cancelled by somebody else");
     if (holder != NULL) {
         holder->events->cancel_wanted(holder->events->self, tag);
         instance_release(holder);

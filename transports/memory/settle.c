@@ -2,10 +2,12 @@
 
 /* What must happen once the lock is open. */
 typedef struct aftermath {
-    patio_buf       *body;   /* to be dropped */
-    patio_buf       *cause;  /* to be dropped */
-    patio_transport *origin; /* held; gets the reply */
-    uint64_t         lost;   /* dead letters that went to make room */
+    patio_buf       *body;    /* to be dropped */
+    entry           *gone;    /* dead letters to be buried, chained */
+    patio_transport *origin;  /* held; gets the reply */
+    attached        *waiting; /* held; get it, too */
+    kept            *results; /* that fell out of the store */
+    uint64_t         lost;    /* dead letters that went to make room */
     patio_id         id;
 } aftermath;
 
@@ -17,34 +19,6 @@ static void end_lease(entry *e)
     s->unsettled--;
     e->holder = NULL;
     e->told   = false;
-}
-
-static void keep_dead(patio_transport *t, entry *e, aftermath *after)
-{
-    queue *q = e->lane->queue;
-    if (t->max_dead == 0) {
-        after->lost++;
-        after->body  = e->body;
-        after->cause = e->cause;
-        hub_entry_free(q->hub, e);
-        return;
-    }
-    if (q->dead >= t->max_dead) {
-        entry *oldest         = q->dead_letters.first;
-        q->dead_letters.first = oldest->next;
-        q->dead--;
-        after->lost++;
-        after->body  = oldest->body;
-        after->cause = oldest->cause;
-        hub_entry_free(q->hub, oldest);
-        if (q->dead_letters.first == NULL) {
-            q->dead_letters.last = NULL;
-        }
-    }
-    e->state  = ENTRY_DEAD;
-    e->origin = NULL;
-    q->dead++;
-    hub_append(&q->dead_letters, e);
 }
 
 /* Under the lock. `cause` is a copy made before, for a dead letter; taken when used. */
@@ -62,6 +36,12 @@ static void apply(patio_transport *t, entry *e, const patio_settlement *s, patio
         instance_hold(after->origin);
     }
     end_lease(e);
+    if (final && s->result_ttl_ms != 0) {
+        result_keep(t, e, s, &after->results);
+    }
+    if (final && e->key != NULL) {
+        after->waiting = dedup_end(e, s->reply);
+    }
     switch (s->verdict) {
     case PATIO_RETRY:
         e->attempt++;
@@ -71,7 +51,7 @@ static void apply(patio_transport *t, entry *e, const patio_settlement *s, patio
     case PATIO_REJECT:
         e->cause = *cause;
         *cause   = NULL;
-        keep_dead(t, e, after);
+        dead_keep(t, e, &after->gone, &after->lost);
         return;
     default:
         after->body = e->body;
@@ -93,8 +73,13 @@ static void finish(patio_transport *t, const patio_settlement *s, const aftermat
         after->origin->events->replied(after->origin->events->self, &reply);
         instance_release(after->origin);
     }
+    if (after->waiting != NULL) {
+        dedup_tell(host, after->waiting, s->reply, PATIO_PEER_LOST,
+                   "the task with the same dedup key ended without a result: nobody waited for it");
+    }
     host->buf_drop(host->self, after->body);
-    host->buf_drop(host->self, after->cause);
+    hub_bury(t->hub, after->gone);
+    result_free(host, after->results);
     if (after->lost > 0) {
         patio_host_log(host, PATIO_LOG_WARN, "a dead letter was dropped: max_dead (%llu) are kept",
                        (unsigned long long)t->max_dead);

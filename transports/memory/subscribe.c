@@ -124,7 +124,7 @@ patio_status memory_unsubscribe(patio_transport *t, const char *name, patio_erro
 }
 
 /* What a leaving worker held goes back; a claimed one may have run, and is not run again. */
-static void give_back(patio_transport *t, entry *e)
+static void give_back(patio_transport *t, entry *e, attached **waiting)
 {
     queue *q = e->lane->queue;
     q->leased--;
@@ -134,7 +134,14 @@ static void give_back(patio_transport *t, entry *e)
     if (e->claimed) {
         patio_host_log(t->host, PATIO_LOG_WARN,
                        "a task that was acknowledged at its start did not end before the stop");
-        patio_buf *body = e->body;
+        patio_buf *body    = e->body;
+        attached  *orphans = dedup_end(e, NULL);
+        while (orphans != NULL) {
+            attached *next = orphans->next;
+            orphans->next  = *waiting;
+            *waiting       = orphans;
+            orphans        = next;
+        }
         hub_entry_free(q->hub, e);
         t->host->buf_drop(t->host->self, body);
         return;
@@ -152,7 +159,7 @@ static void drop_subscription(patio_transport *t, subscription **at)
 }
 
 /* Others may run what came back. */
-static void hand_out_all(hub *h)
+void memory_hand_out_all(hub *h)
 {
     handout out;
     queue  *found = NULL;
@@ -169,10 +176,26 @@ static void hand_out_all(hub *h)
     } while (found != NULL);
 }
 
+/* No longer among the others, and nobody it waited for remembers it. */
+static void step_out(patio_transport *t)
+{
+    for (patio_transport **at = &t->hub->instances; *at != NULL; at = &(*at)->next) {
+        if (*at == t) {
+            *at = t->next;
+            break;
+        }
+    }
+    dedup_forget_origin(t->hub, t);
+}
+
 void memory_leave(patio_transport *t)
 {
-    hub *h = t->hub;
+    hub      *h       = t->hub;
+    attached *waiting = NULL;
     pthread_mutex_lock(&h->lock);
+    step_out(t);
+    patio_buf *info = t->info;
+    t->info         = NULL;
     for (uint32_t c = 0; c < h->chunk_count; c++) {
         for (uint32_t i = 0; i < CHUNK_ENTRIES; i++) {
             entry *e = &h->chunks[c][i];
@@ -183,7 +206,7 @@ void memory_leave(patio_transport *t)
                 e->origin = NULL;
             }
             if (e->state == ENTRY_LEASED && e->holder->instance == t) {
-                give_back(t, e);
+                give_back(t, e, &waiting);
             }
         }
     }
@@ -197,5 +220,7 @@ void memory_leave(patio_transport *t)
         }
     }
     pthread_mutex_unlock(&h->lock);
-    hand_out_all(h);
+    t->host->buf_drop(t->host->self, info);
+    dedup_tell(t->host, waiting, NULL, PATIO_PEER_LOST, "the worker that ran it was stopped");
+    memory_hand_out_all(h);
 }

@@ -1,4 +1,6 @@
 /* What a transport says to the caller's side of a broker. */
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "runtime/broker.h"
@@ -92,6 +94,16 @@ void pt_broker_published(void *self, const patio_receipt *receipt)
     patio_future *f = pt_futures_claim(&b->futures, &receipt->id);
     if (f == NULL) {
         return; /* its caller has given up */
+    }
+    if (receipt->outcome == PATIO_DUPLICATE && f->kind == PT_KIND_CALL) {
+        /* it was dropped: nobody will answer this one */
+        char text[33];
+        char problem[160];
+        patio_id_format(receipt->original, text);
+        (void)snprintf(problem, sizeof(problem),
+                       "task %s has the same dedup key; attach to it to get its result", text);
+        pt_future_complete(f, PATIO_EXISTS, NULL, problem);
+        return;
     }
     if (accepted) {
         f->level = receipt->level;
