@@ -47,28 +47,41 @@ static size_t stack_bytes_of(const patio_executor_params *params, size_t page)
     return (bytes + page - 1) / page * page;
 }
 
+static uint32_t workers_of(const patio_option_value *values)
+{
+    int64_t most = values[OPT_MAX_WORKERS].number;
+    return (uint32_t)(most != 0 ? most : values[OPT_WORKERS].number);
+}
+
+/* A loop without a task to run would be of no use. */
+static uint32_t loops_of(const patio_option_value *values)
+{
+    uint32_t loops = (uint32_t)values[OPT_LOOPS].number;
+    return loops < workers_of(values) ? loops : workers_of(values);
+}
+
 static void set_options(patio_executor *x, const patio_executor_params *params)
 {
     const patio_option_value *values = params->values;
-    x->max_workers = (uint32_t)(values[OPT_MAX_WORKERS].number != 0 ? values[OPT_MAX_WORKERS].number
-                                                                    : values[OPT_WORKERS].number);
-    x->page_bytes  = (size_t)sysconf(_SC_PAGESIZE);
-    x->stack_bytes = stack_bytes_of(params, x->page_bytes);
-    x->keep_stacks = (uint32_t)values[OPT_KEEP_STACKS].number;
-    x->block_warn_ns   = (uint64_t)values[OPT_BLOCK_WARN_MS].number * 1000000;
-    uint32_t queue_max = (uint32_t)values[OPT_QUEUE_MAX].number;
+    x->max_workers                   = workers_of(values);
+    x->page_bytes                    = (size_t)sysconf(_SC_PAGESIZE);
+    x->stack_bytes                   = stack_bytes_of(params, x->page_bytes);
+    x->keep_stacks                   = (uint32_t)values[OPT_KEEP_STACKS].number;
+    x->block_warn_ns                 = (uint64_t)values[OPT_BLOCK_WARN_MS].number * 1000000;
+    uint32_t queue_max               = (uint32_t)values[OPT_QUEUE_MAX].number;
+    uint32_t n                       = x->loop_count;
+    queue_max                        = queue_max != 0 ? queue_max : x->max_workers;
+    x->queue_max                     = (queue_max + n - 1) / n;
     /* divided among the loops, so that they need not agree on each task */
-    uint32_t share = (x->max_workers + x->loop_count - 1) / x->loop_count;
-    x->queue_max   = queue_max != 0 ? (queue_max + x->loop_count - 1) / x->loop_count : share;
-    for (uint32_t i = 0; i < x->loop_count; i++) {
-        x->loops[i].share = share;
+    for (uint32_t i = 0; i < n; i++) {
+        x->loops[i].share = x->max_workers / n + (i < x->max_workers % n ? 1 : 0);
     }
 }
 
 static patio_status create(const patio_host *host, const patio_executor_params *params,
                            patio_executor **out, patio_error *err)
 {
-    uint32_t loops = (uint32_t)params->values[OPT_LOOPS].number;
+    uint32_t loops = loops_of(params->values);
     /* the loops lie behind the executor; 64: room to align their cache lines */
     size_t head  = (sizeof(patio_executor) + 63) & ~(size_t)63;
     size_t bytes = head + loops * sizeof(loop) + 64;

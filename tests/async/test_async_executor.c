@@ -359,6 +359,26 @@ static void no_more_are_in_work_than_workers_and_none_is_beyond_the_queue(void *
     world_close(&w);
 }
 
+static void several_loops_together_have_no_more_in_work_than_workers(void **state)
+{
+    (void)state;
+    for (int64_t workers = 1; workers <= 7; workers++) {
+        static world w;
+        world_open(&w, (setup){.workers = workers, .loops = 3});
+        for (int i = 0; i < 2 * workers; i++) {
+            assert_status(submit(&w, i, park_for_good), PATIO_OK);
+        }
+        AWAIT(atomic_load(&w.begun) == (uint32_t)workers);
+        for (int i = 0; i < 2 * workers; i++) { /* in each loop they begin in this order */
+            AWAIT(atomic_load(&w.jobs[i].order) != 0);
+            assert_true(atomic_load(&w.begun) - atomic_load(&w.ended) <= (uint32_t)workers);
+            wake(&w, i);
+        }
+        AWAIT(atomic_load(&w.ended) == 2 * (uint32_t)workers);
+        world_close(&w);
+    }
+}
+
 static void stop_gives_back_what_has_not_started_and_waits_for_the_rest(void **state)
 {
     (void)state;
@@ -526,6 +546,7 @@ int main(void)
         cmocka_unit_test(who_yields_lets_others_run),
         cmocka_unit_test(a_descriptor_wakes_its_waiter_and_has_only_one),
         cmocka_unit_test(no_more_are_in_work_than_workers_and_none_is_beyond_the_queue),
+        cmocka_unit_test(several_loops_together_have_no_more_in_work_than_workers),
         cmocka_unit_test(stop_gives_back_what_has_not_started_and_waits_for_the_rest),
         cmocka_unit_test(what_is_submitted_while_stopping_is_done_or_refused),
         cmocka_unit_test(who_holds_the_loop_is_named_once_and_again_when_it_lets_go),
