@@ -149,7 +149,7 @@ static patio_status read_sentinel(patio_transport *t, const patio_endpoint *e, p
     if (db != NULL) {
         *db = '\0';
     }
-    (void)snprintf(t->master, sizeof(t->master), "%s", name);
+    memcpy(t->master, name, strlen(name) + 1); /* it fits, see above */
     t->sentinel = true;
     return PATIO_OK;
 }

@@ -170,6 +170,16 @@ static const void *check_query(patio_executor *x, const char *interface_id)
     return c->suspend != NULL ? &suspend_ops : NULL;
 }
 
+static patio_status check_add_task(patio_executor *x, const char *task,
+                                   const patio_option_value *options, patio_error *err)
+{
+    check *c = check_of(x);
+    if (atomic_load(&c->started)) {
+        REPORT(c, "\"add_task\" after \"start\"");
+    }
+    return c->real->ops.add_task(c->x, task, options, err);
+}
+
 static void check_done(void *self, patio_job *job, const patio_outcome *outcome)
 {
     check *c = self;
@@ -216,8 +226,10 @@ static void fill(check *c)
     c->plugin.ops.cancel  = check_cancel;
     c->plugin.ops.slots   = check_slots;
     c->plugin.ops.query   = check_query;
-    c->down               = (patio_executor_events){PATIO_SIZED(patio_executor_events), .self = c,
-                                                    .done = check_done, .room = check_room};
+
+    c->plugin.ops.add_task = check_add_task;
+    c->down                = (patio_executor_events){PATIO_SIZED(patio_executor_events), .self = c,
+                                                     .done = check_done, .room = check_room};
 }
 
 patio_status pt_check_executor_create(const pt_executor_plugin **plugin, const patio_host *host,
