@@ -11,7 +11,8 @@ RUN cmake --preset release -B build/image -DPATIO_BUILD_TESTS=OFF \
 
 FROM debian:12-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libjson-c5 libprotobuf-c1 libssl3 libuv1 libyaml-0-2 \
+    && apt-get install -y --no-install-recommends libhiredis0.14 libjson-c5 libprotobuf-c1 \
+        librabbitmq4 libssl3 libuv1 libyaml-0-2 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin patio
 COPY --from=build /opt/patio /usr/local
