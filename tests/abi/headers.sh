@@ -30,8 +30,8 @@ for path in "$include"/patio/*.h; do
         try "$cc" c "$header" -std=c17 -Wpadded
         ;;
     *)
-        gnu= # patio/spin.h says that it needs it
-        [ "$header" = spin ] && gnu=-D_GNU_SOURCE
+        gnu= # they say that they need it
+        case $header in spin | child_socket) gnu=-D_GNU_SOURCE ;; esac
         try "$cc" c "$header" -std=c17 $gnu
         ;;
     esac

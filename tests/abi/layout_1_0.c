@@ -73,13 +73,15 @@ MEMBER(patio_receipt, level, 40, uint32_t);
 MEMBER(patio_receipt, reserved, 44, uint32_t);
 MEMBER(patio_receipt, error, 48, const patio_error *);
 
-GROWS(patio_settlement, 48);
+GROWS(patio_settlement, 56);
 MEMBER(patio_settlement, struct_size, 0, uint32_t);
 MEMBER(patio_settlement, verdict, 4, uint32_t);
 MEMBER(patio_settlement, delay_ms, 8, uint64_t);
 MEMBER(patio_settlement, result_ttl_ms, 16, uint64_t);
 MEMBER(patio_settlement, cause, 24, patio_bytes);
 MEMBER(patio_settlement, reply, 40, patio_buf *);
+MEMBER(patio_settlement, flags, 48, uint32_t);
+MEMBER(patio_settlement, reserved, 52, uint32_t);
 
 GROWS(patio_reply, 32);
 MEMBER(patio_reply, struct_size, 0, uint32_t);
@@ -248,7 +250,7 @@ MEMBER(patio_outcome, reply, 24, patio_buf *);
 
 GROWS(patio_job, 128);
 MEMBER(patio_job, struct_size, 0, uint32_t);
-MEMBER(patio_job, reserved, 4, uint32_t);
+MEMBER(patio_job, traits, 4, uint32_t);
 MEMBER(patio_job, task, 8, const char *);
 MEMBER(patio_job, id, 16, patio_id);
 MEMBER(patio_job, deadline_ns, 32, uint64_t);
@@ -306,12 +308,36 @@ MEMBER(patio_executor_events, self, 8, void *);
 MEMBER(patio_executor_events, done, 16, void (*)(void *, patio_job *, const patio_outcome *));
 MEMBER(patio_executor_events, room, 24, void (*)(void *));
 
-GROWS(patio_executor_params, 32);
+GROWS(patio_executor_params, 40);
 MEMBER(patio_executor_params, struct_size, 0, uint32_t);
 MEMBER(patio_executor_params, reserved, 4, uint32_t);
 MEMBER(patio_executor_params, values, 8, const patio_option_value *);
 MEMBER(patio_executor_params, stack_bytes, 16, size_t);
 MEMBER(patio_executor_params, events, 24, const patio_executor_events *);
+MEMBER(patio_executor_params, child, 32, const patio_child_setup *);
+
+GROWS(patio_child_setup, 88);
+MEMBER(patio_child_setup, struct_size, 0, uint32_t);
+MEMBER(patio_child_setup, task_count, 4, uint32_t);
+MEMBER(patio_child_setup, fingerprint, 8, uint64_t);
+MEMBER(patio_child_setup, project, 16, const char *);
+MEMBER(patio_child_setup, program, 24, const char *);
+MEMBER(patio_child_setup, modules, 32, const char *const *);
+MEMBER(patio_child_setup, module_count, 40, uint32_t);
+MEMBER(patio_child_setup, embedded, 44, uint32_t);
+MEMBER(patio_child_setup, max_body_bytes, 48, uint64_t);
+MEMBER(patio_child_setup, max_decode_bytes, 56, uint64_t);
+MEMBER(patio_child_setup, self, 64, void *);
+MEMBER(patio_child_setup, publish, 72,
+       patio_status (*)(void *, const patio_message *, patio_error *));
+MEMBER(patio_child_setup, cancel, 80,
+       patio_status (*)(void *, const char *, const patio_id *, patio_error *));
+
+GROWS(patio_relay_ops, 24);
+MEMBER(patio_relay_ops, struct_size, 0, uint32_t);
+MEMBER(patio_relay_ops, reserved, 4, uint32_t);
+MEMBER(patio_relay_ops, replied, 8, int32_t (*)(patio_executor *, const patio_reply *));
+MEMBER(patio_relay_ops, published, 16, int32_t (*)(patio_executor *, const patio_receipt *));
 
 GROWS(patio_executor_ops, 96);
 MEMBER(patio_executor_ops, struct_size, 0, uint32_t);

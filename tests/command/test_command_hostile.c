@@ -208,7 +208,8 @@ static void many_bad_ends_among_good_ones_leave_nothing(void **state)
     world_open(&f, SETTINGS("executor=command", "executor.workers=8", "log.level=off",
                             "tasks.good.command=printf good", "tasks.exits.command=false",
                             "tasks.dies.command=kill -KILL $$", "tasks.dies.shell=true",
-                            "tasks.floods.command=yes", "tasks.floods.max_output_bytes=1KB",
+                            "tasks.dies.max_crashes=1", "tasks.floods.command=yes",
+                            "tasks.floods.max_output_bytes=1KB",
                             "tasks.forks.command=sleep 76.001 & sleep 76.001 & printf good",
                             "tasks.forks.shell=true"));
     patio_call_options options = {PATIO_SIZED(patio_call_options), .timeout_ms = 60000};

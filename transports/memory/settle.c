@@ -44,7 +44,11 @@ static void apply(patio_transport *t, entry *e, const patio_settlement *s, patio
     }
     switch (s->verdict) {
     case PATIO_RETRY:
-        e->attempt++;
+        if (PATIO_HAS(patio_settlement, s, flags) && (s->flags & PATIO_SETTLE_CRASHED) != 0) {
+            e->crashes++;
+        } else {
+            e->attempt++;
+        }
         break;
     case PATIO_RETURN:
         break;

@@ -44,6 +44,9 @@ static void settle_one(entry *e, const patio_settlement *s, effects *fx)
         reply = NULL;
     }
     f.flags |= reply != NULL ? SETTLE_HAS_REPLY : 0;
+    if (PATIO_HAS(patio_settlement, s, flags) && (s->flags & PATIO_SETTLE_CRASHED) != 0) {
+        f.flags |= SETTLE_CRASHED;
+    }
     if (s->verdict == PATIO_CLAIM) {
         e->claimed = true;
     } else {
@@ -175,7 +178,11 @@ void settle_came(conn *c, uint64_t tag, const frame_settle *s, patio_buf *reply,
     } else {
         t->host->buf_drop(t->host->self, reply);
         e->claimed = false;
-        e->attempt = (uint16_t)(s->verdict == PATIO_RETRY ? e->attempt + 1 : e->attempt);
+        if (s->verdict == PATIO_RETRY && (s->flags & SETTLE_CRASHED) != 0) {
+            e->crashes++;
+        } else if (s->verdict == PATIO_RETRY) {
+            e->attempt++;
+        }
         if (s->delay_ms > 0) {
             route_delay(e, s->delay_ms, fx);
         } else {

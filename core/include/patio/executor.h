@@ -49,11 +49,16 @@ typedef struct patio_outcome {
     patio_buf   *reply; /* encoded patio.v1.Envelope, or NULL; one reference, moved along */
 } patio_outcome;
 
+enum {
+    /* ops->begin asks nothing of the transport: it may also be called inside `submit` */
+    PATIO_JOB_BEGINS_AT_ONCE = 1u << 0,
+};
+
 /* One run of one task. Made and freed by the host; valid from `submit` until `done` has been called
  * for it. Read-only for the executor, but for `link`. */
 struct patio_job {
     uint32_t    struct_size;
-    uint32_t    reserved;
+    uint32_t    traits; /* PATIO_JOB_… */
     const char *task; /* registered name; `task` and `request` are all that another process needs */
     patio_id    id;
     uint64_t    deadline_ns; /* host clock; 0: none */
@@ -155,13 +160,45 @@ typedef struct patio_executor_events {
     void (*room)(void *self);
 } patio_executor_events;
 
-/* Borrowed for `create`, but `events` stays valid until `destroy` has returned. */
+/* For executors that run tasks in other processes: what is to be started there, and how the tasks
+ * there call others. Valid until `destroy` has returned. */
+typedef struct patio_child_setup {
+    uint32_t           struct_size;
+    uint32_t           task_count;  /* in the registry */
+    uint64_t           fingerprint; /* of the names and versions of all of them */
+    const char        *project;
+    const char        *program; /* to be started; talks patio/child_protocol.h. "": none */
+    const char *const *modules; /* task modules that were loaded, by path, in order */
+    uint32_t           module_count;
+    uint32_t           embedded; /* 1: `program` is this program, which brings its own tasks */
+    uint64_t           max_body_bytes;
+    uint64_t           max_decode_bytes;
+    void              *self; /* first argument of the slots below */
+    /* [any] [non-blocking] As patio_transport_ops.publish and cancel, for a message that a task
+     * elsewhere made. What comes back is offered to patio_relay_ops. Not inside `submit`. */
+    patio_status (*publish)(void *self, const patio_message *message, patio_error *err);
+    patio_status (*cancel)(void *self, const char *queue, const patio_id *id, patio_error *err);
+} patio_child_setup;
+
+/* Interface "patio.relay/1" of an executor (patio_executor_ops.query): takes answers to messages it
+ * published through patio_child_setup. Each returns 1 if the id is one of its own. The rules are
+ * those of the transport's events. */
+#define PATIO_RELAY_ID "patio.relay/1"
+typedef struct patio_relay_ops {
+    uint32_t struct_size;
+    uint32_t reserved;
+    int32_t (*replied)(patio_executor *x, const patio_reply *reply);
+    int32_t (*published)(patio_executor *x, const patio_receipt *receipt);
+} patio_relay_ops;
+
+/* Borrowed for `create`, but `events` and `child` stay valid until `destroy` has returned. */
 typedef struct patio_executor_params {
     uint32_t                  struct_size;
     uint32_t                  reserved;
     const patio_option_value *values;      /* one per option of the plugin's table */
     size_t                    stack_bytes; /* least stack that `run` needs beside the task's own */
     const patio_executor_events *events;
+    const patio_child_setup     *child;
 } patio_executor_params;
 
 typedef struct patio_executor_ops {

@@ -68,11 +68,12 @@ typedef struct patio_message {
     uint64_t    dedup_window_ms; /* used with dedup_key */
     uint64_t    ttl_ms;          /* time left until the deadline when handed over; 0: none. Time
                                     travels as a remainder, so no two clocks are ever compared */
-    uint64_t   delay_ms;         /* not before; held by the transport, never by a worker */
-    uint32_t   dedup_conflict;   /* PATIO_DEDUP_… */
-    uint16_t   priority;         /* 0..9, higher is sooner */
-    uint16_t   attempt;          /* starts so far, this one included: 1 on the first delivery */
-    uint16_t   crashes;          /* leases that ended without settlement */
+    uint64_t delay_ms;           /* not before; held by the transport, never by a worker */
+    uint32_t dedup_conflict;     /* PATIO_DEDUP_… */
+    uint16_t priority;           /* 0..9, higher is sooner */
+    uint16_t attempt;            /* starts so far, this one included: 1 on the first delivery */
+    uint16_t crashes;            /* leases that ended without settlement, and runs that killed what
+                                    ran them (PATIO_SETTLE_CRASHED) */
     uint16_t   level;            /* PATIO_LEVEL_… demanded; refuse what cannot be given */
     uint32_t   reserved;
     patio_buf *body; /* encoded patio.v1.Envelope */
@@ -125,6 +126,12 @@ enum {
                         for the one ACK or REJECT that follows with the reply */
 };
 
+enum {
+    /* With RETRY: what ran it died of it. The next delivery has crashes + 1 and the same attempt. A
+     * transport that does not know this charges an attempt instead: bounded all the same. */
+    PATIO_SETTLE_CRASHED = 1u << 0,
+};
+
 typedef struct patio_settlement {
     uint32_t    struct_size;
     uint32_t    verdict;       /* PATIO_ACK … */
@@ -133,6 +140,8 @@ typedef struct patio_settlement {
     patio_bytes cause;         /* with REJECT: encoded patio.v1.DeadLetter, kept with the task */
     patio_buf  *reply;         /* encoded patio.v1.Envelope or NULL; borrowed. It is made as durable
                                   as the task was before the task is removed */
+    uint32_t flags;            /* PATIO_SETTLE_… */
+    uint32_t reserved;
 } patio_settlement;
 
 enum {

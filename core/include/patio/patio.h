@@ -6,6 +6,7 @@
 #include <patio/base.h>
 #include <patio/broker.h>
 #include <patio/call.h>
+#include <patio/child.h>
 #include <patio/config.h>
 #include <patio/registry.h>
 #include <patio/runtime.h>

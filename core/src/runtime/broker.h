@@ -8,6 +8,7 @@
  *   jobs.c          the slab of jobs
  *   worker.c        the worker's way: delivery -> job -> executor;  settle.c  its end
  *   job_ops.c       the same for executors that do not call job->run;  report.c  progress
+ *   broker_child.c  what tasks in other processes need of it
  *   run.c           one run of one task;  context.c  what the task sees
  */
 #ifndef PT_BROKER_H
@@ -35,6 +36,7 @@ typedef struct pt_executor {
     patio_executor_events     events;
     const patio_suspend_ops  *suspend; /* NULL: its jobs wait on their threads */
     pt_check_executor        *check;   /* PATIO_CHECK */
+    const patio_relay_ops    *relay;   /* NULL: nothing runs elsewhere */
     uint32_t                  slots;
     bool                      stopped;
 } pt_executor;
@@ -147,14 +149,15 @@ struct patio_broker {
     size_t                     endpoint_count;
 
     /* executors and routes */
-    pt_executor *executors; /* the first is the default */
-    size_t       executor_count;
-    pt_route    *routes; /* by pt_task.index */
-    size_t       route_count;
-    pt_queue    *queues;
-    size_t       queue_count;
-    bool         queues_named;  /* configured; else those of the tasks */
-    bool         queues_strict; /* in their order; else by weight */
+    patio_child_setup child;
+    pt_executor      *executors; /* the first is the default */
+    size_t            executor_count;
+    pt_route         *routes; /* by pt_task.index */
+    size_t            route_count;
+    pt_queue         *queues;
+    size_t            queue_count;
+    bool              queues_named;  /* configured; else those of the tasks */
+    bool              queues_strict; /* in their order; else by weight */
 
     pt_futures futures;
 
@@ -195,6 +198,12 @@ patio_status pt_broker_make_transport(patio_broker *broker, const patio_config *
 /* broker_executor.c: the executor of a name, made at its first use. */
 patio_status pt_broker_need_executor(patio_broker *broker, const patio_config *config,
                                      const char *name, pt_executor **out, patio_error *err);
+
+/* broker_child.c */
+void pt_broker_child_setup(patio_broker *broker);
+/* Is it the answer to what a task in another process published? Then it is on its way there. */
+bool pt_broker_relay_reply(patio_broker *broker, const patio_reply *reply);
+bool pt_broker_relay_receipt(patio_broker *broker, const patio_receipt *receipt);
 
 /* broker_event.c */
 void pt_broker_replied(void *self, const patio_reply *reply);

@@ -75,10 +75,15 @@ void pt_broker_replied(void *self, const patio_reply *reply)
 {
     patio_broker *b = self;
     if ((reply->flags & PATIO_REPLY_PARTIAL) != 0) {
-        hear_progress(b, reply);
+        if (!pt_broker_relay_reply(b, reply)) {
+            hear_progress(b, reply);
+        }
         return;
     }
     patio_future *f = pt_futures_claim(&b->futures, &reply->id);
+    if (f == NULL && pt_broker_relay_reply(b, reply)) {
+        return;
+    }
     if (f == NULL) {
         PT_COUNT(b->answered.replies_late);
         return;
@@ -93,7 +98,8 @@ void pt_broker_published(void *self, const patio_receipt *receipt)
     bool accepted   = receipt->outcome == PATIO_ACCEPTED || receipt->outcome == PATIO_DUPLICATE;
     patio_future *f = pt_futures_claim(&b->futures, &receipt->id);
     if (f == NULL) {
-        return; /* its caller has given up */
+        (void)pt_broker_relay_receipt(b, receipt);
+        return; /* else its caller has given up */
     }
     if (receipt->outcome == PATIO_DUPLICATE && f->kind == PT_KIND_CALL) {
         /* it was dropped: nobody will answer this one */

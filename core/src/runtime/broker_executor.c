@@ -75,6 +75,7 @@ static patio_status make_executor(patio_broker *b, const patio_config *config, c
             .values      = values,
             .stack_bytes = (size_t)16 * 1024,
             .events      = &x->events,
+            .child       = &b->child,
         };
         const patio_host *host = pt_runtime_host(b->runtime, "executor", name);
         st = host != NULL ? create(x, host, &params, err) : pt_no_memory(err, "broker");

@@ -17,6 +17,7 @@ static patio_status start_executors(patio_broker *b, patio_error *err)
         }
         x->slots   = x->plugin->ops.slots(x->instance);
         x->suspend = x->plugin->ops.query(x->instance, PATIO_SUSPEND_ID);
+        x->relay   = x->plugin->ops.query(x->instance, PATIO_RELAY_ID);
     }
     return PATIO_OK;
 }

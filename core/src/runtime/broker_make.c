@@ -45,7 +45,8 @@ static patio_status make_route(patio_broker *b, const patio_config *config, pt_r
 {
     route->options  = route->task->options;
     patio_status st = pt_config_task(b->mem, config, route->task->name, &route->options, err);
-    if (st == PATIO_OK && route->options.executor != NULL) {
+    /* in a child process nothing is run by an executor */
+    if (st == PATIO_OK && route->options.executor != NULL && b->runtime->to_parent == NULL) {
         st = pt_broker_need_executor(b, config, route->options.executor, &route->executor, err);
     }
     if (st == PATIO_OK) {
@@ -104,6 +105,7 @@ static patio_status make_routes(patio_broker *b, const patio_config *config, pat
     pt_setting   name       = {.value = "thread"};
     pt_executor *by_default = NULL;
     (void)pt_config_find(config, "executor.name", &name);
+    pt_broker_child_setup(b);
     patio_status st = pt_broker_need_executor(b, config, name.value, &by_default, err);
     if (by_default == NULL) {
         return pt_error_at(err, st, name.origin);

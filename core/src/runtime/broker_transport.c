@@ -109,8 +109,11 @@ patio_status pt_broker_make_transport(patio_broker *b, const patio_config *confi
 {
     patio_status st = parse_urls(b, config, err);
     if (st == PATIO_OK) {
-        st =
-            pt_plugins_transport(b->runtime->plugins, b->urls[0].plugin, &b->transport_plugin, err);
+        b->transport_plugin = b->runtime->to_parent;
+        if (b->transport_plugin == NULL) {
+            st = pt_plugins_transport(b->runtime->plugins, b->urls[0].plugin, &b->transport_plugin,
+                                      err);
+        }
     }
     for (size_t i = 0; i < b->endpoint_count && st == PATIO_OK; i++) {
         st = parse_endpoint(b, config, i, err);

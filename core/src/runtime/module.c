@@ -134,6 +134,23 @@ static const patio_module *open_module(const char *path, patio_error *err)
     return check(module, path, err) ? module : NULL;
 }
 
+/* Remembered, so that a child process can load the same. */
+static patio_status note_module(patio_registry *registry, const char *path, patio_error *err)
+{
+    char real[PATH_MAX];
+    (void)pthread_mutex_lock(&registry->mutex);
+    size_t room  = (registry->module_count + 1) * sizeof(*registry->modules);
+    char **grown = pt_resize(registry->mem, registry->modules, room);
+    char  *copy =
+        grown != NULL ? pt_strdup(registry->mem, realpath(path, real) != NULL ? real : path) : NULL;
+    registry->modules = grown != NULL ? grown : registry->modules;
+    if (copy != NULL) {
+        registry->modules[registry->module_count++] = copy;
+    }
+    (void)pthread_mutex_unlock(&registry->mutex);
+    return copy != NULL ? PATIO_OK : pt_no_memory(err, "registry");
+}
+
 patio_status patio_registry_load(patio_registry *registry, const char *path, patio_error *err)
 {
     if (path == NULL || path[0] == '\0') {
@@ -150,6 +167,10 @@ patio_status patio_registry_load(patio_registry *registry, const char *path, pat
     const patio_module *module = open_module(s.found, err);
     if (module == NULL) {
         return PATIO_ABI;
+    }
+    st = note_module(registry, s.found, err);
+    if (st != PATIO_OK) {
+        return st;
     }
     patio_error inner = PATIO_ERROR_INIT;
     st                = module->add_tasks(registry, &inner);

@@ -88,6 +88,10 @@ void patio_registry_destroy(patio_registry *registry)
         pt_free(mem, registry->tasks[i]);
     }
     pt_free(mem, registry->tasks);
+    for (size_t i = 0; i < registry->module_count; i++) {
+        pt_free(mem, registry->modules[i]);
+    }
+    pt_free(mem, registry->modules);
     pt_index_fini(&registry->by_name, mem);
     pt_index_fini(&registry->by_fn, mem);
     (void)pthread_mutex_destroy(&registry->mutex);

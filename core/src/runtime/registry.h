@@ -28,6 +28,10 @@ const pt_task *pt_registry_task(const patio_registry *registry, size_t index);
 /* By function: its first name. */
 const pt_task *pt_registry_lookup_fn(const patio_registry *registry, patio_task_fn fn);
 
+/* A number for the names and versions of all tasks, whatever their order: two processes that have
+ * the same registry have the same. */
+uint64_t pt_registry_fingerprint(const patio_registry *registry);
+
 /* Zero members become their documented defaults. */
 void pt_task_options_fill(patio_task_options *options);
 

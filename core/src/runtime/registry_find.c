@@ -170,3 +170,24 @@ patio_status patio_registry_at(const patio_registry *registry, size_t i, patio_t
     end_read(registry, taken);
     return st;
 }
+
+uint64_t pt_registry_fingerprint(const patio_registry *registry)
+{
+    uint64_t sum = 0;
+    size_t   n   = registry != NULL ? patio_registry_count(registry) : 0;
+    for (size_t i = 0; i < n; i++) {
+        const pt_task *task = pt_registry_task(registry, i);
+        uint64_t       hash = UINT64_C(14695981039346656037); /* FNV-1a */
+        if (task->fn == NULL) {
+            continue; /* a command of the configuration */
+        }
+        for (const char *c = task->name; *c != '\0'; c++) {
+            hash = (hash ^ (uint8_t)*c) * UINT64_C(1099511628211);
+        }
+        for (unsigned shift = 0; shift < 32; shift += 8) {
+            hash = (hash ^ (uint8_t)(task->options.version >> shift)) * UINT64_C(1099511628211);
+        }
+        sum += hash;
+    }
+    return sum;
+}

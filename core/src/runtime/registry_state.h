@@ -19,6 +19,8 @@ struct patio_registry {
     pt_task       **tasks; /* in the order of adding */
     size_t          count;
     size_t          room;
+    char          **modules; /* paths of task modules, in the order of loading */
+    size_t          module_count;
     pt_index        by_name;
     pt_index        by_fn; /* the first name of each function */
 };

@@ -24,6 +24,10 @@ struct patio_runtime {
     pt_host         *hosts;  /* one per plugin in use; under share_lock */
     pt_shared       *shared; /* objects that plugin instances share (patio_host.share) */
     _Atomic uint32_t brokers;
+    /* of a child process: the transport to its parent, in place of a plugin, and what it is made
+     * from; tasks are not run by an executor there */
+    const pt_transport_plugin *to_parent;
+    void                      *child;
 };
 
 /* What the instances of one plugin see of their host. */

@@ -109,6 +109,30 @@ static void settle_cancelled(const pt_ending *end, const patio_outcome *out)
     settle(end->broker, end->tag, &s);
 }
 
+/* It killed what ran it. Counted apart from attempts: the count is the transport's, and survives
+ * with the task. */
+static void settle_crash(const pt_ending *end, const patio_outcome *out)
+{
+    patio_broker    *b       = end->broker;
+    const pt_policy *policy  = end->policy;
+    pt_ending        counted = *end;
+    counted.crashes += end->crashes < policy->max_crashes ? 1 : 0;
+    if (counted.crashes >= policy->max_crashes || end->route->options.ack != PATIO_ACK_ON_DONE) {
+        settle_failure(&counted, "crashes", out);
+        return;
+    }
+    uint64_t random = 0;
+    (void)pt_random(&random, sizeof(random));
+    patio_settlement s = {
+        PATIO_SIZED(patio_settlement),
+        .verdict  = PATIO_RETRY,
+        .flags    = PATIO_SETTLE_CRASHED,
+        .delay_ms = pt_policy_backoff_ms(policy, counted.crashes, random),
+    };
+    PT_COUNT(b->worked.retried);
+    settle(b, end->tag, &s);
+}
+
 /* Never again, for one reason or another. */
 static void settle_rejected(const pt_ending *end, const patio_outcome *out)
 {
@@ -117,7 +141,7 @@ static void settle_rejected(const pt_ending *end, const patio_outcome *out)
         settle_failure(end, "failed", out);
         return;
     case PATIO_TASK_CRASHED:
-        settle_failure(end, "crashes", out);
+        settle_crash(end, out);
         return;
     case PATIO_TIMEOUT:
         /* Not started. A caller has had its TIMEOUT, so this is an end, too; else somebody must see

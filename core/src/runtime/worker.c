@@ -57,6 +57,10 @@ static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d
     job->end.crashes    = m->crashes;
     job->end.flags      = m->flags;
     job->begun          = false;
+    bool quiet          = route->options.ack == PATIO_ACK_ON_DONE &&
+                 (route->executor == NULL ||
+                  (job->end.broker->transport_plugin->ops.caps & PATIO_CAP_STARTED) == 0);
+    job->base.traits = quiet ? PATIO_JOB_BEGINS_AT_ONCE : 0;
     pt_reports_open(&job->reports);
     pt_job_busy(job);
 }
