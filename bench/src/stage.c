@@ -51,7 +51,12 @@ static patio_status make_registry(const bench_options *opt, patio_registry **out
 {
     patio_registry_options options = {PATIO_SIZED(patio_registry_options), .project = opt->project};
     patio_status           st      = patio_registry_create(&options, out, err);
-    return st == PATIO_OK ? bench_tasks_add(*out, err) : st;
+    if (st != PATIO_OK) {
+        return st;
+    }
+    /* child processes load their tasks: the same ones, as a module */
+    bool elsewhere = opt->executor != NULL && strcmp(opt->executor, "process") == 0;
+    return elsewhere ? patio_registry_load(*out, "bench_tasks", err) : bench_tasks_add(*out, err);
 }
 
 static patio_status make_runtime(const bench_options *opt, bench_stage *s, patio_error *err)

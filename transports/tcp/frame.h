@@ -84,7 +84,12 @@ typedef struct frame_publish {
     size_t   head_bytes; /* where the envelope begins */
 } frame_publish;
 
-enum { SETTLE_HAS_REPLY = 1u << 0, SETTLE_UNSTARTED = 1u << 1, SETTLE_TOO_LARGE = 1u << 2, SETTLE_CRASHED = 1u << 3 };
+enum {
+    SETTLE_HAS_REPLY = 1u << 0,
+    SETTLE_UNSTARTED = 1u << 1,
+    SETTLE_TOO_LARGE = 1u << 2,
+    SETTLE_CRASHED   = 1u << 3
+};
 
 typedef struct frame_settle {
     uint8_t     verdict;

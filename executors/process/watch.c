@@ -1,0 +1,184 @@
+/* Limits. Memory is what a child has for itself in RAM, looked at every 10 ms: a limit of the
+ * address space would forbid what costs nothing, and cannot be lifted for the next task. */
+#include "pool.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FAREWELL_MS = 2000, TELL_MS = 1000 };
+
+patio_job *watch_running(const child *c, uint64_t *number)
+{
+    uint32_t begun = (uint32_t)atomic_load(&c->page->turn) - (uint32_t)c->first;
+    if (c->held == 0 || begun > (uint32_t)(c->number - c->first)) {
+        /* nonsense in its page: whoever is first has written it */
+        *number = c->first;
+        return c->held == 0 ? NULL : c->jobs[c->first % DEPTH_MAX];
+    }
+    *number = c->first + begun - 1;
+    return begun == 0 ? NULL : c->jobs[*number % DEPTH_MAX];
+}
+
+uint64_t watch_cpu_ns(const child *c)
+{
+    clockid_t       clock;
+    struct timespec t = {0};
+    if (clock_getcpuclockid(c->pid, &clock) != 0 || clock_gettime(clock, &t) != 0) {
+        return 0;
+    }
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* In RAM and its own: resident less what is shared with others. */
+static uint64_t memory_bytes(const child *c)
+{
+    char    text[128];
+    ssize_t got = c->statm_fd >= 0 ? pread(c->statm_fd, text, sizeof(text) - 1, 0) : -1;
+    if (got <= 0) {
+        return 0;
+    }
+    text[got]                   = '\0';
+    char              *at       = text;
+    unsigned long long pages[3] = {0};
+    for (int i = 0; i < 3; i++) {
+        pages[i] = strtoull(at, &at, 10);
+    }
+    uint64_t own = pages[1] > pages[2] ? pages[1] - pages[2] : 0;
+    return own * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Tell it to end; end it when it does not. */
+static uint64_t watch_told(patio_executor *x, child *c, uint64_t number, const limits *l,
+                           uint64_t now, cause why)
+{
+    if (c->told_ns == 0 || c->told_number != number) {
+        c->told_ns     = now;
+        c->told_number = number;
+        give_word(x, c, PATIO_CHILD_CANCEL, number, NULL, NULL, (patio_bytes){NULL, 0});
+    }
+    uint64_t end = c->told_ns + l->grace_ns;
+    if (now >= end) {
+        end_kill(c, why);
+        return NEVER;
+    }
+    return end;
+}
+
+static uint64_t watch_stop(patio_executor *x, child *c, uint64_t number, const limits *l,
+                           uint64_t now)
+{
+    if (!x->stopping || x->stop_at_ns == NEVER) {
+        return NEVER;
+    }
+    if (now >= x->stop_at_ns) {
+        end_kill(c, CAUSE_STOPPED);
+        return NEVER;
+    }
+    uint64_t ahead = sooner(l->grace_ns, TELL_MS * NS_PER_MS);
+    uint64_t tell  = x->stop_at_ns > ahead ? x->stop_at_ns - ahead : 0;
+    if (now < tell) {
+        return tell;
+    }
+    if (c->told_ns == 0 || c->told_number != number) {
+        c->told_ns     = now;
+        c->told_number = number;
+        give_word(x, c, PATIO_CHILD_CANCEL, number, NULL, NULL, (patio_bytes){NULL, 0});
+    }
+    return x->stop_at_ns;
+}
+
+static uint64_t watch_use(child *c, const limits *l, uint64_t now)
+{
+    if (l->memory_bytes == 0 && l->cpu_ns == 0) {
+        return NEVER;
+    }
+    if (l->memory_bytes != 0 && memory_bytes(c) > l->memory_bytes) {
+        end_kill(c, CAUSE_MEMORY);
+    } else if (l->cpu_ns != 0 && watch_cpu_ns(c) - c->cpu_from_ns > l->cpu_ns) {
+        end_kill(c, CAUSE_CPU);
+    }
+    return now + WATCH_NS;
+}
+
+/* Jobs lie behind one that lasts: take them back, and have sent what is done. */
+static uint64_t watch_stuck(patio_executor *x, child *c, uint64_t now)
+{
+    if (c->held < 2 || c->stuck) {
+        return NEVER;
+    }
+    if (now < c->moved_ns + STUCK_NS) {
+        return c->moved_ns + STUCK_NS;
+    }
+    c->stuck = true;
+    pthread_mutex_lock(&x->lock);
+    uint32_t taken = give_withdraw(x, c);
+    pthread_mutex_unlock(&x->lock);
+    give_word(x, c, PATIO_CHILD_FLUSH, 0, NULL, NULL, (patio_bytes){NULL, 0});
+    return taken > 0 ? now : NEVER;
+}
+
+static uint64_t watch_job(patio_executor *x, child *c, patio_job *job, uint64_t number,
+                          uint64_t now)
+{
+    limits   l    = give_limits(x, job);
+    uint64_t next = watch_use(c, &l, now);
+    if (job->deadline_ns != 0) {
+        uint64_t end = job->deadline_ns + l.grace_ns;
+        next         = sooner(next, end);
+        if (now >= end) {
+            end_kill(c, CAUSE_TIME);
+        }
+    }
+    if (job->ops->cancelled(job)) {
+        next = sooner(next, watch_told(x, c, number, &l, now, CAUSE_CANCELLED));
+    }
+    return sooner(next, watch_stop(x, c, number, &l, now));
+}
+
+/* One that has nothing to run. */
+static uint64_t watch_idle(patio_executor *x, child *c, uint64_t now)
+{
+    uint64_t end = NEVER;
+    if (c->state == CHILD_STARTING) {
+        end = c->born_ns + (uint64_t)x->values[OPT_START_TIMEOUT].number * NS_PER_MS;
+    } else if (c->state == CHILD_CLOSED) {
+        end = c->moved_ns + FAREWELL_MS * NS_PER_MS;
+    }
+    if (now >= end) {
+        end_kill(c, c->state == CHILD_STARTING ? CAUSE_UNREADY : CAUSE_STOPPED);
+        return NEVER;
+    }
+    return end;
+}
+
+uint64_t watch_all(patio_executor *x, uint64_t now)
+{
+    uint64_t next = NEVER;
+    for (child *c = x->children; c != NULL; c = c->next) {
+        if (c->killed || c->gone) {
+            continue;
+        }
+        uint64_t number = 0;
+        pthread_mutex_lock(&x->lock);
+        patio_job *job  = watch_running(c, &number);
+        bool       some = c->held > 0;
+        pthread_mutex_unlock(&x->lock);
+        if (job != NULL) {
+            next = sooner(next, watch_job(x, c, job, number, now));
+            next = sooner(next, watch_stuck(x, c, now));
+        } else if (!some) {
+            next = sooner(next, watch_idle(x, c, now));
+        } else {
+            /* it was given a job and has not begun: look when it surely has */
+            next = sooner(next, now + WATCH_NS);
+        }
+    }
+    return next;
+}
