@@ -77,39 +77,41 @@ static uint64_t first_deadline(patio_future *const *futures, size_t count, uint6
     return until;
 }
 
-/* With the notes hung: until one is done. */
+/* A deadline has come: of futures, which end; of this wait or its task, which is said. */
+static patio_status look_at_time(pt_awaiter *me, patio_future *const *futures, size_t count,
+                                 uint64_t until_ns)
+{
+    uint64_t     now = pt_now_ns();
+    patio_status st  = pt_await_told(me, now);
+    for (size_t i = 0; i < count; i++) {
+        pt_future_expire(futures[i], now);
+    }
+    if (st != PATIO_OK || now >= until_ns) {
+        return st != PATIO_OK ? st : PATIO_TIMEOUT;
+    }
+    /* one has ended now, or somebody else is completing it this very moment, and will wake us */
+    size_t any = 0;
+    st         = find_done(futures, count, &any) ? PATIO_OK
+                                                 : pt_await(me, PT_TICKET_CALL, now + PT_NS_PER_MS, false);
+    return st == PATIO_TIMEOUT ? PATIO_OK : st;
+}
+
+/* With the notes hung: until one is done. It is done after its note was hung, and so it wakes us;
+ * or before, and so it is seen here. */
 static patio_status await_first(pt_awaiter *me, patio_future *const *futures, size_t count,
                                 uint64_t until_ns, size_t *index)
 {
-    for (;;) {
-        /* done after its note was hung, and so it woke us; or before, and so it is seen here */
-        if (find_done(futures, count, index)) {
-            return PATIO_OK;
-        }
+    while (!find_done(futures, count, index)) {
         uint64_t     limit = first_deadline(futures, count, until_ns);
         patio_status st    = pt_await(me, PT_TICKET_CALL, limit, false);
-        if (st == PATIO_CANCELLED) {
+        if (st == PATIO_TIMEOUT) {
+            st = look_at_time(me, futures, count, until_ns);
+        }
+        if (st != PATIO_OK) {
             return find_done(futures, count, index) ? PATIO_OK : st;
         }
-        if (st == PATIO_TIMEOUT) {
-            uint64_t now = pt_now_ns();
-            for (size_t i = 0; i < count; i++) {
-                pt_future_expire(futures[i], now);
-            }
-            if (find_done(futures, count, index)) {
-                return PATIO_OK;
-            }
-            if (now >= until_ns || pt_await_told(me, now) != PATIO_OK) {
-                return st;
-            }
-            /* somebody else is completing it this very moment, and will wake us */
-            limit = now + PT_NS_PER_MS;
-            st    = pt_await(me, PT_TICKET_CALL, limit, false);
-            if (st == PATIO_CANCELLED) {
-                return find_done(futures, count, index) ? PATIO_OK : st;
-            }
-        }
     }
+    return PATIO_OK;
 }
 
 patio_status pt_future_await(pt_awaiter *me, patio_future *const *futures, size_t count,

@@ -53,6 +53,19 @@ static bool wait_until(patio_future *f, uint64_t until_ns)
     return patio_future_done(f);
 }
 
+/* A task that holds its thread looks for a moment first. */
+static patio_status wait_on_thread(pt_awaiter *me, patio_future *f, uint64_t until_ns)
+{
+    size_t       index = 0;
+    uint64_t     from  = pt_now_ns();
+    patio_status st    = PATIO_OK;
+    if (!patio_spin_until(&f->table->spin, is_done, f)) {
+        st = pt_future_await(me, &f, 1, until_ns, &index);
+    }
+    patio_spin_learn(&f->table->spin, pt_now_ns() - from);
+    return st;
+}
+
 /* A task waits as its executor can, and until it is told to end. */
 static patio_status wait_one(patio_future *f, uint64_t until_ns)
 {
@@ -64,10 +77,8 @@ static patio_status wait_one(patio_future *f, uint64_t until_ns)
         return wait_until(f, until_ns) ? PATIO_OK : PATIO_TIMEOUT;
     }
     size_t index = 0;
-    if (me->ops == NULL && patio_spin_until(&f->table->spin, is_done, f)) {
-        return PATIO_OK;
-    }
-    return pt_future_await(me, &f, 1, until_ns, &index);
+    return me->ops != NULL ? pt_future_await(me, &f, 1, until_ns, &index)
+                           : wait_on_thread(me, f, until_ns);
 }
 
 static uint64_t end_of(uint64_t timeout_ms)
