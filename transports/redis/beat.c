@@ -25,7 +25,8 @@ static void send_beat(queue *q, uint64_t now)
     arg_number(c, t->set.max_crashes);
     arg_number(c, t->set.max_dead);
     arg_number(c, t->set.max_dead_age_ms);
-    arg_number(c, (q->subscribed ? 1u : 0u) + (q->calls ? 2u : 0u));
+    arg_number(c, (q->subscribed ? 1u : 0u) + (q->calls ? 2u : 0u) +
+                      (q->subscribed && !q->closed ? 4u : 0u));
     arg_number(c, t->set.reply_ttl_ms);
     q->beating = true;
     /* not all workers at once */
@@ -69,6 +70,10 @@ void beat_encode(queue *q)
     patio_transport *t   = q->t;
     uint64_t         now = now_ns(t);
     conn            *c   = &q->node->w;
+    if (q == t->lobby) {
+        presence_encode(q);
+        return;
+    }
     if (!q->subscribed && !q->calls) {
         send_probe(q, now);
         return;
@@ -202,6 +207,9 @@ void beat_answer(conn *c, const cmd *k, const resp *r)
     q->beating = false;
     if (trouble == TROUBLE_NONE) {
         q->opened            = true;
+        q->proven            = true;
+        q->beat_ns           = q->asking == 2 ? 0 : q->beat_ns;
+        q->asking            = q->asking == 2 ? 1 : 0;
         c->node->clock_ms    = (uint64_t)resp_number(resp_at(r, 0), 0);
         c->node->clock_at_ns = now_ns(t);
         if (resp_number(resp_at(r, 8), 0) != 0) {
@@ -284,7 +292,13 @@ void control_word(queue *q, const char *word, size_t size)
         return;
     }
     pthread_mutex_lock(&q->t->lock);
-    q->beat_ns = 0; /* something was set: ask what */
+    if (size == 1 && word[0] == 'd') {
+        q->due_ns = now_ns(q->t);
+        pthread_mutex_unlock(&q->t->lock);
+        return;
+    }
+    q->asking  = q->beating ? 2 : 1;
+    q->beat_ns = 0;
     pthread_mutex_unlock(&q->t->lock);
 }
 

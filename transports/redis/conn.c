@@ -185,8 +185,7 @@ static void answers(conn *c)
         pthread_mutex_lock(&c->t->lock);
         bool some = command_pop(c, &k);
         if (some) {
-            c->progress_ns = now_ns(c->t);
-            c->attempts    = c->state == CONN_OPEN ? 0 : c->attempts;
+            c->attempts = c->state == CONN_OPEN ? 0 : c->attempts;
         }
         pthread_mutex_unlock(&c->t->lock);
         if (!some) {
@@ -214,6 +213,9 @@ static void readable(conn *c)
                        n == 0 ? "the server closed the connection" : strerror(errno));
             return;
         }
+        pthread_mutex_lock(&c->t->lock);
+        c->progress_ns = now_ns(c->t);
+        pthread_mutex_unlock(&c->t->lock);
         if (!resp_feed(c->reader, data, (size_t)n)) {
             conn_close(c, PATIO_PROTOCOL, resp_problem(c->reader));
             return;
@@ -301,6 +303,7 @@ void conn_flush(conn *c)
         if (n > 0) {
             c->writing_at += (size_t)n;
             c->written += (uint64_t)n;
+            c->progress_ns = now_ns(t);
         } else if (error == EAGAIN) {
             c->want_write = true;
             loop_wake(t);

@@ -170,9 +170,6 @@ static bool hold(queue *q, const header *h, const place *at, delivery **out)
     memcpy(d->to, h->reply, h->reply_bytes);
     d->to[h->reply_bytes] = '\0';
     q->unsettled++;
-    if (q->mark_ns == 0) {
-        q->mark_ns = d->since_ns + 2 * ms_ns;
-    }
     *out = d;
     return true;
 }
@@ -254,13 +251,8 @@ void deliver_entries(queue *q, char suffix, const resp *entries)
         if (id == NULL || id->text == NULL || !place_parse(id->text, id->size, &at)) {
             continue;
         }
-        if (resp_is(head, "!")) {
-            pthread_mutex_lock(&t->lock);
-            settle_own(q, SETTLE_DONE, &at, NULL);
-            q->due_ns = now_ns(t);
-            pthread_mutex_unlock(&t->lock);
-        } else if (parse(head, &h) && body != NULL && body->text != NULL &&
-                   body->size <= t->max_body_bytes) {
+        if (parse(head, &h) && body != NULL && body->text != NULL &&
+            body->size <= t->max_body_bytes) {
             deliver(q, &at, &h, body);
         } else {
             patio_host_log(t->host, PATIO_LOG_WARN,

@@ -47,6 +47,10 @@ static void lost(conn *c, cmd *k)
         q->promoting = false;
     } else if (k->type == CMD_CONTROL) {
         q->controlling = false;
+    } else if (k->type == CMD_MARK) {
+        mark_lost(q);
+    } else if (k->type == CMD_PRESENCE) {
+        q->beating = false;
     } else if (k->type == CMD_LEAVE) {
         q->left = true;
     }
@@ -121,6 +125,17 @@ void dispatch(conn *c, cmd *k, const resp *r)
         break;
     case CMD_CANCEL:
         cancel_answer(c, k, r);
+        break;
+    case CMD_PRESENCE:
+        pthread_mutex_lock(&c->t->lock);
+        k->q->beating = false;
+        pthread_mutex_unlock(&c->t->lock);
+        (void)(resp_error(r) && trouble_note(c, k, trouble_of(r), r));
+        break;
+    case CMD_MARK:
+        pthread_mutex_lock(&c->t->lock);
+        k->q->mark_flights--;
+        pthread_mutex_unlock(&c->t->lock);
         break;
     case CMD_PING:
         came_probe(c, k, r);

@@ -22,8 +22,8 @@ uint32_t queue_free_credit(const queue *q)
 
 static bool may_take(const queue *q)
 {
-    return q->subscribed && !q->closed && q->opened && q->state != 1 && !q->t->stopping &&
-           !q->armed && !q->fetching;
+    return q->subscribed && !q->closed && q->opened && q->state != 1 && !q->asking &&
+           !q->t->stopping && !q->armed && !q->fetching;
 }
 
 void read_encode(conn *c)

@@ -43,7 +43,7 @@ static uint32_t judge(const patio_transport *t, patio_error *why)
         state = state == PATIO_LINK_UP ? PATIO_LINK_CONNECTING : state;
     }
     for (const queue *q = t->queues; q != NULL && state == PATIO_LINK_UP; q = q->next) {
-        if (q->subscribed && !q->closed && !q->opened && !q->left) {
+        if (q->subscribed && !q->closed && q->proven && !q->opened && !q->left) {
             state = PATIO_LINK_CONNECTING;
         }
     }

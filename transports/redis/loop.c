@@ -2,8 +2,10 @@
 #include "redis.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { EVENTS_MAX = 64, PORT_DEFAULT = 6379, SENTINEL_PORT_DEFAULT = 26379, LOOK_MS = 20 };
@@ -80,6 +82,20 @@ static uint64_t patience_ns(const conn *c)
     return (s->dead_ms + (blocking ? s->block_ms : 0)) * ms_ns;
 }
 
+/* Silence is no death while the network still takes what we wrote. */
+static bool moves(conn *c, uint64_t now)
+{
+    int unsent = 0;
+    if (ioctl(c->fd, SIOCOUTQ, &unsent) != 0 || unsent == 0 || unsent == c->unsent) {
+        return false;
+    }
+    pthread_mutex_lock(&c->t->lock);
+    c->unsent      = unsent;
+    c->progress_ns = now;
+    pthread_mutex_unlock(&c->t->lock);
+    return true;
+}
+
 /* Open, end and watch over one connection. Returns when to look again. */
 static uint64_t serve(conn *c, uint64_t now, uint64_t next)
 {
@@ -117,7 +133,7 @@ static uint64_t serve(conn *c, uint64_t now, uint64_t next)
     }
     if (broken) {
         conn_close(c, c->why.status, c->why.message);
-    } else if (now >= until) {
+    } else if (now >= until && (state < CONN_OPEN || !moves(c, now))) {
         conn_close(c, PATIO_UNREACHABLE,
                    state < CONN_OPEN ? "no connection in time (handshake_ms)"
                                      : "the server does not answer (dead_ms)");

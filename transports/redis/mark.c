@@ -1,12 +1,12 @@
 /* Which deliveries were started. If their worker dies, these are charged, and others are not.
  *
- * What runs for less than a moment is over before it could be told; what runs longer is told
- * together, once. A function that kills its worker at once is not seen the first time: the task
- * comes back with a loss on it, and from then on its start is told before it runs. */
+ * A start is told by the thread that starts, before it does, unless an earlier word is still on its
+ * way: then it goes with the next one, when the answer comes. A function that kills its worker in
+ * that moment is not seen the first time: its task comes back with a loss on it, and from then on
+ * its start is never put off. */
 #include "redis.h"
 
-enum { MOMENT_MS = 2, LATER_MS = 20, MARKS_MAX = 256 };
-static const uint64_t ms_ns = 1000000;
+enum { MARKS_MAX = 256 };
 
 patio_status redis_started(patio_transport *t, patio_tag tag, patio_error *err)
 {
@@ -14,10 +14,10 @@ patio_status redis_started(patio_transport *t, patio_tag tag, patio_error *err)
     delivery *d     = t->running ? delivery_find(t, tag) : NULL;
     bool      found = d != NULL && d->state == DELIVERY_HELD;
     if (found && d->start == START_NO) {
-        d->start      = START_WANTED;
-        d->started_ns = now_ns(t);
+        d->start = START_WANTED;
         d->q->marks++;
-        if (d->lost_before) {
+        d->q->mark_now = d->q->mark_now || d->lost_before;
+        if (d->q->mark_now || d->q->mark_flights == 0) {
             queue_touch(d->q);
         }
     }
@@ -26,14 +26,13 @@ patio_status redis_started(patio_transport *t, patio_tag tag, patio_error *err)
                  : patio_fail(err, PATIO_STALE, 0, "started: the lease of this delivery is gone");
 }
 
-static uint32_t collect(queue *q, uint64_t now, bool all, delivery **out)
+static uint32_t collect(queue *q, delivery **out)
 {
     patio_transport *t     = q->t;
     uint32_t         count = 0;
-    for (uint32_t i = 0; i < t->delivery_room && count < MARKS_MAX; i++) {
+    for (uint32_t i = 0; i < t->delivery_room && count < MARKS_MAX && count < q->marks; i++) {
         delivery *d = &t->deliveries[i];
-        if (d->state == DELIVERY_HELD && d->q == q && d->start == START_WANTED && !d->claimed &&
-            (all || d->lost_before || now >= d->started_ns + MOMENT_MS * ms_ns)) {
+        if (d->state == DELIVERY_HELD && d->q == q && d->start == START_WANTED && !d->claimed) {
             out[count++] = d;
         }
     }
@@ -47,9 +46,10 @@ static void write(queue *q, char suffix, delivery **list, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         same += list[i]->at.suffix == suffix ? 1 : 0;
     }
-    if (same == 0 || command(c, CMD_IGNORE, q, 8 + same) == NULL) {
+    if (same == 0 || command(c, CMD_MARK, q, 8 + same) == NULL) {
         return;
     }
+    q->mark_flights++;
     arg_text(c, "XCLAIM");
     arg_key(c, q, ":s:", (char[2]){suffix, '\0'});
     arg_text(c, "w");
@@ -67,25 +67,31 @@ static void write(queue *q, char suffix, delivery **list, uint32_t count)
     arg_text(c, "JUSTID");
 }
 
-void mark_encode(queue *q, bool all)
+void mark_encode(queue *q)
 {
-    uint64_t  now = now_ns(q->t);
     delivery *list[MARKS_MAX];
-    if (q->unsettled == 0) {
-        q->mark_ns = 0;
+    if (q->marks == 0 || (q->mark_flights > 0 && !q->mark_now)) {
         return;
     }
-    bool due = q->mark_ns != 0 && now >= q->mark_ns;
-    if (!due && !all && q->marks == 0) {
-        return;
-    }
-    uint32_t count = q->marks > 0 ? collect(q, now, all, list) : 0;
+    uint32_t count = collect(q, list);
     for (uint32_t i = 0; i < count; i++) {
         if (list[i]->start == START_WANTED) {
             write(q, list[i]->at.suffix, list, count);
         }
     }
-    if (due) {
-        q->mark_ns = now + (q->marks > 0 ? MOMENT_MS : LATER_MS) * ms_ns;
+    q->mark_now = false;
+}
+
+/* The link ended before the word was acknowledged: it is said again. Under the lock. */
+void mark_lost(queue *q)
+{
+    patio_transport *t = q->t;
+    q->mark_flights--;
+    for (uint32_t i = 0; i < t->delivery_room; i++) {
+        delivery *d = &t->deliveries[i];
+        if (d->state == DELIVERY_HELD && d->q == q && d->start == START_SENT) {
+            d->start = START_WANTED;
+            q->marks++;
+        }
     }
 }

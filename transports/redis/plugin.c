@@ -169,6 +169,7 @@ static const patio_transport_ops ops = {
     .notify      = redis_notify,
     .cancel      = redis_cancel,
     .counts      = redis_counts,
+    .query       = redis_query,
 };
 
 static const void *query(const char *interface_id)

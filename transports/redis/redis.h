@@ -52,6 +52,7 @@ enum script {
     SCRIPT_DEAD,
     SCRIPT_QUEUE,
     SCRIPT_STATE,
+    SCRIPT_PRESENCE,
     SCRIPT_COUNT,
 };
 
@@ -122,7 +123,6 @@ typedef struct delivery {
     patio_tag tag; /* generation << 32 | slot + 1 */
     queue    *q;
     char     *dedup; /* hex, or NULL */
-    uint64_t  started_ns;
     uint64_t  since_ns;
     uint32_t  round; /* of the last look at what the group says */
     place     at;
@@ -152,6 +152,7 @@ enum cmd_type {
     CMD_MARK,
     CMD_LEAVE,
     CMD_CANCEL,
+    CMD_PRESENCE,
     CMD_ASK,
     CMD_PING,
     CMD_IGNORE,
@@ -209,6 +210,7 @@ struct conn {
     uint32_t         attempts;
     uint64_t         opened_ns;
     uint64_t         retry_ns;
+    int              unsent;      /* at the last look */
     uint64_t         progress_ns; /* last answer, or first command after none was open */
     char             host[256];
     uint32_t         port;
@@ -271,6 +273,7 @@ struct queue {
     op_list          cancels;
     uint32_t         publish_flights;
     uint32_t         settle_flights;
+    uint32_t         mark_flights;
 
     bool     calls;      /* somebody here awaits replies */
     bool     subscribed; /* somebody here takes tasks */
@@ -285,6 +288,9 @@ struct queue {
     bool     promoting;
     bool     controlling;
     bool     leaving;
+    bool     proven;   /* was opened once */
+    bool     asking;   /* something was set: nothing is taken until it is known what */
+    bool     mark_now; /* a start must not wait */
     uint32_t credit;
     uint32_t unsettled;
     uint32_t reserved; /* by the read or fetch under way */
@@ -296,7 +302,6 @@ struct queue {
     uint64_t beat_ns;
     uint64_t due_ns; /* when to promote; 0: not known */
     uint64_t control_ns;
-    uint64_t mark_ns;
     uint64_t fetch_ns;
     char     last_reply[ENTRY_BYTES];
     uint64_t untrimmed;
@@ -368,6 +373,7 @@ struct patio_transport {
     uint32_t        publish_count;
     uint64_t        publish_bytes;
     bytes           presence; /* what the host says of itself */
+    queue          *lobby;    /* the queue without a name, where presence is kept */
 
     int          epoll;
     int          wake;
@@ -531,7 +537,8 @@ void         settle_own(queue *q, uint8_t kind, const place *at, const char *cau
 void         settle_free(patio_transport *t, settle_op *op);
 void         settle_drop_all(patio_transport *t);
 /* mark.c */
-void mark_encode(queue *q, bool all); /* under the lock */
+void mark_encode(queue *q); /* under the lock */
+void mark_lost(queue *q);
 
 /* replies.c */
 void replies_encode(conn *c); /* under the lock */
@@ -576,6 +583,12 @@ void  sentinel_answer(conn *c, const resp *r);
 patio_status redis_counts(patio_transport *t, const char *name, uint64_t timeout_ms,
                           patio_counts *out, patio_error *err);
 const void  *redis_query(patio_transport *t, const char *interface_id);
+/* Ask a script about a queue, with text arguments; *holder is the caller's to free. */
+patio_status ops_ask(patio_transport *t, const char *queue_name, uint8_t script,
+                     const patio_bytes *args, uint32_t count, uint64_t timeout_ms,
+                     resp_reader **holder, const resp **out, patio_error *err);
+patio_bytes  ops_text(const char *text);
+void         presence_encode(queue *q); /* under the lock */
 
 /* text.c */
 void id_to_hex(const patio_id *id, char hex[33]);

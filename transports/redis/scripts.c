@@ -4,10 +4,11 @@
 #include "redis_scripts.h"
 
 const char *const script_names[SCRIPT_COUNT] = {
-    [SCRIPT_ENQUEUE] = "enqueue", [SCRIPT_SPECIAL] = "special", [SCRIPT_SETTLE] = "settle",
-    [SCRIPT_FETCH] = "fetch",     [SCRIPT_BEAT] = "beat",       [SCRIPT_PROMOTE] = "promote",
-    [SCRIPT_LEAVE] = "leave",     [SCRIPT_COUNTS] = "counts",   [SCRIPT_CANCEL] = "cancel",
-    [SCRIPT_DEAD] = "dead",       [SCRIPT_QUEUE] = "queue",     [SCRIPT_STATE] = "state",
+    [SCRIPT_ENQUEUE] = "enqueue",   [SCRIPT_SPECIAL] = "special", [SCRIPT_SETTLE] = "settle",
+    [SCRIPT_FETCH] = "fetch",       [SCRIPT_BEAT] = "beat",       [SCRIPT_PROMOTE] = "promote",
+    [SCRIPT_LEAVE] = "leave",       [SCRIPT_COUNTS] = "counts",   [SCRIPT_CANCEL] = "cancel",
+    [SCRIPT_DEAD] = "dead",         [SCRIPT_QUEUE] = "queue",     [SCRIPT_STATE] = "state",
+    [SCRIPT_PRESENCE] = "presence",
 };
 
 static const struct source {
@@ -18,12 +19,13 @@ static const struct source {
     {                                                                                              \
         script_##name, sizeof(script_##name) - 1                                                   \
     }
-    [SCRIPT_ENQUEUE] = SOURCE(enqueue), [SCRIPT_SPECIAL] = SOURCE(special),
-    [SCRIPT_SETTLE] = SOURCE(settle),   [SCRIPT_FETCH] = SOURCE(fetch),
-    [SCRIPT_BEAT] = SOURCE(beat),       [SCRIPT_PROMOTE] = SOURCE(promote),
-    [SCRIPT_LEAVE] = SOURCE(leave),     [SCRIPT_COUNTS] = SOURCE(counts),
-    [SCRIPT_CANCEL] = SOURCE(cancel),   [SCRIPT_DEAD] = SOURCE(dead),
-    [SCRIPT_QUEUE] = SOURCE(queue),     [SCRIPT_STATE] = SOURCE(state),
+    [SCRIPT_ENQUEUE] = SOURCE(enqueue),   [SCRIPT_SPECIAL] = SOURCE(special),
+    [SCRIPT_SETTLE] = SOURCE(settle),     [SCRIPT_FETCH] = SOURCE(fetch),
+    [SCRIPT_BEAT] = SOURCE(beat),         [SCRIPT_PROMOTE] = SOURCE(promote),
+    [SCRIPT_LEAVE] = SOURCE(leave),       [SCRIPT_COUNTS] = SOURCE(counts),
+    [SCRIPT_CANCEL] = SOURCE(cancel),     [SCRIPT_DEAD] = SOURCE(dead),
+    [SCRIPT_QUEUE] = SOURCE(queue),       [SCRIPT_STATE] = SOURCE(state),
+    [SCRIPT_PRESENCE] = SOURCE(presence),
 };
 
 /* What ends tasks, or gives memory back, must work where nothing new is taken for want of memory.

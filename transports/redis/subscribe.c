@@ -37,8 +37,9 @@ patio_status redis_unsubscribe(patio_transport *t, const char *name, patio_error
     queue *q     = queue_find(t, name, false);
     bool   found = q != NULL && q->subscribed && !q->closed;
     if (found) {
-        q->credit = 0;
-        q->closed = true;
+        q->credit  = 0;
+        q->closed  = true;
+        q->beat_ns = 0; /* no consumer any more */
         if (!pthread_equal(pthread_self(), t->thread)) {
             while (t->delivering > 0) {
                 pthread_cond_wait(&t->changed, &t->lock);

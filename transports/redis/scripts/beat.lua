@@ -1,6 +1,6 @@
 -- beat.lua: a sign of life, and what the living do for the dead.
--- ARGV: owner, lease_ms, pause_ms, max_crashes, max_dead, max_dead_age_ms, role (1 worker, 2 caller, 3),
--- reply_ttl_ms.
+-- ARGV: owner, lease_ms, pause_ms, max_crashes, max_dead, max_dead_age_ms,
+-- role (bits: 1 has tasks, 2 calls, 4 takes tasks), reply_ttl_ms.
 -- 1. Groups, the owner's place among the workers, its streams. 2. An owner whose lease has ended is
 -- suspected; one still suspected a pause later is dead, so a step of the server's clock alone kills
 -- nobody. 3. What a dead one held goes to the front; one started (delivery count above 1) has crashed;
@@ -15,7 +15,7 @@ local workers, meta = T .. ':w', T .. ':m'
 local list = suffixes()
 local taken, lost, budget, created = 0, 0, 200, 0
 
-if role >= 2 then
+if role % 4 >= 2 then
     local replies = T .. ':a:' .. owner
     -- a new stream is read from its start
     if redis.call('PEXPIRE', replies, ARGV[8]) == 0 then
@@ -32,6 +32,11 @@ for _, suffix in ipairs(list) do group(T .. ':s:' .. suffix) end
 group(T .. ':n:' .. owner)
 redis.call('PEXPIRE', T .. ':n:' .. owner, num(lease * 2))
 redis.call('ZADD', workers, num(now + lease), owner)
+if role >= 4 then
+    redis.call('ZADD', T .. ':c', num(now + lease), owner)
+else
+    redis.call('ZREM', T .. ':c', owner)
+end
 
 local function take_over(dead)
     local empty = true
@@ -48,11 +53,7 @@ local function take_over(dead)
             if not found then
                 lost = lost + 1
             elseif not e then
-                if field(found[2], 'h') ~= NUDGE then
-                    bury(found[2], cause_of('undecodable'), dead, most_dead, 0)
-                else
-                    redis.call('XADD', T .. ':s:f', '*', 'h', NUDGE)
-                end
+                bury(found[2], cause_of('undecodable'), dead, most_dead, 0)
             else
                 taken = taken + 1
                 grow_older(e, entry_ms(entry), now)
@@ -94,6 +95,7 @@ for _, dead in ipairs(redis.call('ZRANGEBYSCORE', workers, '-inf', num(now - 1),
     elseif now - since >= pause and take_over(dead) then
         for _, suffix in ipairs(list) do redis.call('XGROUP', 'DELCONSUMER', T .. ':s:' .. suffix, GROUP, dead) end
         redis.call('ZREM', workers, dead)
+        redis.call('ZREM', T .. ':c', dead)
         redis.call('HDEL', meta, 'z:' .. dead)
         redis.call('DEL', T .. ':n:' .. dead, T .. ':i:' .. dead)
     end

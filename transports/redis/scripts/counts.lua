@@ -17,4 +17,4 @@ for _, suffix in ipairs(suffixes()) do
     end
 end
 return {ready, leased, redis.call('ZCARD', T .. ':d'), redis.call('XLEN', T .. ':x'),
-        redis.call('ZCOUNT', T .. ':w', num(now), '+inf'), age}
+        redis.call('ZCOUNT', T .. ':c', num(now), '+inf'), age}

@@ -20,14 +20,13 @@ for _, suffix in ipairs(suffixes()) do
                     queue_up(e, field(found[2], 'b') or '', 'f')
                 end
                 count = count + 1
-            elseif found and field(found[2], 'h') == NUDGE then
-                redis.call('XADD', T .. ':s:f', '*', 'h', NUDGE)
             end
         end
         redis.call('XGROUP', 'DELCONSUMER', stream, GROUP, owner)
     end
 end
 redis.call('ZREM', T .. ':w', owner)
+redis.call('ZREM', T .. ':c', owner)
 redis.call('HDEL', T .. ':m', 'z:' .. owner)
 redis.call('DEL', T .. ':n:' .. owner, T .. ':a:' .. owner, T .. ':i:' .. owner)
 return count

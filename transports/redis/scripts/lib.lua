@@ -4,7 +4,6 @@
 --   id flags attempt crashes losses deliveries ttl accepted priority reply dedup task
 local T = KEYS[1]
 local GROUP = 'w'
-local NUDGE = '!'
 
 local function num(n) return string.format('%.0f', n) end
 
@@ -59,7 +58,11 @@ local function queue_up(e, body, suffix)
     return entry
 end
 
--- Into the sorted set; a nudge tells one worker if it is the next one due.
+-- One word into the stream of every worker: p (streams), s (state), d (delay), c <id> (cancel).
+local function tell(owner, word)
+    redis.call('XADD', T .. ':n:' .. owner, 'NOMKSTREAM', 'MAXLEN', '~', 1000, '*', 'h', word)
+end
+-- Into the sorted set; a few workers are told if it is the next one due.
 local function put_off(e, body, now, delay)
     local due = now + delay
     if e.ttl > 0 then e.ttl = math.max(1, e.ttl - delay) end
@@ -68,7 +71,7 @@ local function put_off(e, body, now, delay)
     redis.call('ZADD', T .. ':d', num(due), e.id)
     moved(e, 'd')
     if not first[2] or due < tonumber(first[2]) then
-        redis.call('XADD', T .. ':s:f', '*', 'h', NUDGE)
+        for _, owner in ipairs(redis.call('ZRANDMEMBER', T .. ':w', 3)) do tell(owner, 'd') end
     end
 end
 
@@ -137,10 +140,6 @@ local function suffixes()
     return list
 end
 
--- One word into the stream of every worker: p (streams), s (state), c <id> (cancel).
-local function tell(owner, word)
-    redis.call('XADD', T .. ':n:' .. owner, 'NOMKSTREAM', 'MAXLEN', '~', 1000, '*', 'h', word)
-end
 local function tell_all(word)
     for _, owner in ipairs(redis.call('ZRANGE', T .. ':w', 0, -1)) do tell(owner, word) end
 end

@@ -1,2 +1,36 @@
--- queue.lua
-return {}
+-- queue.lua: an operator's view. ARGV: what, value.
+--   busy: {1} if it holds something, has workers, or is not open
+--   purge: {count, 1 if there is more}: a stretch of what waits
+--   get: {state, limit}    set, limit: {1}; every worker is told
+local what = ARGV[1]
+if what == 'get' then
+    local set = redis.call('HMGET', T .. ':m', 's', 'l')
+    return {tonumber(set[1] or 0), tonumber(set[2] or 0)}
+elseif what == 'set' or what == 'limit' then
+    redis.call('HSET', T .. ':m', what == 'set' and 's' or 'l', ARGV[2])
+    tell_all('s')
+    return {1}
+elseif what == 'busy' then
+    local count = redis.call('ZCARD', T .. ':d') + redis.call('XLEN', T .. ':x') +
+                  redis.call('ZCOUNT', T .. ':c', num(clock()), '+inf')
+    for _, suffix in ipairs(suffixes()) do count = count + redis.call('XLEN', T .. ':s:' .. suffix) end
+    if (redis.call('HGET', T .. ':m', 's') or '0') ~= '0' then count = count + 1 end
+    return {count > 0 and 1 or 0}
+end
+local count, budget = 0, 2000
+for _, id in ipairs(redis.call('ZRANGE', T .. ':d', 0, budget - 1)) do
+    redis.call('ZREM', T .. ':d', id)
+    redis.call('HDEL', T .. ':b', id)
+    count = count + 1
+end
+for _, suffix in ipairs(suffixes()) do
+    local stream = T .. ':s:' .. suffix
+    local groups = redis.pcall('XINFO', 'GROUPS', stream)
+    local last = not groups.err and groups[1] and field(groups[1], 'last-delivered-id') or '0-0'
+    while count < budget do
+        local some = redis.call('XRANGE', stream, '(' .. last, '+', 'COUNT', 200)
+        for _, entry in ipairs(some) do count = count + redis.call('XDEL', stream, entry[1]) end
+        if #some < 200 then break end
+    end
+end
+return {count, count >= budget and 1 or 0}

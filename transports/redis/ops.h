@@ -1,0 +1,17 @@
+/* ops.h: the tables of the interfaces by id. */
+#ifndef REDIS_OPS_H
+#define REDIS_OPS_H
+
+#include <patio/dead.h>
+#include <patio/doctor.h>
+#include <patio/presence.h>
+#include <patio/queues.h>
+#include <patio/results.h>
+
+extern const patio_dead_ops     redis_dead_ops;
+extern const patio_queues_ops   redis_queues_ops;
+extern const patio_results_ops  redis_results_ops;
+extern const patio_presence_ops redis_presence_ops;
+extern const patio_doctor_ops   redis_doctor_ops;
+
+#endif

@@ -1,0 +1,117 @@
+/* Is the server fit? What INFO says, node by node, in words. */
+#include "ops.h"
+#include "redis.h"
+
+#include <stdlib.h>
+
+typedef struct look {
+    patio_finding_visit_fn visit;
+    void                  *arg;
+    bool                   done;
+    char                   who[320];
+} look;
+
+static void say(look *l, uint32_t severity, const char *subject, const char *finding,
+                const char *advice)
+{
+    char          text[640];
+    patio_finding f = {PATIO_SIZED(patio_finding), .severity = severity, .subject = subject,
+                       .advice = advice};
+    (void)snprintf(text, sizeof(text), "%s: %s", l->who, finding);
+    f.finding = text;
+    if (!l->done) {
+        l->done = l->visit(l->arg, &f) != 0;
+    }
+}
+
+static void say_version(look *l, const server_facts *f)
+{
+    char text[80];
+    (void)snprintf(text, sizeof(text), "%u.%u.%u", f->version / 10000, f->version / 100 % 100,
+                   f->version % 100);
+    say(l, f->version >= 60200 ? PATIO_FINDING_OK : PATIO_FINDING_ERROR, "version", text,
+        f->version >= 60200 ? "" : "6.2 or later is needed");
+}
+
+static void say_memory(look *l, const server_facts *f)
+{
+    char text[80];
+    bool keeps = strcmp(f->policy, "noeviction") == 0;
+    (void)snprintf(text, sizeof(text), "%s%s", f->policy,
+                   keeps ? "" : ": the server may throw tasks away");
+    say(l, keeps ? PATIO_FINDING_OK : PATIO_FINDING_ERROR, "maxmemory-policy", text,
+        keeps ? "" : "set it to noeviction");
+    if (f->maxmemory == 0) {
+        say(l, PATIO_FINDING_NOTE, "maxmemory", "no limit: a long queue takes what the machine has",
+            "set maxmemory, or max_queued of this transport");
+    } else {
+        (void)snprintf(text, sizeof(text), "%llu bytes", (unsigned long long)f->maxmemory);
+        say(l, PATIO_FINDING_OK, "maxmemory", text, "");
+    }
+}
+
+static void say_persistence(look *l, const server_facts *f)
+{
+    say(l, f->aof ? PATIO_FINDING_OK : PATIO_FINDING_WARN, "appendonly",
+        f->aof ? "accepted tasks are on disk, as appendfsync says"
+               : "accepted tasks do not survive a crash of the server",
+        f->aof ? "" : "set appendonly to yes");
+}
+
+static patio_status look_at(patio_transport *t, look *l, node *n, uint64_t timeout_ms,
+                            patio_error *err)
+{
+    resp_reader *holder = NULL;
+    const resp  *r      = NULL;
+    pthread_mutex_lock(&t->lock);
+    server_facts f     = n->facts;
+    bool         ready = n->ready;
+    char         why[256];
+    (void)snprintf(l->who, sizeof(l->who), "%s:%u", n->w.host[0] != '\0' ? n->w.host : t->unix_path,
+                   n->w.port);
+    (void)snprintf(why, sizeof(why), "%.250s", n->trouble.message);
+    pthread_mutex_unlock(&t->lock);
+    if (!ready) {
+        say(l, PATIO_FINDING_ERROR, "connection", why, "");
+        return patio_fail(err, PATIO_UNREACHABLE, 0, "%s", why);
+    }
+    uint64_t     from   = now_ns(t);
+    patio_bytes  args[] = {ops_text("get")};
+    patio_status st     = ops_ask(t, "", SCRIPT_QUEUE, args, 1, timeout_ms, &holder, &r, err);
+    resp_reader_free(holder);
+    if (st != PATIO_OK) {
+        return st;
+    }
+    char     text[64];
+    uint64_t took = (now_ns(t) - from) / 1000;
+    (void)snprintf(text, sizeof(text), "a script answers within %llu us", (unsigned long long)took);
+    say(l, took < 20000 ? PATIO_FINDING_OK : PATIO_FINDING_WARN, "round trip", text, "");
+    if (!f.known) {
+        say(l, PATIO_FINDING_WARN, "rights",
+            "INFO is not allowed, so nothing else can be looked at", "allow +info to this user");
+        return PATIO_OK;
+    }
+    say_version(l, &f);
+    say_memory(l, &f);
+    say_persistence(l, &f);
+    return PATIO_OK;
+}
+
+static patio_status check(patio_transport *t, uint64_t timeout_ms, patio_finding_visit_fn visit,
+                          void *arg, patio_error *err)
+{
+    look         l  = {.visit = visit, .arg = arg};
+    patio_status st = PATIO_OK;
+    pthread_mutex_lock(&t->lock);
+    uint32_t count = t->node_count;
+    pthread_mutex_unlock(&t->lock);
+    for (uint32_t i = 0; i < count && st == PATIO_OK && !l.done; i++) {
+        pthread_mutex_lock(&t->lock);
+        bool used = t->nodes[i].used;
+        pthread_mutex_unlock(&t->lock);
+        st = used ? look_at(t, &l, &t->nodes[i], timeout_ms, err) : PATIO_OK;
+    }
+    return st;
+}
+
+const patio_doctor_ops redis_doctor_ops = {PATIO_SIZED(patio_doctor_ops), .check = check};
