@@ -288,8 +288,8 @@ struct queue {
     bool     promoting;
     bool     controlling;
     bool     leaving;
-    bool     proven;   /* was opened once */
-    bool     asking;   /* something was set: nothing is taken until it is known what */
+    bool     proven; /* was opened once */
+    uint8_t  asking; /* something was set: take nothing until it is known; 2: since it was asked */
     bool     mark_now; /* a start must not wait */
     uint32_t credit;
     uint32_t unsettled;
