@@ -74,3 +74,33 @@ until_true() {
     complain "it never came to pass: $what"
     return 1
 }
+
+# ledger_worker URL LOG: in the background, ready when this returns; $worker is its process id.
+ledger_worker() {
+    LAST="ledger work $1"
+    : >"$2.ready"
+    "$LEDGER" work "$1" "$2" >"$2.ready" 2>>"$2.err" &
+    worker=$!
+    pids+=("$worker")
+    wait_for "$2.ready" ready || { cat "$2.err"; finish; }
+}
+
+# all_done LOG: has every accepted task of the ledger ended?
+all_done() {
+    [ "$(open_tasks "$1" | wc -l)" = 0 ]
+}
+open_tasks() {
+    comm -23 <(sed -n 's/^accepted \([0-9]*\).*/\1/p' "$1" | sort -u) <(sed -n 's/^end \([0-9]*\).*/\1/p' "$1" | sort -u)
+}
+# more_than_once LOG: numbers of tasks that were started twice or more
+more_than_once() {
+    sed -n 's/^start \([0-9]*\).*/\1/p' "$1" | sort | uniq -d
+}
+count_of() {
+    grep -c "^$2 " "$1"
+}
+expect_all_done() {
+    patience=${2:-20} until_true "every accepted task ends" all_done "$1" ||
+        complain "not done: $(open_tasks "$1" | head -5 | tr '\n' ' ')" "$(cli xlen 'patio:{default:default}:s:4')"
+    ! grep -q '^wrong' "$1" || complain "a reply reached another caller"
+}

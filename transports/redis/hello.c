@@ -173,8 +173,10 @@ static void came_info(conn *c, const resp *r)
     if (!resp_error(r)) {
         read_facts(&f, r);
     } else {
-        patio_host_log(t->host, PATIO_LOG_WARN, "the server cannot be checked: INFO: %s", r->text);
-        f.cluster = t->cluster;
+        patio_host_log(t->host, t->said_checks ? PATIO_LOG_DEBUG : PATIO_LOG_WARN,
+                       "the server cannot be checked: INFO: %s", r->text);
+        t->said_checks = true;
+        f.cluster      = t->cluster;
     }
     char         text[256];
     patio_status status = PATIO_OK;
@@ -230,15 +232,14 @@ static void finish(conn *c)
     pthread_mutex_unlock(&t->lock);
 }
 
-static void refused(conn *c, uint8_t what, const resp *r)
+static const char *const steps[] = {"AUTH", "SELECT",        "CLIENT SETNAME",
+                                    "INFO", "CLUSTER SLOTS", "SENTINEL"};
+
+static void refused(conn *c, const char *what, bool auth, const resp *r)
 {
-    static const char *const steps[] = {"AUTH", "SELECT",        "CLIENT SETNAME",
-                                        "INFO", "CLUSTER SLOTS", "SENTINEL"};
-    char                     why[400];
-    uint8_t                  trouble = trouble_of(r);
-    patio_status             status =
-        trouble == TROUBLE_AUTH || what == STEP_AUTH ? PATIO_AUTH : PATIO_UNREACHABLE;
-    (void)snprintf(why, sizeof(why), "%s was refused: %.300s", steps[what], r->text);
+    char         why[400];
+    patio_status status = auth || trouble_of(r) == TROUBLE_AUTH ? PATIO_AUTH : PATIO_UNREACHABLE;
+    (void)snprintf(why, sizeof(why), "%s was refused: %.300s", what, r->text);
     if (c->role != CONN_SENTINEL) {
         pthread_mutex_lock(&c->t->lock);
         c->node->trouble.status = status;
@@ -270,17 +271,11 @@ void hello_answer(conn *c, const cmd *k, const resp *r)
     if (resp_error(r) &&
         !(optional && trouble_of(r) != TROUBLE_LOADING && strncmp(r->text, "NOAUTH", 6) != 0)) {
         if (k->type == CMD_LOAD) {
-            char why[400];
-            (void)snprintf(why, sizeof(why), "script %s was refused: %.300s",
-                           script_names[k->detail], r->text);
-            pthread_mutex_lock(&c->t->lock);
-            c->node->trouble.status =
-                trouble_of(r) == TROUBLE_AUTH ? PATIO_AUTH : PATIO_UNREACHABLE;
-            (void)snprintf(c->node->trouble.message, sizeof(c->node->trouble.message), "%s", why);
-            pthread_mutex_unlock(&c->t->lock);
-            conn_close(c, PATIO_UNREACHABLE, why);
+            char what[80];
+            (void)snprintf(what, sizeof(what), "script %s", script_names[k->detail]);
+            refused(c, what, false, r);
         } else {
-            refused(c, k->detail, r);
+            refused(c, steps[k->detail], k->detail == STEP_AUTH, r);
         }
         return;
     }
