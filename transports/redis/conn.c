@@ -127,7 +127,9 @@ void conn_open(conn *c, const char *host, uint32_t port)
         open_unix(c);
         return;
     }
-    (void)snprintf(c->host, sizeof(c->host), "%s", host);
+    if (host != c->host) {
+        (void)snprintf(c->host, sizeof(c->host), "%s", host);
+    }
     c->port   = port;
     c->lookup = lookup_begin(c->t, host, port);
     if (c->lookup == NULL) {

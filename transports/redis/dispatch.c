@@ -126,6 +126,11 @@ void dispatch(conn *c, cmd *k, const resp *r)
     case CMD_CANCEL:
         cancel_answer(c, k, r);
         break;
+    case CMD_SLOTS:
+        if (!resp_error(r)) {
+            cluster_learn(c, r);
+        }
+        break;
     case CMD_PRESENCE:
         pthread_mutex_lock(&c->t->lock);
         k->q->beating = false;

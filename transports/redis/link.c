@@ -35,8 +35,9 @@ static uint32_t judge(const patio_transport *t, patio_error *why)
         }
         static const uint8_t weight[] = {0, 2, 0, 1, 3};
         if (weight[own] > weight[state]) {
-            state = own;
-            *why  = trouble != PATIO_OK ? n->trouble : n->w.why;
+            state            = own;
+            *why             = trouble != PATIO_OK ? n->trouble : n->w.why;
+            why->struct_size = (uint32_t)sizeof(*why);
         }
     }
     if (used == 0 || (t->cluster && !t->slots_known)) {

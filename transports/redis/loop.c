@@ -47,6 +47,9 @@ static bool address_of(conn *c, const char **host, uint32_t *port)
         *port = t->sentinel_port;
         return t->master_known;
     }
+    /* a node that is gone may have been replaced: the others know, and so may the ones we began
+     * with */
+    t->slots_wanted = t->slots_wanted || (t->cluster && c->attempts >= 2);
     if (t->cluster && c->host[0] != '\0' && t->slots_known) {
         *host = c->host;
         *port = c->port;
@@ -135,8 +138,10 @@ static uint64_t serve(conn *c, uint64_t now, uint64_t next)
         conn_close(c, c->why.status, c->why.message);
     } else if (now >= until && (state < CONN_OPEN || !moves(c, now))) {
         conn_close(c, PATIO_UNREACHABLE,
-                   state < CONN_OPEN ? "no connection in time (handshake_ms)"
-                                     : "the server does not answer (dead_ms)");
+                   state == CONN_TLS
+                       ? "TLS: no answer to the handshake; does it speak TLS on this port?"
+                   : state < CONN_OPEN ? "no connection in time (handshake_ms)"
+                                       : "the server does not answer (dead_ms)");
     } else if (!want && c->role != CONN_NODE) {
         conn_close(c, PATIO_CLOSED, "not needed any more");
     } else if (until < next) {

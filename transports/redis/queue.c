@@ -73,6 +73,12 @@ static void encode_node(conn *c)
     patio_transport *t   = c->t;
     node            *n   = c->node;
     uint64_t         now = now_ns(t);
+    if (t->slots_wanted && t->cluster && now >= t->slots_ns && n->ready &&
+        command(c, CMD_SLOTS, NULL, 2) != NULL) {
+        arg_text(c, "CLUSTER");
+        arg_text(c, "SLOTS");
+        t->slots_ns = now + 200 * ms_ns;
+    }
     for (queue *q = t->queues; q != NULL && !c->broken; q = q->next) {
         if (q->node != n || !n->ready) {
             continue;

@@ -153,6 +153,7 @@ enum cmd_type {
     CMD_LEAVE,
     CMD_CANCEL,
     CMD_PRESENCE,
+    CMD_SLOTS,
     CMD_ASK,
     CMD_PING,
     CMD_IGNORE,
