@@ -17,6 +17,8 @@ url="redis+cluster://127.0.0.1:${nodes[0]},127.0.0.1:${nodes[2]}?lease_ms=2000&r
 
 worker cluster.log "$url" -m demo
 call_is 42 "$url" mul 6 7
+kill "$worker"
+wait "$worker"
 export PATIO_LOG_LEVEL=error
 ledger_worker "$url" log
 for n in 1 2 3 4 5 6; do
@@ -52,7 +54,7 @@ redis-cli -p "$to" cluster setslot "$slot" importing "$source_id" >/dev/null
 redis-cli -p "$from" cluster setslot "$slot" migrating "$target_id" >/dev/null
 for _ in $(seq 50); do
     mapfile -t keys < <(redis-cli -p "$from" cluster getkeysinslot "$slot" 100)
-    [ "${#keys[@]}" -gt 0 ] || break
+    [ -n "${keys[0]-}" ] || break
     redis-cli -p "$from" migrate 127.0.0.1 "$to" "" 0 5000 KEYS "${keys[@]}" >/dev/null
 done
 for port in "$to" "$from" "${nodes[@]}"; do
@@ -63,5 +65,4 @@ wait "$caller"
     "$(sed -n 's/^failed [0-9]* //p' log | sort | uniq -c)"
 port=$to
 [ "$(cli cluster countkeysinslot "$slot")" -gt 0 ] || complain "nothing moved"
-call_is 42 "$url" mul 6 7
 finish

@@ -2,7 +2,7 @@
 # TLS: the right server is accepted, every wrong one refused with its reason.
 . "$PATIO_SOURCE/tests/redis/lib.sh"
 
-export PATIO_CONNECT_TIMEOUT_MS=1500
+printf 'connect_timeout_ms: 1500ms\n' >patio.yaml
 
 # certificate NAME SUBJECT-ALT-NAME CA [DAYS]
 certificate() {
@@ -34,23 +34,23 @@ call_is 42 "rediss://127.0.0.1:$tls?tls_ca_file=$scratch/ca.pem" mul 6 7
 big=$(head -c 100000 /dev/zero | tr '\0' x)
 call_is "$big" "$url" echo "$big"
 
-run call -b "rediss://localhost:$tls?tls_ca_file=$scratch/other.pem" mul 6 7
+run call -f patio.yaml -b "rediss://localhost:$tls?tls_ca_file=$scratch/other.pem" mul 6 7
 expect_err_has "certificate was refused"
-run call -b "rediss://localhost:$tls?tls_ca_file=$scratch/none.pem" mul 6 7
+run call -f patio.yaml -b "rediss://localhost:$tls?tls_ca_file=$scratch/none.pem" mul 6 7
 expect_err_has none.pem
-run call -b "rediss://localhost:$port?handshake_ms=500ms" mul 6 7
+run call -f patio.yaml -b "rediss://localhost:$port?handshake_ms=500ms" mul 6 7
 expect_err_has TLS
-run call -b "redis://localhost:$tls" --timeout 2s mul 6 7
+run call -f patio.yaml -b "redis://localhost:$tls" --timeout 2s mul 6 7
 [ "$code" != 0 ] || complain "plain text was understood by a TLS port"
 
 tls_server strict server yes
-run call -b "rediss://localhost:$tls?tls_ca_file=$scratch/ca.pem" mul 6 7
+run call -f patio.yaml -b "rediss://localhost:$tls?tls_ca_file=$scratch/ca.pem" mul 6 7
 [ "$code" != 0 ] || complain "a client without a certificate was taken"
 strict="rediss://localhost:$tls?tls_ca_file=$scratch/ca.pem&tls_cert_file=$scratch/client.pem&tls_key_file=$scratch/client.key"
 worker strict.log "$strict" -m demo
 call_is 42 "$strict" mul 6 7
 
 tls_server wrong wrong optional
-run call -b "rediss://localhost:$tls?tls_ca_file=$scratch/ca.pem" mul 6 7
+run call -f patio.yaml -b "rediss://localhost:$tls?tls_ca_file=$scratch/ca.pem" mul 6 7
 expect_err_has "certificate was refused"
 finish

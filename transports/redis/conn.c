@@ -240,7 +240,9 @@ void conn_event(conn *c, uint32_t events)
     if (c->state == CONN_TLS) {
         int done = tls_handshake(c);
         if (done < 0) {
-            conn_close(c, PATIO_UNREACHABLE, c->why.message);
+            conn_close(c,
+                       SSL_get_verify_result(c->ssl) != X509_V_OK ? PATIO_AUTH : PATIO_UNREACHABLE,
+                       c->why.message);
         } else if (done > 0) {
             greet(c);
         }
@@ -322,13 +324,12 @@ void conn_flush(conn *c)
 /* Under the lock. */
 static void node_lost(node *n)
 {
-    patio_status was = n->w.why.status;
-    n->ready         = false;
-    if (was != PATIO_AUTH && was != PATIO_CONFIG) {
-        n->trouble.status = PATIO_UNREACHABLE;
-        (void)snprintf(n->trouble.message, sizeof(n->trouble.message), "%s:%u: %.600s", n->w.host,
-                       n->w.port, n->w.why.message);
-    }
+    patio_status status = n->w.why.status;
+    bool         final  = status == PATIO_AUTH || status == PATIO_CONFIG;
+    n->ready            = false;
+    n->trouble.status   = final ? status : PATIO_UNREACHABLE;
+    (void)snprintf(n->trouble.message, sizeof(n->trouble.message), "%s:%u: %.600s", n->w.host,
+                   n->w.port, n->w.why.message);
 }
 
 static void lose_commands(conn *c)
