@@ -13,6 +13,13 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         reconnect_connected(c);
         return;
     }
+    if (c->state == CONN_SECURING) {
+        secure_step(c);
+        if (status < 0 && c->state == CONN_SECURING) {
+            conn_close(c, PATIO_PEER_LOST, "the connection failed");
+        }
+        return;
+    }
     if (status < 0) {
         /* libuv says EBADF for whatever is wrong with a socket; reading says what */
         conn_read(c);
@@ -24,11 +31,28 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         c->want_write = false;
         write_mark_dirty(c);
         pthread_mutex_unlock(&t->lock);
-        conn_poll(c);
     }
-    if ((events & UV_READABLE) != 0) {
+    if ((events & UV_READABLE) != 0 || tls_reads_wait_for_room(c)) {
         conn_read(c);
     }
+    conn_poll(c);
+}
+
+static int wanted(conn *c)
+{
+    if (c->state == CONN_CONNECTING) {
+        return UV_WRITABLE;
+    }
+    if (c->state == CONN_SECURING) {
+        return c->step == STREAM_WANT_WRITE ? UV_WRITABLE : UV_READABLE;
+    }
+    if (tls_reads_wait_for_room(c)) {
+        return UV_WRITABLE;
+    }
+    pthread_mutex_lock(&c->t->lock);
+    bool write = c->want_write;
+    pthread_mutex_unlock(&c->t->lock);
+    return UV_READABLE | (write ? UV_WRITABLE : 0);
 }
 
 void conn_poll(conn *c)
@@ -36,13 +60,10 @@ void conn_poll(conn *c)
     if (c->state == CONN_CLOSED) {
         return;
     }
-    pthread_mutex_lock(&c->t->lock);
-    bool write = c->want_write || c->state == CONN_CONNECTING;
-    pthread_mutex_unlock(&c->t->lock);
-    int wanted = (c->state == CONN_CONNECTING ? 0 : UV_READABLE) | (write ? UV_WRITABLE : 0);
-    if (wanted != c->poll_for) {
-        c->poll_for = wanted;
-        (void)uv_poll_start(&c->poll, wanted, on_poll);
+    int events = wanted(c);
+    if (events != c->poll_for) {
+        c->poll_for = events;
+        (void)uv_poll_start(&c->poll, events, on_poll);
     }
 }
 
@@ -75,6 +96,7 @@ conn *conn_new(patio_transport *t, endpoint *ep, int fd, bool connects)
     c->refs        = 1; /* the poll handle's */
     c->connects    = connects;
     c->state       = connects ? CONN_CONNECTING : CONN_GREETING;
+    c->stream      = &stream_plain;
     c->larges_end  = &c->larges;
     c->since_ns    = t->host->now_ns(t->host->self);
     c->heard_ns    = c->since_ns;
@@ -101,9 +123,13 @@ conn *conn_new(patio_transport *t, endpoint *ep, int fd, bool connects)
 void conn_free(conn *c)
 {
     const patio_host *host = c->t->host;
+    if (c->stream != NULL) {
+        c->stream->free(c);
+    }
     if (c->fd >= 0) {
         (void)close(c->fd);
     }
+    host->free(host->self, c->allow);
     while (c->larges != NULL) {
         large *next = c->larges->next;
         host->buf_drop(host->self, c->larges->body);
@@ -181,6 +207,7 @@ void conn_close(conn *c, patio_status status, const char *why)
                                  : PATIO_LOG_WARN,
                    "%s", err.message);
     leave(c);
+    c->stream->finish(c);
     (void)shutdown(c->fd, SHUT_RDWR); /* its number stays taken while another thread writes */
     uv_close((uv_handle_t *)&c->poll, on_closed);
     if (c->connects && ep->link == c) {

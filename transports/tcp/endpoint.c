@@ -168,10 +168,11 @@ static bool may_enter(const patio_transport *t, const struct sockaddr *a)
 
 static void let_in(endpoint *ep, int fd, const struct sockaddr *a)
 {
-    patio_transport *t = ep->t;
-    if (!may_enter(t, a)) {
+    patio_transport *t         = ep->t;
+    bool             slow_down = !limits_allow(t, a, t->host->now_ns(t->host->self));
+    if (slow_down || !may_enter(t, a)) {
         uint8_t      data[FRAME_HEADER_BYTES];
-        frame_header h = {.type = FRAME_GOODBYE, .id = GOODBYE_FULL};
+        frame_header h = {.type = FRAME_GOODBYE, .id = slow_down ? GOODBYE_BUSY : GOODBYE_FULL};
         frame_put_header(data, &h);
         (void)send(fd, data, sizeof(data), MSG_NOSIGNAL | MSG_DONTWAIT);
         (void)close(fd);
@@ -182,7 +183,12 @@ static void let_in(endpoint *ep, int fd, const struct sockaddr *a)
         (void)close(fd);
         return;
     }
-    endpoint_address_text(a, c->name, sizeof(c->name));
+    char name[sizeof(c->name)];
+    endpoint_address_text(a, name, sizeof(name));
+    pthread_mutex_lock(&t->lock);
+    memcpy(c->name, name, sizeof(name));
+    pthread_mutex_unlock(&t->lock);
+    secure_begin(c);
 }
 
 static void on_accept(uv_poll_t *poll, int status, int events)

@@ -101,6 +101,8 @@ void frame_put_hello(uint8_t *to, const frame_hello *h)
     to[9] = h->has_key ? 1 : 0;
     frame_put32(to + 12, h->max_bytes);
     frame_put64(to + 16, h->incarnation);
+    frame_put32(to + 24, h->key_hints[0]);
+    frame_put32(to + 28, h->key_hints[1]);
     memcpy(to + 32, h->nonce, FRAME_NONCE_BYTES);
 }
 
@@ -110,13 +112,15 @@ bool frame_get_hello(patio_bytes body, frame_hello *h)
         body.data[8] > 1 || body.data[9] > 1) {
         return false;
     }
-    h->version_min = body.data[6];
-    h->version_max = body.data[7];
-    h->connects    = body.data[8] != 0;
-    h->has_key     = body.data[9] != 0;
-    h->max_bytes   = frame_get32(body.data + 12);
-    h->incarnation = frame_get64(body.data + 16);
-    h->nonce       = body.data + 32;
+    h->version_min  = body.data[6];
+    h->version_max  = body.data[7];
+    h->connects     = body.data[8] != 0;
+    h->has_key      = body.data[9] != 0;
+    h->max_bytes    = frame_get32(body.data + 12);
+    h->incarnation  = frame_get64(body.data + 16);
+    h->key_hints[0] = frame_get32(body.data + 24);
+    h->key_hints[1] = frame_get32(body.data + 28);
+    h->nonce        = body.data + 32;
     return true;
 }
 

@@ -50,6 +50,9 @@ enum goodbye {
     GOODBYE_FULL      = 4, /* too many connections */
     GOODBYE_SELF      = 5, /* both ends are the same instance */
     GOODBYE_PROTOCOL  = 6,
+    GOODBYE_TLS       = 7, /* only one side speaks TLS */
+    GOODBYE_BUSY      = 8, /* too many handshakes from there */
+    GOODBYE_ALLOW     = 9, /* the allow-list has no such peer */
 };
 
 typedef struct frame_header {
@@ -67,6 +70,7 @@ typedef struct frame_hello {
     bool           has_key;
     uint32_t       max_bytes; /* longest message it takes */
     uint64_t       incarnation;
+    uint32_t       key_hints[2]; /* which keys, of who connects; 0: none */
     const uint8_t *nonce;
 } frame_hello;
 
@@ -88,7 +92,8 @@ enum {
     SETTLE_HAS_REPLY = 1u << 0,
     SETTLE_UNSTARTED = 1u << 1,
     SETTLE_TOO_LARGE = 1u << 2,
-    SETTLE_CRASHED   = 1u << 3
+    SETTLE_CRASHED   = 1u << 3,
+    SETTLE_FORBIDDEN = 1u << 4,
 };
 
 typedef struct frame_settle {

@@ -12,32 +12,65 @@ static bool put_hello(conn *c)
         .version_min = FRAME_VERSION,
         .version_max = FRAME_VERSION,
         .connects    = c->connects,
-        .has_key     = c->endpoint->key[0] != '\0',
+        .has_key     = c->endpoint->keys[0][0] != '\0',
         .max_bytes   = (uint32_t)t->set.max_frame_bytes,
         .incarnation = t->incarnation,
         .nonce       = nonce,
     };
     frame_header h = {.type = FRAME_HELLO};
+    for (unsigned i = 0; c->connects && i < 2; i++) {
+        const char *key    = c->endpoint->keys[i];
+        hello.key_hints[i] = key[0] != '\0' ? auth_hint(key, nonce) : 0;
+    }
     frame_put_hello(c->hello_own, &hello);
     return write_frame(c, &h, (patio_bytes){c->hello_own, FRAME_HELLO_BYTES}, NULL, 0);
+}
+
+static bool make_proof(conn *c, bool from_listener, uint8_t mac[FRAME_MAC_BYTES])
+{
+    uint8_t binding[TLS_BINDING_BYTES];
+    if (c->tls != NULL && !tls_binding(c, binding)) {
+        return false;
+    }
+    return auth_mac(
+        c->endpoint->keys[c->key_index], from_listener, c->connects ? c->hello_own : c->hello_peer,
+        c->connects ? c->hello_peer : c->hello_own, c->tls != NULL ? binding : NULL, mac);
 }
 
 static bool put_proof(conn *c)
 {
     uint8_t      mac[FRAME_MAC_BYTES];
     frame_header h = {.type = FRAME_AUTH};
-    return auth_mac(c->endpoint->key, !c->connects, c->connects ? c->hello_own : c->hello_peer,
-                    c->connects ? c->hello_peer : c->hello_own, mac) &&
+    return make_proof(c, !c->connects, mac) &&
            write_frame(c, &h, (patio_bytes){mac, sizeof(mac)}, NULL, 0);
 }
 
-static bool check_proof(const conn *c, patio_bytes body)
+/* Who connects finds out here which of its keys the listening side has chosen. */
+static bool check_proof(conn *c, patio_bytes body)
 {
     uint8_t mac[FRAME_MAC_BYTES];
-    return body.size == sizeof(mac) &&
-           auth_mac(c->endpoint->key, c->connects, c->connects ? c->hello_own : c->hello_peer,
-                    c->connects ? c->hello_peer : c->hello_own, mac) &&
-           auth_same(mac, body.data);
+    for (unsigned i = 0; i < 2 && body.size == sizeof(mac); i++) {
+        if (c->connects && c->endpoint->keys[i][0] != '\0') {
+            c->key_index = (uint8_t)i;
+        }
+        if (make_proof(c, c->connects, mac) && auth_same(mac, body.data)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The one of our keys that who connects has, too; the first if none is: it will see. */
+static void choose_key(conn *c, const frame_hello *hello)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        const char *key = c->endpoint->keys[i / 2];
+        if (key[0] != '\0' && hello->key_hints[i % 2] != 0 &&
+            auth_hint(key, hello->nonce) == hello->key_hints[i % 2]) {
+            c->key_index = (uint8_t)(i / 2);
+            return;
+        }
+    }
 }
 
 void hello_begin(conn *c)
@@ -56,7 +89,7 @@ void hello_goodbye(conn *c, enum goodbye reason)
     frame_header h = {.type = FRAME_GOODBYE, .id = reason};
     frame_put_header(data, &h);
     if (c->appended == c->written && !c->flushing) {
-        (void)send(c->fd, data, sizeof(data), MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)c->stream->write(c, data, sizeof(data));
     }
 }
 
@@ -81,7 +114,7 @@ static const char *refuse(conn *c, enum goodbye reason, patio_status *status)
 static const char *got_hello(conn *c, patio_bytes body, patio_status *status)
 {
     frame_hello  hello;
-    bool         key     = c->endpoint->key[0] != '\0';
+    bool         key     = c->endpoint->keys[0][0] != '\0';
     frame_header welcome = {.type = FRAME_WELCOME};
     if (!frame_get_hello(body, &hello) || hello.connects == c->connects) {
         return "it does not speak patio";
@@ -96,7 +129,8 @@ static const char *got_hello(conn *c, patio_bytes body, patio_status *status)
         return "it is this very broker";
     }
     memcpy(c->hello_peer, body.data, FRAME_HELLO_BYTES);
-    c->max_bytes = hello.max_bytes;
+    c->max_bytes        = hello.max_bytes;
+    c->peer_incarnation = hello.incarnation;
     if (hello.has_key != key) {
         return refuse(c, GOODBYE_NEEDS_KEY, status);
     }
@@ -104,6 +138,7 @@ static const char *got_hello(conn *c, patio_bytes body, patio_status *status)
     if (c->connects) {
         return NULL; /* the listening side proves first, or says welcome */
     }
+    choose_key(c, &hello);
     if (!put_hello(c) ||
         !(key ? put_proof(c) : write_frame(c, &welcome, (patio_bytes){NULL, 0}, NULL, 0))) {
         return "out of memory";
@@ -115,7 +150,7 @@ static const char *got_hello(conn *c, patio_bytes body, patio_status *status)
 static const char *got_proof(conn *c, patio_bytes body, patio_status *status)
 {
     frame_header welcome = {.type = FRAME_WELCOME};
-    if (c->endpoint->key[0] == '\0') {
+    if (c->endpoint->keys[0][0] == '\0') {
         return "a proof that nobody asked for";
     }
     if (!check_proof(c, body)) {
@@ -143,15 +178,24 @@ static const char *got_goodbye(const conn *c, uint64_t reason, patio_status *sta
         c->endpoint->given_up = c->connects;
         return "it is this very broker";
     }
+    if (reason == GOODBYE_TLS) {
+        *status = PATIO_CONFIG;
+        return "it speaks TLS; write tls:// instead of tcp://";
+    }
+    if (reason == GOODBYE_ALLOW) {
+        *status = PATIO_AUTH;
+        return "its allow-list does not have this side's certificate";
+    }
     *status = PATIO_UNREACHABLE;
     return reason == GOODBYE_FULL      ? "it has too many connections"
+           : reason == GOODBYE_BUSY    ? "it had too many handshakes from this address"
            : reason == GOODBYE_VERSION ? "it speaks another version of the protocol"
                                        : "it said goodbye";
 }
 
 const char *hello_frame(conn *c, const frame_header *h, patio_bytes body, patio_status *status)
 {
-    bool proven = c->endpoint->key[0] == '\0' || c->proven;
+    bool proven = c->endpoint->keys[0][0] == '\0' || c->proven;
     switch (h->type) {
     case FRAME_HELLO:
         return c->state == CONN_GREETING ? got_hello(c, body, status) : "a second HELLO";

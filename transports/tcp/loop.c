@@ -167,6 +167,7 @@ static void on_tick(uv_timer_t *timer)
     effects_end(&fx);
     for (uint32_t i = 0; i < t->endpoint_count; i++) {
         endpoint_resume(&t->endpoints[i]);
+        secure_reload(&t->endpoints[i], fx.now);
     }
     for (conn *c = t->conns; c != NULL;) {
         conn *next = c->next;

@@ -18,6 +18,19 @@ enum {
     OPT_RECONNECT_MAX_MS,
     OPT_MAX_CONNECTIONS,
     OPT_MAX_CONNECTIONS_PER_ADDRESS,
+    OPT_HANDSHAKES_PER_SECOND,
+    OPT_KEY_NEXT,
+    OPT_TLS_CERT,
+    OPT_TLS_KEY,
+    OPT_TLS_CA,
+    OPT_TLS_CRL,
+    OPT_TLS_NAME,
+    OPT_TLS_CLIENT,
+    OPT_TLS_MIN,
+    OPT_TLS_CIPHERS,
+    OPT_TLS_SUITES,
+    OPT_TLS_ALLOW,
+    OPT_TLS_RELOAD_MS,
 };
 
 enum { PORT_DEFAULT = 15383 };
@@ -26,6 +39,11 @@ enum { PORT_DEFAULT = 15383 };
     (&(const patio_option){PATIO_SIZED(patio_option), .name = (name_), .type = (type_),            \
                            .fallback = (fallback_), .min = (min_), .max = (max_),                  \
                            .help = (help_)})
+#define TEXT(name, help) ROW(name, PATIO_OPTION_STRING, "", 0, 0, help)
+#define CHOICE(name_, fallback_, choices_, help_)                                                  \
+    (&(const patio_option){PATIO_SIZED(patio_option), .name = (name_),                             \
+                           .type = PATIO_OPTION_CHOICE, .fallback = (fallback_),                   \
+                           .choices = (choices_), .help = (help_)})
 #define INT(name, fallback, min, max, help)  ROW(name, PATIO_OPTION_INT, fallback, min, max, help)
 #define MS(name, fallback, min, max, help)   ROW(name, PATIO_OPTION_MS, fallback, min, max, help)
 #define SIZE(name, fallback, min, max, help) ROW(name, PATIO_OPTION_SIZE, fallback, min, max, help)
@@ -58,10 +76,33 @@ const patio_option *const tcp_options[] = {
     [OPT_MAX_CONNECTIONS]  = INT("max_connections", "10000", 1, 1000000, "most at once"),
     [OPT_MAX_CONNECTIONS_PER_ADDRESS] = INT("max_connections_per_address", "0", 0, 1000000,
                                             "most at once from one address; 0: no limit"),
+    [OPT_HANDSHAKES_PER_SECOND] =
+        INT("handshakes_per_second", "500", 0, 1000000,
+            "connections that one address may begin, twice as many in a burst; 0: no limit"),
+    [OPT_KEY_NEXT] = ROW("key_next", PATIO_OPTION_SECRET, "", 0, 0,
+                         "a second key that is good as well, while keys are being changed"),
+    [OPT_TLS_CERT] = TEXT("tls_cert_file", "file of this side's certificate and its chain, PEM"),
+    [OPT_TLS_KEY] =
+        TEXT("tls_key_file", "file of its private key, PEM; empty: it is in tls_cert_file"),
+    [OPT_TLS_CA] =
+        TEXT("tls_ca_file", "file of the authorities to trust, PEM; empty: the system's"),
+    [OPT_TLS_CRL] = TEXT("tls_crl_file", "file of revoked certificates, PEM, of each authority"),
+    [OPT_TLS_NAME] =
+        TEXT("tls_server_name", "name in the certificate of who listens; empty: the host"),
+    [OPT_TLS_CLIENT]  = CHOICE("tls_client", "none", "none|optional|required",
+                               "listening: must who connects show a certificate"),
+    [OPT_TLS_MIN]     = CHOICE("tls_min", "1.2", "1.2|1.3", "lowest version of TLS spoken"),
+    [OPT_TLS_CIPHERS] = TEXT("tls_ciphers", "ciphers of TLS 1.2, as OpenSSL writes them"),
+    [OPT_TLS_SUITES]  = TEXT("tls_suites", "cipher suites of TLS 1.3, as OpenSSL writes them"),
+    [OPT_TLS_ALLOW] =
+        TEXT("tls_allow_file", "listening: file of certificates and what they may call"),
+    [OPT_TLS_RELOAD_MS] = MS("tls_reload_ms", "10s", 0, 86400000,
+                             "how often to see whether these files have changed; 0: never"),
     NULL,
 };
 
-const char *const tcp_schemes[] = {"tcp", "tcp+listen", "unix", "unix+listen", NULL};
+const char *const tcp_schemes[] = {"tcp",  "tcp+listen",  "tls", "tls+listen",
+                                   "unix", "unix+listen", NULL};
 
 static uint64_t number(const patio_endpoint *e, unsigned option)
 {
@@ -84,6 +125,7 @@ static void read_numbers(settings *set, const patio_endpoint *e)
     set->reconnect_max_ms            = number(e, OPT_RECONNECT_MAX_MS);
     set->max_connections             = number(e, OPT_MAX_CONNECTIONS);
     set->max_connections_per_address = number(e, OPT_MAX_CONNECTIONS_PER_ADDRESS);
+    set->handshakes_per_second       = number(e, OPT_HANDSHAKES_PER_SECOND);
 }
 
 patio_status tcp_check_trust(const endpoint *ep, const struct sockaddr *a, patio_error *err)
@@ -96,13 +138,16 @@ patio_status tcp_check_trust(const endpoint *ep, const struct sockaddr *a, patio
         const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)(const void *)a;
         near                          = IN6_IS_ADDR_LOOPBACK(&in->sin6_addr) != 0;
     }
-    if (near || ep->insecure || ep->key[0] != '\0') {
+    /* a certificate says who the other side is: always who listens, if asked for who connects */
+    bool known = ep->is_tls && (!ep->listens || ep->tls.client == TLS_CLIENT_REQUIRED);
+    if (near || known || ep->insecure || ep->keys[0][0] != '\0') {
         return PATIO_OK;
     }
-    return patio_fail(err, PATIO_CONFIG, 0,
-                      "%s is not on this machine and there is no key: set key=…, or insecure=true "
-                      "if the network is trusted",
-                      ep->shown);
+    return patio_fail(
+        err, PATIO_CONFIG, 0,
+        "%s is not on this machine and there is no key: set key=…, or %sinsecure=true "
+        "if the network is trusted",
+        ep->shown, ep->is_tls ? "tls_client=required, or " : "");
 }
 
 static char *copy_text(const patio_transport *t, const char *text)
@@ -121,6 +166,7 @@ static patio_status read_address(endpoint *ep, const patio_endpoint *e, uint32_t
         return patio_fail(err, PATIO_CONFIG, 0, "%s: tcp has no users; it has key=…", e->shown);
     }
     ep->is_unix = strncmp(scheme, "unix", 4) == 0;
+    ep->is_tls  = strncmp(scheme, "tls", 3) == 0;
     ep->listens = strstr(scheme, "+listen") != NULL;
     bool known  = false;
     for (size_t i = 0; tcp_schemes[i] != NULL; i++) {
@@ -128,7 +174,7 @@ static patio_status read_address(endpoint *ep, const patio_endpoint *e, uint32_t
     }
     if (!known) {
         return patio_fail(err, PATIO_CONFIG, 0,
-                          "%s: scheme %s is not one of tcp, tcp+listen, unix, unix+listen",
+                          "%s: scheme %s is not one of tcp, tls, unix, or these with +listen",
                           e->shown, scheme);
     }
     if (ep->is_unix) {
@@ -140,13 +186,71 @@ static patio_status read_address(endpoint *ep, const patio_endpoint *e, uint32_t
         memcpy(ep->path, e->path, strlen(e->path) + 1);
     } else if ((at->host[0] == '\0' && !ep->listens) || strlen(at->host) >= sizeof(ep->host) ||
                (e->path[0] != '\0' && strcmp(e->path, "/") != 0)) {
-        return patio_fail(err, PATIO_CONFIG, 0, "%s: write tcp://host:port or tcp+listen://:port",
-                          e->shown);
+        return patio_fail(err, PATIO_CONFIG, 0, "%s: write %s://host:port or %s+listen://:port",
+                          e->shown, ep->is_tls ? "tls" : "tcp", ep->is_tls ? "tls" : "tcp");
     } else {
         memcpy(ep->host, at->host, strlen(at->host) + 1);
         ep->port = at->port == 0 ? PORT_DEFAULT : at->port == PATIO_PORT_ANY ? 0 : at->port;
     }
     (void)snprintf(ep->shown, sizeof(ep->shown), "%s", e->shown);
+    return PATIO_OK;
+}
+
+/* Copies of all texts; false: out of memory. */
+static bool copy_texts(endpoint *ep, const patio_endpoint *e)
+{
+    const struct {
+        char   **to;
+        unsigned option;
+    } texts[] = {
+        {&ep->keys[0], OPT_KEY},           {&ep->keys[1], OPT_KEY_NEXT},
+        {&ep->tls.cert, OPT_TLS_CERT},     {&ep->tls.cert_key, OPT_TLS_KEY},
+        {&ep->tls.ca, OPT_TLS_CA},         {&ep->tls.crl, OPT_TLS_CRL},
+        {&ep->tls.name, OPT_TLS_NAME},     {&ep->tls.ciphers, OPT_TLS_CIPHERS},
+        {&ep->tls.suites, OPT_TLS_SUITES}, {&ep->tls.allow, OPT_TLS_ALLOW},
+    };
+    bool ok = true;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        *texts[i].to = copy_text(ep->t, e->values[texts[i].option].text);
+        ok           = ok && *texts[i].to != NULL;
+    }
+    ep->tls.client    = (uint32_t)number(e, OPT_TLS_CLIENT);
+    ep->tls.min_1_3   = number(e, OPT_TLS_MIN) != 0;
+    ep->tls.reload_ms = number(e, OPT_TLS_RELOAD_MS);
+    return ok;
+}
+
+void tcp_forget_settings(endpoint *ep)
+{
+    const patio_host *host    = ep->t->host;
+    char *const       texts[] = {ep->keys[0],    ep->keys[1],  ep->tls.cert, ep->tls.cert_key,
+                                 ep->tls.ca,     ep->tls.crl,  ep->tls.name, ep->tls.ciphers,
+                                 ep->tls.suites, ep->tls.allow};
+    secure_fini(ep);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (i < 2 && texts[i] != NULL) {
+            explicit_bzero(texts[i], strlen(texts[i]));
+        }
+        host->free(host->self, texts[i]);
+    }
+}
+
+static patio_status check_together(const endpoint *ep, const patio_endpoint *e, patio_error *err)
+{
+    for (unsigned i = OPT_TLS_CERT; i <= OPT_TLS_RELOAD_MS; i++) {
+        if (!ep->is_tls && e->values[i].given != 0) {
+            return patio_fail(err, PATIO_CONFIG, 0, "%s: %s is of tls:// and tls+listen:// only",
+                              e->shown, tcp_options[i]->name);
+        }
+    }
+    if (ep->keys[0][0] == '\0' && ep->keys[1][0] != '\0') {
+        return patio_fail(err, PATIO_CONFIG, 0, "%s: key_next is given, but no key", e->shown);
+    }
+    if (ep->tls.allow[0] != '\0' && (!ep->listens || ep->tls.client != TLS_CLIENT_REQUIRED)) {
+        return patio_fail(err, PATIO_CONFIG, 0,
+                          "%s: tls_allow_file needs a listening side with tls_client=required",
+                          e->shown);
+    }
     return PATIO_OK;
 }
 
@@ -173,11 +277,11 @@ patio_status tcp_read_settings(patio_transport *t, const patio_transport_params 
             ep->t        = t;
             ep->fd       = -1;
             ep->insecure = e->values[OPT_INSECURE].number != 0;
-            ep->key      = copy_text(t, e->values[OPT_KEY].text);
-            if (ep->key == NULL) {
+            if (!copy_texts(ep, e)) {
                 return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
             }
             patio_status st = read_address(ep, e, k, err);
+            st              = st == PATIO_OK ? check_together(ep, e, err) : st;
             if (st != PATIO_OK) {
                 return st;
             }

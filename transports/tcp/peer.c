@@ -170,6 +170,12 @@ bool peer_announced(conn *c, patio_bytes body, effects *fx)
                        project, c->t->project);
     }
     c->foreign = foreign;
+    memcpy(c->project, project, sizeof(project));
+    if (!foreign && c->allow != NULL && !allow_project(c->allow, project)) {
+        patio_host_log(c->t->host, PATIO_LOG_WARN,
+                       "peer %s: its certificate may not call in project \"%s\"", c->name, project);
+        allow_nothing(c->allow);
+    }
     for (uint32_t i = 0; i < queues && !foreign; i++) {
         frame_queue q;
         if (frame_next_queue(&rest, &q)) {

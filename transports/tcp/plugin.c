@@ -51,12 +51,8 @@ static void destroy(patio_transport *t)
     const patio_host *host = t->host;
     loop_stop(t);
     for (uint32_t i = 0; i < t->endpoint_count; i++) {
-        union {
-            const char *in;
-            void       *out;
-        } key = {.in = t->endpoints[i].key};
         endpoint_close(&t->endpoints[i]);
-        host->free(host->self, key.out);
+        tcp_forget_settings(&t->endpoints[i]);
     }
     if (t->self != NULL) {
         conn_free(t->self);
@@ -64,6 +60,7 @@ static void destroy(patio_transport *t)
     hub_fini(t);
     host->free(host->self, t->endpoints);
     host->free(host->self, t->read_data);
+    host->free(host->self, t->rates);
     pthread_cond_destroy(&t->calm);
     pthread_mutex_destroy(&t->lock);
     host->free(host->self, t);
@@ -99,6 +96,9 @@ static patio_status start(patio_transport *t, patio_error *err)
 {
     bool         listens = false;
     patio_status st      = PATIO_OK;
+    for (uint32_t i = 0; i < t->endpoint_count && st == PATIO_OK; i++) {
+        st = secure_load(&t->endpoints[i], err);
+    }
     for (uint32_t i = 0; i < t->endpoint_count && st == PATIO_OK; i++) {
         if (t->endpoints[i].listens) {
             st      = endpoint_listen(&t->endpoints[i], err);
@@ -189,6 +189,12 @@ static patio_status stop(patio_transport *t, uint64_t grace_ms, patio_error *err
                    : patio_fail(err, PATIO_TIMEOUT, 0, "some peers did not take all that was sent");
 }
 
+static const void *query_instance(patio_transport *t, const char *interface_id)
+{
+    (void)t;
+    return strcmp(interface_id, PATIO_PEERS_ID) == 0 ? &tcp_peers : NULL;
+}
+
 static const patio_transport_ops ops = {
     PATIO_SIZED(patio_transport_ops),
     .caps = PATIO_CAP_PRIORITY | PATIO_CAP_DELAY | PATIO_CAP_CANCEL | PATIO_CAP_DEAD_LETTERS |
@@ -206,6 +212,7 @@ static const patio_transport_ops ops = {
     .notify      = tcp_notify,
     .cancel      = tcp_cancel,
     .counts      = tcp_counts,
+    .query       = query_instance,
 };
 
 static const void *query(const char *interface_id)

@@ -31,9 +31,13 @@ static patio_buf *take_tail(const conn *c, incoming *in, size_t head_bytes)
     return tail;
 }
 
-static void refuse_task(conn *c, uint64_t id, effects *fx)
+static void refuse_task(conn *c, uint64_t id, bool forbidden, effects *fx)
 {
     frame_settle s = {.verdict = PATIO_RETURN, .flags = SETTLE_UNSTARTED, .delay_ms = 1000};
+    if (forbidden) {
+        s.verdict = PATIO_REJECT;
+        s.flags |= SETTLE_FORBIDDEN;
+    }
     frame_header h = {.type = FRAME_SETTLE, .id = id};
     uint8_t      head[FRAME_SETTLE_BYTES];
     frame_put_settle(head, &s);
@@ -48,14 +52,18 @@ static const char *got_publish(conn *c, incoming *in, effects *fx)
     if (!frame_get_publish(in->head, &p) || (in->is_long && in->head.size != p.head_bytes)) {
         return "a malformed PUBLISH";
     }
-    if (c->foreign) {
+    if (c->foreign || !c->announced) {
         return "a task of another project";
+    }
+    if (!allow_task(c->allow, p.task)) {
+        refuse_task(c, in->id, true, fx);
+        return NULL;
     }
     queue     *q    = hub_queue(c->t, p.queue, false);
     lane      *l    = q != NULL && q->own != NULL ? hub_lane(q, p.task, false) : NULL;
     patio_buf *body = l != NULL ? take_tail(c, in, p.head_bytes) : NULL;
     if (body == NULL || !inbox_put(c, in->id, &p, l, body, fx)) {
-        refuse_task(c, in->id, fx);
+        refuse_task(c, in->id, false, fx);
     }
     return NULL;
 }
@@ -128,6 +136,9 @@ static const char *dispatch(conn *c, incoming *in, effects *fx)
         }
         return NULL;
     case FRAME_PONG:
+        if (in->id == c->pinged_ns && fx->now > c->pinged_ns) {
+            c->rtt_ns = fx->now - c->pinged_ns;
+        }
         return NULL;
     default:
         return "the peer says goodbye";
@@ -252,7 +263,14 @@ static bool keep_rest(conn *c, const uint8_t *data, size_t size)
     return true;
 }
 
-void conn_read(conn *c)
+/* A ClientHello where a HELLO should be. */
+static bool is_tls(const conn *c, const uint8_t *data, size_t size)
+{
+    return c->state == CONN_GREETING && !c->connects && c->tls == NULL && size >= 2 &&
+           data[0] == 0x16 && data[1] == 0x03;
+}
+
+static void read_once(conn *c)
 {
     patio_transport *t      = c->t;
     uint8_t         *data   = t->read_data;
@@ -262,19 +280,27 @@ void conn_read(conn *c)
     if (have > 0) {
         memcpy(data, c->in.data, have);
     }
-    ssize_t n = recv(c->fd, data + have, READ_BYTES - have, MSG_DONTWAIT);
+    ssize_t n = c->stream->read(c, data + have, READ_BYTES - have);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
         return;
     }
     if (n <= 0) {
-        conn_close(c, PATIO_PEER_LOST, n == 0 ? "closed by the peer" : strerrordesc_np(errno));
+        status = PATIO_PEER_LOST;
+        why    = n == 0 ? "closed by the peer" : c->stream->why(c, errno, &status);
+        conn_close(c, status, why);
+        return;
+    }
+    if (is_tls(c, data, have + (size_t)n)) {
+        hello_goodbye(c, GOODBYE_TLS);
+        conn_close(c, PATIO_CONFIG, "it speaks TLS, and this port does not: tls+listen:// does");
         return;
     }
     effects fx;
     effects_begin(&fx, t);
     bool announced = c->announced;
     c->heard_ns    = fx.now;
-    size_t used    = parse(c, data, have + (size_t)n, &fx, &why, &status);
+    c->bytes_in += (uint64_t)n;
+    size_t used = parse(c, data, have + (size_t)n, &fx, &why, &status);
     effects_end(&fx);
     if (why == NULL && !keep_rest(c, data + used, have + (size_t)n - used)) {
         why    = "out of memory";
@@ -284,8 +310,16 @@ void conn_read(conn *c)
         conn_close(c, status, why);
     } else if (c->announced != announced && c->connects) {
         c->endpoint->attempts      = 0;
+        c->endpoint->was_open      = true;
         c->endpoint->address_count = 0; /* the next time its name is looked up anew */
         c->endpoint->address_next  = 0;
         loop_link(t, NULL);
     }
+}
+
+void conn_read(conn *c)
+{
+    do {
+        read_once(c);
+    } while (c->state != CONN_CLOSED && c->stream->more(c));
 }

@@ -27,7 +27,8 @@ static void pause_then_retry(endpoint *ep)
 void reconnect_later(endpoint *ep, const patio_error *why)
 {
     patio_transport *t = ep->t;
-    if (why != NULL && (why->status == PATIO_AUTH || why->status == PATIO_CONFIG)) {
+    if (why != NULL && !ep->was_open &&
+        (why->status == PATIO_AUTH || why->status == PATIO_CONFIG)) {
         ep->given_up = true; /* waiting does not heal it */
     }
     loop_link(t, why);
@@ -75,7 +76,11 @@ static void try_next(endpoint *ep)
         fail(ep, PATIO_NO_MEMORY, 0, "out of memory");
         return;
     }
-    endpoint_address_text(in, c->name, sizeof(c->name));
+    char name[sizeof(c->name)];
+    endpoint_address_text(in, name, sizeof(name));
+    pthread_mutex_lock(&t->lock);
+    memcpy(c->name, name, sizeof(name));
+    pthread_mutex_unlock(&t->lock);
     ep->link = c;
 }
 
@@ -87,10 +92,7 @@ void reconnect_connected(conn *c)
         conn_close(c, PATIO_UNREACHABLE, strerrordesc_np(os_errno != 0 ? os_errno : errno));
         return;
     }
-    pthread_mutex_lock(&c->t->lock);
-    hello_begin(c);
-    pthread_mutex_unlock(&c->t->lock);
-    conn_poll(c);
+    secure_begin(c);
 }
 
 static void on_lookup(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)

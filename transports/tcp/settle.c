@@ -136,6 +136,11 @@ static void finish(entry *e, const frame_settle *s, patio_buf *reply, effects *f
         x->id     = e->id;
         x->body   = reply;
         reply     = NULL;
+    } else if (call && (s->flags & SETTLE_FORBIDDEN) != 0) {
+        effect *x = effects_add(fx, EFFECT_REJECTED);
+        x->id     = e->id;
+        x->status = PATIO_AUTH;
+        x->text   = "the peer does not allow this side to call the task";
     } else if (call && (s->flags & SETTLE_TOO_LARGE) != 0) {
         effect *x = effects_add(fx, EFFECT_UNKNOWN);
         x->id     = e->id;

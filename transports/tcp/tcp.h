@@ -13,6 +13,7 @@
 #ifndef TCP_H
 #define TCP_H
 
+#include <patio/peers.h>
 #include <patio/plugin_util.h>
 #include <patio/transport.h>
 
@@ -24,7 +25,9 @@
 #include <sys/un.h>
 #include <uv.h>
 
+#include "allow.h"
 #include "frame.h"
+#include "stream.h"
 
 enum { PRIORITIES = PATIO_PRIORITY_MAX + 1, WORD_BITS = 64, CHUNK_ENTRIES = 128 };
 
@@ -33,8 +36,6 @@ typedef struct lane         lane;
 typedef struct queue        queue;
 typedef struct peersub      peersub;
 typedef struct subscription subscription;
-typedef struct conn         conn;
-typedef struct endpoint     endpoint;
 typedef struct large        large;
 typedef struct effects      effects;
 
@@ -174,37 +175,49 @@ typedef struct piece {
 
 enum conn_state {
     CONN_CONNECTING = 1,
-    CONN_GREETING   = 2, /* HELLO is sent or awaited */
-    CONN_PROVING    = 3, /* AUTH or WELCOME is awaited */
-    CONN_OPEN       = 4,
-    CONN_CLOSED     = 5,
+    CONN_SECURING   = 2, /* TLS shakes hands */
+    CONN_GREETING   = 3, /* HELLO is sent or awaited */
+    CONN_PROVING    = 4, /* AUTH or WELCOME is awaited */
+    CONN_OPEN       = 5,
+    CONN_CLOSED     = 6,
 };
 
 struct conn {
-    conn            *next;
-    conn            *prev;
-    patio_transport *t;
-    endpoint        *endpoint;
-    int              fd;
-    uint32_t         refs;
-    uint8_t          state;
-    bool             self;
-    bool             connects;
-    bool             announced; /* its ANNOUNCE has come */
-    bool             foreign;   /* of another project */
-    bool             broken;    /* to be closed by the I/O thread */
-    bool             parting;   /* close once all is written */
-    bool             proven;    /* the peer has shown the key */
-    char             name[80];
+    conn             *next;
+    conn             *prev;
+    patio_transport  *t;
+    endpoint         *endpoint;
+    int               fd;
+    const stream_ops *stream;
+    struct tls       *tls;   /* of a TLS stream; tls.c */
+    grant            *allow; /* what it may call; NULL: everything */
+    uint32_t          refs;
+    uint8_t           state;
+    uint8_t           key_index; /* which of our keys is used with it */
+    bool              self;
+    bool              connects;
+    bool              announced; /* its ANNOUNCE has come */
+    bool              foreign;   /* of another project */
+    bool              broken;    /* to be closed by the I/O thread */
+    bool              parting;   /* close once all is written */
+    bool              proven;    /* the peer has shown the key */
+    bool              spoke;     /* its first bytes were looked at */
+    char              name[80];
+    char              security[128];
 
     /* reading, the I/O thread's own */
     uv_poll_t poll;
     int       poll_for;
+    uint8_t   step; /* of the handshake of TLS: enum stream_step */
     bytes     in;
     piece     pieces[FRAME_CHANNELS];
     uint64_t  since_ns;
     uint64_t  heard_ns;
     uint64_t  pinged_ns;
+    uint64_t  rtt_ns; /* of the last answered ping */
+    uint64_t  bytes_in;
+    uint64_t  peer_incarnation;
+    char      project[256]; /* that it announced */
     uint8_t   hello_own[FRAME_HELLO_BYTES];
     uint8_t   hello_peer[FRAME_HELLO_BYTES];
     uint32_t  max_bytes; /* the peer's */
@@ -242,6 +255,31 @@ typedef struct address {
 
 enum { ADDRESSES_MAX = 16 };
 
+enum { TLS_CLIENT_NONE = 0, TLS_CLIENT_OPTIONAL = 1, TLS_CLIENT_REQUIRED = 2 };
+
+/* Options of a tls:// endpoint; "" what was not given. */
+typedef struct tls_settings {
+    char    *cert;
+    char    *cert_key;
+    char    *ca;
+    char    *crl;
+    char    *name;
+    char    *ciphers;
+    char    *suites;
+    char    *allow;
+    uint32_t client;
+    bool     min_1_3;
+    uint64_t reload_ms;
+} tls_settings;
+
+/* How often an address may begin a handshake: a bucket that fills with time. */
+enum { RATE_SLOTS = 1024 };
+typedef struct rate {
+    uint8_t  address[16];
+    uint64_t at_ns;
+    uint64_t tokens_milli;
+} rate;
+
 /* One address to listen on or to connect to. */
 struct endpoint {
     patio_transport *t;
@@ -251,7 +289,9 @@ struct endpoint {
     bool             resolving;
     bool             timer_on;
     bool             bound; /* the socket file is ours */
-    const char      *key;   /* "" if none; a secret */
+    bool             is_tls;
+    bool             was_open; /* it has worked once: what fails now may heal */
+    char            *keys[2];  /* "" if none; secrets. The second one is taken, too */
     bool             insecure;
     char             host[256];
     uint32_t         port;
@@ -268,6 +308,11 @@ struct endpoint {
     uint32_t         address_count;
     uint32_t         address_next;
     uint32_t         attempts;
+    tls_settings     tls;
+    tls_context     *context;
+    allow_list      *allow; /* NULL: whoever is let in may call everything */
+    uint64_t         stamp; /* of the files, when they were read */
+    uint64_t         looked_ns;
 };
 
 typedef struct settings {
@@ -285,6 +330,7 @@ typedef struct settings {
     uint64_t reconnect_max_ms;
     uint64_t max_connections;
     uint64_t max_connections_per_address;
+    uint64_t handshakes_per_second;
 } settings;
 
 struct patio_transport {
@@ -331,6 +377,7 @@ struct patio_transport {
     uv_check_t   check;
     uv_timer_t   tick;
     uint8_t     *read_data;
+    rate        *rates; /* RATE_SLOTS of them, or NULL */
     uint32_t     link_state;
     char         link_why[200];
 };
@@ -340,7 +387,25 @@ extern const patio_option *const tcp_options[];
 extern const char *const         tcp_schemes[];
 patio_status tcp_read_settings(patio_transport *t, const patio_transport_params *params,
                                patio_error *err);
+void         tcp_forget_settings(endpoint *ep);
 patio_status tcp_check_trust(const endpoint *ep, const struct sockaddr *a, patio_error *err);
+
+/* secure.c */
+/* Read the files of a tls endpoint. */
+patio_status secure_load(endpoint *ep, patio_error *err);
+/* Read them again if they have changed; the I/O thread. */
+void secure_reload(endpoint *ep, uint64_t now);
+void secure_fini(endpoint *ep);
+/* The I/O thread: the socket is connected or accepted; begin with TLS or HELLO. */
+void secure_begin(conn *c);
+/* Go on with the handshake of TLS. */
+void secure_step(conn *c);
+
+/* limits.c; the I/O thread */
+bool limits_allow(patio_transport *t, const struct sockaddr *a, uint64_t now);
+
+/* peers.c */
+extern const patio_peers_ops tcp_peers;
 
 /* loop.c */
 patio_status loop_start(patio_transport *t, patio_error *err);
@@ -392,9 +457,12 @@ const char *hello_frame(conn *c, const frame_header *h, patio_bytes body, patio_
 void        hello_goodbye(conn *c, enum goodbye reason);
 
 /* auth.c */
+/* `binding`: TLS_BINDING_BYTES of the channel, or NULL on a plain one. */
 bool auth_mac(const char *key, bool from_listener, const uint8_t *hello_connects,
-              const uint8_t *hello_listens, uint8_t mac[FRAME_MAC_BYTES]);
-bool auth_same(const uint8_t *a, const uint8_t *b);
+              const uint8_t *hello_listens, const uint8_t *binding, uint8_t mac[FRAME_MAC_BYTES]);
+/* By which key the other side may find the one meant: 4 bytes from key and nonce. */
+uint32_t auth_hint(const char *key, const uint8_t nonce[FRAME_NONCE_BYTES]);
+bool     auth_same(const uint8_t *a, const uint8_t *b);
 
 /* hub.c; under the lock */
 queue *hub_queue(patio_transport *t, const char *name, bool make);

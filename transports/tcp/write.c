@@ -288,7 +288,7 @@ void write_flush(conn *c)
         const uint8_t *data = c->writing.data + c->writing_at;
         size_t         size = c->writing.size - c->writing_at;
         pthread_mutex_unlock(&t->lock);
-        ssize_t n        = send(c->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n        = c->stream->write(c, data, size);
         int     os_errno = errno;
         pthread_mutex_lock(&t->lock);
         c->progress_ns = now;

@@ -1,0 +1,81 @@
+/* How often one from may begin: a bucket of tokens per from, in a table of fixed size. */
+#include "tcp.h"
+
+enum { PROBES = 4, BURST = 2 };
+
+static void address_bytes(const struct sockaddr *a, uint8_t out[16])
+{
+    memset(out, 0, 16);
+    if (a->sa_family == AF_INET6) {
+        /* who has one has its whole /64 */
+        memcpy(out, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, 8);
+        const struct in6_addr *in = &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
+        if (IN6_IS_ADDR_V4MAPPED(in)) {
+            memcpy(out, in, 16);
+        }
+    } else {
+        out[10] = 0xff;
+        out[11] = 0xff;
+        memcpy(out + 12, &((const struct sockaddr_in *)(const void *)a)->sin_addr, 4);
+    }
+}
+
+static uint32_t hash(const uint8_t from[16])
+{
+    uint32_t h = 2166136261u;
+    for (unsigned i = 0; i < 16; i++) {
+        h = (h ^ from[i]) * 16777619u;
+    }
+    return h;
+}
+
+/* Its bucket; else a new one in place of the fullest, which limits nobody, or little. */
+static rate *find(patio_transport *t, const uint8_t from[16], uint64_t full)
+{
+    uint32_t h    = hash(from);
+    rate    *best = NULL;
+    for (unsigned i = 0; i < PROBES; i++) {
+        rate *r = &t->rates[(h + i) % RATE_SLOTS];
+        if (r->at_ns != 0 && memcmp(r->address, from, 16) == 0) {
+            return r;
+        }
+        if (best == NULL || r->at_ns == 0 ||
+            (best->at_ns != 0 && r->tokens_milli > best->tokens_milli)) {
+            best = r;
+        }
+    }
+    memcpy(best->address, from, 16);
+    best->at_ns        = 0;
+    best->tokens_milli = full;
+    return best;
+}
+
+bool limits_allow(patio_transport *t, const struct sockaddr *a, uint64_t now)
+{
+    const patio_host *host  = t->host;
+    uint64_t          limit = t->set.handshakes_per_second;
+    uint64_t          full  = limit * 1000u * BURST;
+    uint8_t           from[16];
+    if (limit == 0 || a->sa_family == AF_UNIX) {
+        return true;
+    }
+    if (t->rates == NULL) {
+        t->rates = host->alloc(host->self, RATE_SLOTS * sizeof(*t->rates));
+        if (t->rates == NULL) {
+            return true;
+        }
+        memset(t->rates, 0, RATE_SLOTS * sizeof(*t->rates));
+    }
+    address_bytes(a, from);
+    rate    *r     = find(t, from, full);
+    uint64_t since = r->at_ns != 0 && now > r->at_ns ? (now - r->at_ns) / 1000u : 0; /* us */
+    since          = since < 1000000000u ? since : 1000000000u;
+    r->tokens_milli += since * limit / 1000u;
+    r->tokens_milli = r->tokens_milli < full ? r->tokens_milli : full;
+    r->at_ns        = now;
+    if (r->tokens_milli < 1000u) {
+        return false;
+    }
+    r->tokens_milli -= 1000u;
+    return true;
+}

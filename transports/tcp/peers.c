@@ -1,0 +1,89 @@
+/* patio.peers/1: who is connected. */
+#include "tcp.h"
+
+typedef struct row {
+    patio_peer   peer;
+    const char **tasks;
+    char         address[80];
+    char         security[128];
+    char         project[256];
+} row;
+
+/* Lanes and their names live as long as the instance. */
+static bool take_tasks(const patio_host *host, const conn *c, row *r)
+{
+    size_t count = 0;
+    for (const peersub *ps = c->subs; ps != NULL; ps = ps->next) {
+        for (uint32_t w = 0; w < ps->words; w++) {
+            count += (size_t)__builtin_popcountll(ps->lanes[w]);
+        }
+    }
+    r->tasks = host->alloc(host->self, (count + 1) * sizeof(*r->tasks));
+    if (r->tasks == NULL) {
+        return false;
+    }
+    for (const peersub *ps = c->subs; ps != NULL; ps = ps->next) {
+        r->peer.credit += ps->credit;
+        for (uint32_t w = 0; w < ps->words; w++) {
+            for (uint64_t bits = ps->lanes[w]; bits != 0; bits &= bits - 1) {
+                uint32_t at                    = w * WORD_BITS + (uint32_t)__builtin_ctzll(bits);
+                r->tasks[r->peer.task_count++] = ps->queue->lanes[at]->task;
+            }
+        }
+    }
+    return true;
+}
+
+static bool take_row(const patio_host *host, const conn *c, row *r)
+{
+    memset(r, 0, sizeof(*r));
+    memcpy(r->address, c->name, sizeof(c->name));
+    memcpy(r->security, c->security, sizeof(c->security));
+    memcpy(r->project, c->project, sizeof(c->project));
+    r->peer = (patio_peer){
+        PATIO_SIZED(patio_peer),
+        .link        = c->state == CONN_OPEN ? PATIO_LINK_UP : PATIO_LINK_CONNECTING,
+        .address     = r->address,
+        .security    = r->security,
+        .project     = r->project,
+        .incarnation = c->peer_incarnation,
+        .listening   = c->connects ? 0 : 1,
+        .in_flight   = c->given_count,
+        .rtt_ns      = c->rtt_ns,
+        .bytes_in    = c->bytes_in,
+        .bytes_out   = c->written,
+    };
+    bool ok       = take_tasks(host, c, r);
+    r->peer.tasks = r->tasks;
+    return ok;
+}
+
+static patio_status list_peers(patio_transport *t, patio_peer_visit_fn visit, void *arg,
+                               patio_error *err)
+{
+    const patio_host *host  = t->host;
+    size_t            count = 0;
+    pthread_mutex_lock(&t->lock);
+    size_t room = (size_t)t->conn_count + 1;
+    row   *rows = host->alloc(host->self, room * sizeof(*rows));
+    bool   ok   = rows != NULL;
+    for (const conn *c = t->conns; ok && c != NULL && count < room; c = c->next) {
+        if (!c->self && c->state != CONN_CLOSED) {
+            ok = take_row(host, c, &rows[count]);
+            count += ok ? 1 : 0;
+        }
+    }
+    pthread_mutex_unlock(&t->lock);
+    bool more = ok;
+    for (size_t i = 0; i < count; i++) {
+        more = more && visit(arg, &rows[i].peer) == 0;
+        host->free(host->self, rows[i].tasks);
+    }
+    host->free(host->self, rows);
+    return ok ? PATIO_OK : patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+}
+
+const patio_peers_ops tcp_peers = {
+    PATIO_SIZED(patio_peers_ops),
+    .list = list_peers,
+};
