@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # lib.sh: what the redis tests share: private servers on free ports, each in a folder of its own, ended
 # by their process id. A server that does not start fails the test.
-. "$PATIO_SOURCE/tests/cli/lib.sh"
+. "${PATIO_SOURCE:?}/tests/cli/lib.sh" || exit 1
 pids=()
 trap '[ "$BASHPID" = $$ ] && { kill -CONT "${pids[@]}" 2>/dev/null; kill -9 "${pids[@]}" 2>/dev/null; rm -rf "$scratch"; }' EXIT
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Calls and sends through a server of our own, over TCP and a unix socket, in two projects.
-. "$PATIO_SOURCE/tests/redis/lib.sh"
+. "${PATIO_SOURCE:?}/tests/redis/lib.sh" || exit 1
 
 server plain --unixsocket "$scratch/socket"
 url=redis://127.0.0.1:$port

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Three masters: queues on each of them, and a slot that moves while tasks flow through it.
-. "$PATIO_SOURCE/tests/redis/lib.sh"
+. "${PATIO_SOURCE:?}/tests/redis/lib.sh" || exit 1
 export PATIO_WORKERS=4
 
 nodes=()

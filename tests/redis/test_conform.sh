@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The conformance kit. 198 takes ten seconds of waiting, and has its place in scripts/redis-long.
-. "$PATIO_SOURCE/tests/redis/lib.sh"
+. "${PATIO_SOURCE:?}/tests/redis/lib.sh" || exit 1
 server conform
 LAST="patio conform"
 "$PATIO" conform "$REDIS_PLUGIN" --url "redis://127.0.0.1:$port?lease_ms=1000&dead_ms=3000" --skip 198 -j 4 >report 2>&1 ||

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What can happen to a server and to workers while tasks flow: nothing accepted is lost, and all goes
 # on without a restart of ours.
-. "$PATIO_SOURCE/tests/redis/lib.sh"
+. "${PATIO_SOURCE:?}/tests/redis/lib.sh" || exit 1
 export PATIO_LOG_LEVEL=error
 
 server durable --appendonly yes --appendfsync always

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Three sentinels, a master and a replica: the master dies under load, the replica takes over.
-. "$PATIO_SOURCE/tests/redis/lib.sh"
+. "${PATIO_SOURCE:?}/tests/redis/lib.sh" || exit 1
 export PATIO_LOG_LEVEL=error PATIO_WORKERS=4
 
 server master --repl-diskless-sync-delay 0

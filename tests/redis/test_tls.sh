@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # TLS: the right server is accepted, every wrong one refused with its reason.
-. "$PATIO_SOURCE/tests/redis/lib.sh"
+. "${PATIO_SOURCE:?}/tests/redis/lib.sh" || exit 1
 
 printf 'connect_timeout_ms: 1500ms\n' >patio.yaml
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A server that does not do what it is asked for: each condition has its name, by the deadline, and
 # passes without a restart.
-. "$PATIO_SOURCE/tests/redis/lib.sh"
+. "${PATIO_SOURCE:?}/tests/redis/lib.sh" || exit 1
 
 server plain
 url="redis://127.0.0.1:$port?enqueue_wait_ms=500&reconnect_max_ms=300&lease_ms=2000"

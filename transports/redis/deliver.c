@@ -181,10 +181,10 @@ static void raise(queue *q, const header *h, const place *at, patio_tag tag, pat
     uint64_t         age = waited_ms(q, at->ms, now);
     patio_message    m   = {
              PATIO_SIZED(patio_message),
-             .flags = (uint32_t)h->numbers[H_FLAGS] & (PATIO_MESSAGE_CALL | PATIO_MESSAGE_IDEMPOTENT),
-             .id    = h->id,
-             .queue = q->name,
-             .task  = h->task,
+             .flags    = (uint32_t)h->numbers[H_FLAGS] & PATIO_MESSAGE_CARRIED,
+             .id       = h->id,
+             .queue    = q->name,
+             .task     = h->task,
              .priority = (uint16_t)h->numbers[H_PRIORITY],
              .attempt  = (uint16_t)h->numbers[H_ATTEMPT],
              .crashes  = (uint16_t)h->numbers[H_CRASHES],

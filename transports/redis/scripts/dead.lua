@@ -38,7 +38,7 @@ local function revive(entry, e)
     if redis.call('XLEN', stream) >= tonumber(ARGV[5]) then return false end
     e.attempt, e.crashes, e.losses, e.ttl, e.accepted = 1, 0, 0, 0, 0
     e.deliveries, e.reply, e.dedup = e.deliveries + 1, '-', '-'
-    e.flags = num(bit.band(tonumber(e.flags), 8))
+    e.flags = num(bit.band(tonumber(e.flags), 200))
     group(stream)
     queue_up(e, field(entry[2], 'b') or '', e.priority)
     redis.call('XDEL', dead, entry[1])
