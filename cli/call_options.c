@@ -20,7 +20,25 @@ enum {
     KEY_DELAY,
     KEY_DEDUP_KEY,
     KEY_DEDUP_WINDOW,
+    KEY_DEDUP_CONFLICT,
+    KEY_QUEUE_TTL,
+    KEY_RESULT_TTL,
 };
+
+#define POLICY_OPTIONS                                                                             \
+    {"dedup-key", KEY_DEDUP_KEY, "KEY", 0, "Drop it if a task with the same key is known", 3},     \
+        {"dedup-window", KEY_DEDUP_WINDOW, "TIME", 0, "How long the key is remembered", 3},        \
+        {"dedup-conflict",                                                                         \
+         KEY_DEDUP_CONFLICT,                                                                       \
+         "WORD",                                                                                   \
+         0,                                                                                        \
+         "With a known key: drop this one, attach it to the first one's result, or replace the "   \
+         "first one while it waits",                                                               \
+         3},                                                                                       \
+        {"queue-ttl", KEY_QUEUE_TTL, "TIME", 0, "Too late to start after this time", 3},           \
+    {                                                                                              \
+        "result-ttl", KEY_RESULT_TTL, "TIME", 0, "Keep the result so long for `patio result`", 3   \
+    }
 
 #define PAYLOAD_OPTIONS                                                                            \
     {"kw", KEY_KW, "NAME=VALUE", 0, "A keyword argument; again for more", 2},                      \
@@ -44,6 +62,7 @@ static const struct argp_option call_option_table[] = {
     PAYLOAD_OPTIONS,
     {"timeout", KEY_TIMEOUT, "TIME", 0,
      "Deadline of the call: 500ms, 5s, 2min, forever (default: the task's, 30s)", 3},
+    POLICY_OPTIONS,
     {"json", KEY_JSON, NULL, 0, "Print every result as JSON", 4},
     {"progress", KEY_PROGRESS, NULL, 0, "Show on standard error how far the task has come", 4},
     {0},
@@ -54,8 +73,7 @@ static const struct argp_option send_option_table[] = {
     {"timeout", KEY_TIMEOUT, "TIME", 0, "How long to wait until the task is accepted (default 5s)",
      3},
     {"delay", KEY_DELAY, "TIME", 0, "Run it not before this time has passed: 10s, 5min, 2h", 3},
-    {"dedup-key", KEY_DEDUP_KEY, "KEY", 0, "Drop it if a task with the same key is known", 3},
-    {"dedup-window", KEY_DEDUP_WINDOW, "TIME", 0, "How long the key is remembered", 3},
+    POLICY_OPTIONS,
     {0},
 };
 
@@ -107,6 +125,18 @@ static void add_header(cli_call *call, struct argp_state *state, const char *pai
     call->options.headers = call->headers;
 }
 
+static void read_conflict(struct argp_state *state, const char *word, uint32_t *out)
+{
+    static const char *const words[] = {"drop", "attach", "replace"}; /* by PATIO_DEDUP_… */
+    for (uint32_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(words[i], word) == 0) {
+            *out = i;
+            return;
+        }
+    }
+    argp_error(state, "--dedup-conflict wants drop, attach or replace, not \"%s\"", word);
+}
+
 static error_t parse_delivery(int key, const char *arg, cli_call *call, struct argp_state *state)
 {
     switch (key) {
@@ -118,6 +148,15 @@ static error_t parse_delivery(int key, const char *arg, cli_call *call, struct a
         return 0;
     case KEY_DEDUP_WINDOW:
         read_time(state, "--dedup-window", arg, &call->options.dedup_window_ms);
+        return 0;
+    case KEY_QUEUE_TTL:
+        read_time(state, "--queue-ttl", arg, &call->options.queue_ttl_ms);
+        return 0;
+    case KEY_RESULT_TTL:
+        read_time(state, "--result-ttl", arg, &call->options.result_ttl_ms);
+        return 0;
+    case KEY_DEDUP_CONFLICT:
+        read_conflict(state, arg, &call->options.dedup_conflict);
         return 0;
     case KEY_DEDUP_KEY:
         call->options.dedup_key = arg;

@@ -7,6 +7,19 @@
     X(worker, "run tasks until it is told to stop")                                                \
     X(call, "call a task, wait for its result and print it")                                       \
     X(send, "hand over a task and print its id, without waiting")                                  \
+    X(cancel, "cancel a task by its id, wherever it is")                                           \
+    X(result, "show what became of a task, and its result")                                        \
+    X(stats, "show what the queues hold")                                                          \
+    X(workers, "list the workers that are there")                                                  \
+    X(ping, "ask who is there, and how long that takes")                                           \
+    X(dlq, "list, show, retry or drop dead letters")                                               \
+    X(purge, "remove what waits in a queue")                                                       \
+    X(pause, "stop a queue from handing out tasks")                                                \
+    X(resume, "open a queue again")                                                                \
+    X(drain, "let a queue take nothing new, and be worked off")                                    \
+    X(limit, "bound the tasks of a queue that run at once, over all workers")                      \
+    X(doctor, "check what the transport stands on, and say what to change")                        \
+    X(topology, "print what must be created where patio may not")                                  \
     X(plugins, "list the transports and executors that are installed")                             \
     X(describe, "show the options of a plugin, or the tasks of a module")                          \
     X(bench, "measure calls and sends, beside what the machine itself can do")                     \

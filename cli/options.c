@@ -34,6 +34,13 @@ static const struct argp_option broker_options[] = {
     {0},
 };
 
+static const struct argp_option reach_options[] = {
+    {"broker", 'b', "URL", 0, "Where the workers meet; again for more hosts of the same transport",
+     1},
+    {"project", 'p', "NAME", 0, "Name space: only the same project meets", 1},
+    {0},
+};
+
 void cli_options_set(cli_options *options, const char *key, const char *value, const char *origin)
 {
     size_t count      = options->setting_count;
@@ -120,6 +127,8 @@ static error_t parse_broker_option(int key, char *marked, struct argp_state *sta
 
 const struct argp cli_config_argp = {
     config_options, parse_config_option, NULL, NULL, NULL, NULL, NULL};
+const struct argp cli_reach_argp  = {reach_options, parse_broker_option, NULL, NULL, NULL, NULL,
+                                     NULL};
 const struct argp cli_broker_argp = {
     broker_options, parse_broker_option, NULL, NULL, NULL, NULL, NULL};
 

@@ -29,6 +29,7 @@ typedef struct cli_options {
 
 /* Parsers to be a command's children; their input is a cli_options, zeroed before. */
 extern const struct argp cli_config_argp; /* -f -o --plugin-path --log-level --log-format */
+extern const struct argp cli_reach_argp;  /* -b -p */
 extern const struct argp cli_broker_argp; /* -b -p -x -j -m */
 
 /* Note a key; for options of a command's own that end in the configuration. */

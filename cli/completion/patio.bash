@@ -51,7 +51,9 @@ _patio_value() {
     --log-level) _patio_words "trace debug info warn error off" "$current" ;;
     --log-format) _patio_words "text json" "$current" ;;
     -p | -j | -o | --project | --workers | --option | --kw | --header | --timeout | --delay | --queue | \
-        --priority | --content-type | --dedup-key | --dedup-window | --drain-timeout | --queues | --exec) ;;
+        --priority | --content-type | --dedup-key | --dedup-window | --drain-timeout | --queues | --exec | \
+        -q | --limit | --queue-ttl | --result-ttl) ;;
+    --dedup-conflict) _patio_words "drop attach replace" "$current" ;;
     *) return 1 ;;
     esac
 }
@@ -75,6 +77,12 @@ _patio() {
         _patio_words "$(_patio_options "$patio" "$command")" "$current"
     elif [ "$command" = help ]; then
         _patio_words "$(_patio_commands "$patio") exit-codes errors" "$current"
+    elif [ "$command" = dlq ] && ((COMP_CWORD == 2)); then
+        _patio_words "ls show retry drop" "$current"
+    elif [ "$command" = topology ] && ((COMP_CWORD == 2)); then
+        _patio_words "print" "$current"
+    elif [ "$command" = doctor ] && ((COMP_CWORD == 2)); then
+        _patio_words "$(_patio_plugins "$patio" transport | sed 's,$,://,')" "$current"
     elif [ "$command" = describe ] && ((COMP_CWORD == 2)); then
         _patio_words "transport executor tasks" "$current"
     elif [ "$command" = describe ] && ((COMP_CWORD == 3)); then

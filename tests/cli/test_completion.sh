@@ -19,7 +19,7 @@ complete_line() {
 }
 
 complete_line w
-expect_out "worker"
+expect_out "worker workers"
 complete_line ""
 for command in worker call send plugins describe bench help --help --version; do
     expect_out_has "$command"
@@ -30,6 +30,10 @@ complete_line worker --dr
 expect_out "--drain-timeout"
 complete_line help exit
 expect_out "exit-codes"
+complete_line dlq re
+expect_out "retry"
+complete_line send --dedup-conflict at
+expect_out "attach"
 complete_line describe tr
 expect_out "transport"
 complete_line describe transport mem

@@ -27,8 +27,21 @@ mentions() {
 # shellcheck disable=SC2086
 {
     mentions worker $config_options $broker_options --drain-timeout --exec -q --queues --strict-order
-    mentions call $config_options $broker_options $payload_options --json --progress
-    mentions send $config_options $broker_options $payload_options --delay --dedup-key --dedup-window
+    policy="--dedup-key --dedup-window --dedup-conflict --queue-ttl --result-ttl"
+    mentions call $config_options $broker_options $payload_options $policy --json --progress
+    mentions send $config_options $broker_options $payload_options $policy --delay
+    reach="-b --broker -p --project $config_options"
+    mentions stats $reach --timeout -q --queue --json
+    mentions dlq $reach --timeout -q --queue --json --all --limit
+    mentions result $reach --timeout -q --queue --json
+    mentions cancel $reach --timeout -q --queue
+    mentions topology $reach -q --queue
+    for command in workers ping doctor; do
+        mentions $command $reach --timeout --json
+    done
+    for command in purge pause resume drain limit; do
+        mentions $command $reach --timeout
+    done
     mentions plugins $config_options --json
     mentions conform --url --listen --kind -o --option --redelivery --only --skip -j --jobs --seed --list --json --junit \
         --verbose --in-process
@@ -37,7 +50,8 @@ mentions() {
 
 run help
 expect_code 0
-for command in worker call send plugins describe bench conform help; do
+for command in worker call send cancel result stats workers ping dlq purge pause resume drain limit doctor topology \
+    plugins describe bench conform help; do
     expect_out_has "  $command "
 done
 overview=$out

@@ -9,6 +9,7 @@
  *   worker.c        the worker's way: delivery -> job -> executor;  settle.c  its end
  *   job_ops.c       the same for executors that do not call job->run;  report.c  progress
  *   broker_child.c  what tasks in other processes need of it
+ *   operate*.c, presence.c  looking after queues, dead letters, results, workers
  *   run.c           one run of one task;  context.c  what the task sees
  */
 #ifndef PT_BROKER_H
@@ -170,18 +171,26 @@ struct patio_broker {
     char           **interned;
     size_t           interned_count;
 
-    pt_job            *jobs; /* a fixed slab: what credit allows, twice */
-    _Atomic patio_tag *tags; /* of the jobs, beside them */
-    uint32_t           job_count;
-    _Atomic uint32_t   jobs_made;               /* the first so many exist */
-    pt_job            *deferred;                /* to be settled outside of `delivered` */
-    patio_tag          refused[PT_REFUSED_MAX]; /* as well, without a job */
-    uint32_t           refused_count;
-    uint64_t           defer_timer;
-    uint64_t           sweep_timer;
-    uint64_t           owed_timer; /* see callback.c */
-    uint64_t           share_timer;
-    bool               sharing; /* credit among several queues */
+    pt_job               *jobs; /* a fixed slab: what credit allows, twice */
+    _Atomic patio_tag    *tags; /* of the jobs, beside them */
+    uint32_t              job_count;
+    _Atomic uint32_t      jobs_made;               /* the first so many exist */
+    pt_job               *deferred;                /* to be settled outside of `delivered` */
+    patio_tag             refused[PT_REFUSED_MAX]; /* as well, without a job */
+    uint32_t              refused_count;
+    uint64_t              defer_timer;
+    uint64_t              sweep_timer;
+    uint64_t              owed_timer; /* see callback.c */
+    uint64_t              share_timer;
+    bool                  sharing;    /* credit among several queues */
+    struct pt_cancelling *cancelling; /* whose outcome somebody waits for */
+
+    /* presence.c */
+    const struct patio_presence_ops *presence; /* NULL: it does not describe itself */
+    uint64_t                         presence_timer;
+    uint64_t                         presence_said;
+    uint64_t                         started_at_unix_ms;
+    bool                             presence_over; /* under the lock */
 
     /* written by callers, and by workers: apart, so that they do not share a cache line */
     _Alignas(64) pt_stack free_jobs;

@@ -1,9 +1,11 @@
 /* What a transport says to the caller's side of a broker. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "runtime/broker.h"
+#include "runtime/operate.h"
 
 /* Sweeps cost a look at every slot; however deadlines lie, they take at most a twentieth of a core.
  */
@@ -127,10 +129,16 @@ void pt_broker_published(void *self, const patio_receipt *receipt)
 
 void pt_broker_cancelled(void *self, const patio_id *id, uint32_t outcome)
 {
-    /* The caller has its CANCELLED already; the outcome is for `patio cancel`. */
-    (void)self;
-    (void)id;
-    (void)outcome;
+    /* Who gave up its future has its CANCELLED already; this is for those who asked by id. */
+    patio_broker *b = self;
+    pthread_mutex_lock(&b->lock);
+    for (pt_cancelling *c = b->cancelling; c != NULL; c = c->next) {
+        if (c->outcome == 0 && memcmp(&c->id, id, sizeof(*id)) == 0) {
+            c->outcome = outcome;
+        }
+    }
+    pthread_cond_broadcast(&b->changed);
+    pthread_mutex_unlock(&b->lock);
 }
 
 void pt_broker_link(void *self, uint32_t state, const patio_error *why)

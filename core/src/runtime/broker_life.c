@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "runtime/broker.h"
+#include "runtime/operate.h"
 
 static patio_status start_executors(patio_broker *b, patio_error *err)
 {
@@ -80,6 +81,9 @@ patio_status patio_broker_start(patio_broker *b, patio_error *err)
     if (st == PATIO_OK) {
         st = pt_queues_subscribe(b, err);
     }
+    if (st == PATIO_OK) {
+        pt_presence_start(b);
+    }
     if (st != PATIO_OK) {
         (void)patio_broker_stop(b, 0, NULL);
     }
@@ -131,6 +135,7 @@ static void stop_timers(patio_broker *b)
 static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
 {
     pt_queues_unsubscribe(b);
+    pt_presence_stop(b);
     patio_status st = stop_executors(b, until_ns, err);
     if (st != PATIO_OK) {
         pt_jobs_tell_all(b, PT_TOLD_STOP);
