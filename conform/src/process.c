@@ -174,6 +174,7 @@ static void say_deliveries(kit *k, kit_process *self, bool settle)
         kit_delivery d = kit_delivered(i, n);
         if (k->ops->caps & PATIO_CAP_STARTED) {
             (void)k->ops->started(i->t, d.tag, NULL);
+            kit_sleep_ms(settle ? 0 : 200); /* whoever kills us means a task that has started */
         }
         if (settle) {
             kit_settle_ok(i, d.tag, PATIO_ACK, 0, 30);
