@@ -34,6 +34,17 @@ typedef struct bench {
     _Atomic uint32_t      chain; /* jobs still to be submitted from inside done */
 } bench;
 
+/* Jobs may wait at a gate: on their thread, or parked by the executor. */
+static const patio_suspend_ops *suspend_of(const bench *b)
+{
+    return b->k->xops->query != NULL ? b->k->xops->query(b->x, PATIO_SUSPEND_ID) : NULL;
+}
+
+static bool jobs_can_wait(const bench *b)
+{
+    return (b->k->xops->caps & PATIO_EXECUTOR_BLOCKING) != 0 || suspend_of(b) != NULL;
+}
+
 static bench *the_bench; /* a case has one; `run` gets nothing but its job */
 
 static void run_job(patio_job *job, patio_outcome *out)
@@ -50,8 +61,13 @@ static void run_job(patio_job *job, patio_outcome *out)
     uint32_t most = atomic_load(&b->most);
     while (now > most && !atomic_compare_exchange_weak(&b->most, &most, now)) {
     }
+    const patio_suspend_ops *suspend = suspend_of(b);
     while (atomic_load(&r->gate) != 0) {
-        kit_wait_change(r->k);
+        if (suspend != NULL) {
+            suspend->park(b->x, job, UINT64_MAX);
+        } else {
+            kit_wait_change(r->k);
+        }
     }
     atomic_fetch_sub(&b->running, 1);
     out->verdict  = PATIO_ACK;
@@ -193,7 +209,11 @@ static void submit_next(bench *b)
 
 static void release(bench *b, uint32_t n)
 {
+    const patio_suspend_ops *suspend = suspend_of(b);
     atomic_store(&b->runs[n].gate, 0);
+    if (suspend != NULL) {
+        suspend->wake(b->x, &b->runs[n].job);
+    }
     kit_changed(b->k);
 }
 
@@ -259,7 +279,7 @@ static void as_many_run_at_once_as_there_are_slots(kit *k)
     bench   *b     = open_bench(k);
     uint32_t slots = k->xops->slots(b->x);
     uint32_t use   = slots < 64 ? slots : 64;
-    if ((k->xops->caps & PATIO_EXECUTOR_BLOCKING) == 0) {
+    if (!jobs_can_wait(b)) {
         close_bench(b);
         kit_skip(k, "its tasks must not block their thread");
     }
@@ -289,7 +309,7 @@ static void stop_gives_back_what_has_not_started(kit *k)
 {
     bench   *b     = open_bench(k);
     uint32_t slots = k->xops->slots(b->x);
-    if (slots > 64 || (k->xops->caps & PATIO_EXECUTOR_BLOCKING) == 0) {
+    if (slots > 64 || !jobs_can_wait(b)) {
         close_bench(b);
         kit_skip(k, "it has too many slots to fill, or its tasks must not block");
     }
@@ -367,7 +387,7 @@ static void a_full_executor_says_when_there_is_room(kit *k)
 {
     bench   *b     = open_bench(k);
     uint32_t taken = 0;
-    if ((k->xops->caps & PATIO_EXECUTOR_BLOCKING) == 0) {
+    if (!jobs_can_wait(b)) {
         close_bench(b);
         kit_skip(k, "its tasks must not block their thread");
     }
@@ -391,7 +411,7 @@ static void a_queued_job_is_forgotten_when_cancelled(kit *k)
     bench      *b     = open_bench(k);
     patio_error err   = PATIO_ERROR_INIT;
     uint32_t    slots = k->xops->slots(b->x);
-    if (slots > 64 || (k->xops->caps & PATIO_EXECUTOR_BLOCKING) == 0) {
+    if (slots > 64 || !jobs_can_wait(b)) {
         close_bench(b);
         kit_skip(k, "it has too many slots to fill, or its tasks must not block");
     }

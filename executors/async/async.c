@@ -216,17 +216,6 @@ static patio_status start(patio_executor *x, patio_error *err)
     return st;
 }
 
-static patio_status cancel(patio_executor *x, patio_job *job, patio_error *err)
-{
-    (void)x;
-    (void)err;
-    fiber *f = fiber_of_job(job);
-    if (f != NULL) {
-        wake_fiber(f); /* it looks at its circumstances, and ends its wait */
-    }
-    return PATIO_OK;
-}
-
 static uint32_t slots(patio_executor *x)
 {
     return x->max_workers;
@@ -242,7 +231,11 @@ static void job_park(patio_executor *x, patio_job *job, uint64_t until_ns)
 
 static void job_wake(patio_executor *x, patio_job *job)
 {
-    (void)cancel(x, job, NULL);
+    (void)x;
+    fiber *f = fiber_of_job(job);
+    if (f != NULL) {
+        wake_fiber(f);
+    }
 }
 
 static void job_yield(patio_executor *x, patio_job *job)
@@ -284,7 +277,7 @@ static const patio_executor_ops ops = {
     .stop    = stop,
     .destroy = destroy,
     .submit  = submit_job,
-    .cancel  = cancel,
+    .cancel  = cancel_job,
     .slots   = slots,
     .query   = query_instance,
 };

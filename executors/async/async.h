@@ -73,6 +73,7 @@ struct loop {
     _Atomic uint32_t sleeping;            /* who takes it back to 0 sends the wake-up */
     _Atomic uint32_t senders;             /* threads that are about to send one */
     _Atomic uint32_t rang;                /* the host's timer has */
+    _Atomic uint32_t cancels;             /* a job that waits to be started was cancelled */
     _Alignas(64) _Atomic uint32_t active; /* jobs taken and not done */
     _Atomic uint32_t stopping;
 
@@ -189,6 +190,17 @@ static inline void bind_job(patio_job *job, fiber *f)
     atomic_store_explicit((_Atomic(fiber *) *)(void *)&job->link[0], f, memory_order_release);
 }
 
+/* link[1] is its place in queues; link[2] whether it was cancelled before it had a fiber; link[3]
+ * its loop. */
+static inline _Atomic(void *) *word_of_job(patio_job *job, unsigned word)
+{
+    return (_Atomic(void *) *)(void *)&job->link[word];
+}
+static inline bool is_cancelled(patio_job *job)
+{
+    return atomic_load(word_of_job(job, 2)) != NULL;
+}
+
 static inline uint64_t now_of(const patio_executor *x)
 {
     return x->host->now_ns(x->host->self);
@@ -196,6 +208,7 @@ static inline uint64_t now_of(const patio_executor *x)
 
 /* submit.c */
 patio_status submit_job(patio_executor *x, patio_job *job, patio_error *err);
+patio_status cancel_job(patio_executor *x, patio_job *job, patio_error *err);
 /* Make a fiber ready that is parked; any thread. */
 void wake_fiber(fiber *f);
 /* Have the loop look around, if it sleeps. */

@@ -113,13 +113,8 @@ static void start(loop *l, patio_job *job)
     resume(l, f);
 }
 
-/* Beyond the share it waits for one to end. */
-static void start_or_queue(loop *l, patio_job *job)
+static void queue(loop *l, patio_job *job)
 {
-    if (l->running_count < l->share) {
-        start(l, job);
-        return;
-    }
     job->link[1] = NULL;
     if (l->waiting_last != NULL) {
         l->waiting_last->link[1] = job;
@@ -127,6 +122,35 @@ static void start_or_queue(loop *l, patio_job *job)
         l->waiting_first = job;
     }
     l->waiting_last = job;
+}
+
+/* Beyond the share it waits for one to end. */
+static void start_or_queue(loop *l, patio_job *job)
+{
+    if (is_cancelled(job)) {
+        loop_give_back(l, job, PATIO_CANCELLED, 0);
+    } else if (l->running_count < l->share) {
+        start(l, job);
+    } else {
+        queue(l, job);
+    }
+}
+
+/* Those that were cancelled go back, the others keep their order. */
+static void drop_cancelled(loop *l)
+{
+    patio_job *job   = l->waiting_first;
+    l->waiting_first = NULL;
+    l->waiting_last  = NULL;
+    while (job != NULL) {
+        patio_job *next = job->link[1];
+        if (is_cancelled(job)) {
+            loop_give_back(l, job, PATIO_CANCELLED, 0);
+        } else {
+            queue(l, job);
+        }
+        job = next;
+    }
 }
 
 static void start_waiting(loop *l)
@@ -175,6 +199,10 @@ static void work(loop *l)
         take_inbox(l);
         if (l->stops) {
             give_back_waiting(l);
+        }
+        if (atomic_load_explicit(&l->cancels, memory_order_relaxed) != 0) {
+            atomic_store(&l->cancels, 0);
+            drop_cancelled(l);
         }
         run_round(l);
         uint64_t now = now_of(l->x);

@@ -102,6 +102,26 @@ patio_status submit_job(patio_executor *x, patio_job *job, patio_error *err)
                           job->task, l->share, x->queue_max);
     }
     bind_job(job, NULL);
+    atomic_store_explicit(word_of_job(job, 2), NULL, memory_order_relaxed);
+    atomic_store_explicit(word_of_job(job, 3), l, memory_order_release);
     make_ready(l, item_of_job(job));
+    return PATIO_OK;
+}
+
+/* One that runs looks at its circumstances, and ends its wait. One that was not started is
+ * forgotten by its loop, now or when its turn comes. */
+patio_status cancel_job(patio_executor *x, patio_job *job, patio_error *err)
+{
+    (void)x;
+    (void)err;
+    atomic_store(word_of_job(job, 2), job);
+    fiber *f = fiber_of_job(job);
+    loop  *l = atomic_load(word_of_job(job, 3));
+    if (f != NULL) {
+        wake_fiber(f);
+    } else if (l != NULL) {
+        atomic_store(&l->cancels, 1);
+        wake_loop(l);
+    }
     return PATIO_OK;
 }

@@ -259,6 +259,30 @@ static void a_cancel_wakes_as_well(void **state)
     world_close(&w);
 }
 
+static void a_job_that_waits_to_be_started_is_forgotten_when_cancelled(void **state)
+{
+    (void)state;
+    static world w;
+    world_open(&w, (setup){.workers = 1, .queue_max = 10});
+    for (int i = 0; i < 6; i++) {
+        assert_status(submit(&w, i, park_for_good), PATIO_OK);
+    }
+    AWAIT(atomic_load(&w.begun) == 1);
+    for (int i = 5; i >= 1; i -= 2) {
+        assert_status(w.ops->cancel(w.x, &w.jobs[i].base, NULL), PATIO_OK);
+        AWAIT(atomic_load(&w.jobs[i].done) == 1);
+        assert_int_equal(atomic_load(&w.jobs[i].verdict), PATIO_RETURN);
+        assert_int_equal(atomic_load(&w.jobs[i].order), 0);
+    }
+    for (int i = 0; i < 6; i += 2) {
+        AWAIT(atomic_load(&w.jobs[i].order) != 0);
+        wake(&w, i);
+        AWAIT(atomic_load(&w.jobs[i].done) == 1);
+        assert_int_equal(atomic_load(&w.jobs[i].verdict), PATIO_ACK);
+    }
+    world_close(&w);
+}
+
 /* Has somebody set a timer of the host for this moment? */
 static bool is_armed(fake_host *h, uint64_t due_ns)
 {
@@ -542,6 +566,7 @@ int main(void)
         cmocka_unit_test(thousands_are_parked_at_once_and_woken_by_many_threads),
         cmocka_unit_test(a_wake_before_the_park_is_not_lost),
         cmocka_unit_test(a_cancel_wakes_as_well),
+        cmocka_unit_test(a_job_that_waits_to_be_started_is_forgotten_when_cancelled),
         cmocka_unit_test(sleepers_wake_in_order_on_the_hosts_clock),
         cmocka_unit_test(who_yields_lets_others_run),
         cmocka_unit_test(a_descriptor_wakes_its_waiter_and_has_only_one),
