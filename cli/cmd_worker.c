@@ -154,6 +154,12 @@ static int wait_for_end(const cli_session *session)
                             (unsigned long long)read_stats(session).tasks_running);
             return CLI_EXIT_OK;
         }
+        patio_error why = PATIO_ERROR_INIT;
+        if (!patio_broker_ready(session->broker, &why) && why.status == PATIO_TASK_CRASHED) {
+            cli_session_log(session, PATIO_LOG_ERROR, "%s; draining, to be begun anew",
+                            why.message);
+            return CLI_EXIT_RECYCLE;
+        }
         if (read_stats(session).link == PATIO_LINK_DOWN) {
             cli_session_log(session, PATIO_LOG_ERROR,
                             "transport %s has given up, as the log says above; draining",
@@ -201,7 +207,7 @@ static int run(cli_session *session)
     int drain_code = drain(session);
     if (drain_code == CLI_EXIT_DRAIN) {
         /* Threads cannot be killed, and closing would wait for them: leave without. */
-        _exit(drain_code);
+        _exit(code == CLI_EXIT_RECYCLE ? code : drain_code);
     }
     return code != CLI_EXIT_OK ? code : drain_code;
 }

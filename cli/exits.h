@@ -15,6 +15,7 @@
     X(UNREACHABLE, 6, "the transport is unreachable, blocked, refused us or broke down")           \
     X(FULL, 7, "refused: a queue is full, or the task is too large")                               \
     X(DRAIN, 8, "a worker ended while tasks were still running")                                   \
+    X(RECYCLE, 9, "a worker ended because its process should be begun anew, as the log says")      \
     X(INTERRUPTED, 130, "ended at once by a second signal")
 
 enum {

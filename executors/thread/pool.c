@@ -13,8 +13,6 @@
  */
 #include "pool.h"
 
-#include <errno.h>
-
 enum {
     WAKE_COST_NS    = 50 * 1000,         /* what a wake-up is worth */
     WATCH_NS        = 1000 * 1000,       /* how long a misjudged job may keep others waiting */
@@ -24,34 +22,17 @@ enum {
     UNSURE_NS       = 100 * 1000 * 1000, /* after a stuck queue nobody is one too many so long */
 };
 
-static patio_job *next_of(const patio_job *job)
+static void set_queued(patio_executor *x)
 {
-    return job->link[0];
-}
-
-static void push(patio_executor *x, patio_job *job)
-{
-    job->link[0] = NULL;
-    if (x->last != NULL) {
-        x->last->link[0] = job;
-    } else {
-        x->first = job;
-    }
-    x->last = job;
-    atomic_store_explicit(&x->queued, atomic_load_explicit(&x->queued, memory_order_relaxed) + 1,
-                          memory_order_seq_cst);
+    atomic_store_explicit(&x->queued, x->queue.count, memory_order_seq_cst);
 }
 
 static patio_job *pop(patio_executor *x)
 {
-    patio_job *job = x->first;
+    patio_job *job = patio_job_queue_pop(&x->queue);
     if (job != NULL) {
-        x->first = next_of(job);
-        x->last  = x->first != NULL ? x->last : NULL;
         x->taken++;
-        atomic_store_explicit(&x->queued,
-                              atomic_load_explicit(&x->queued, memory_order_relaxed) - 1,
-                              memory_order_seq_cst);
+        set_queued(x);
     }
     return job;
 }
@@ -80,13 +61,13 @@ static bool worth_waking(const patio_executor *x)
     return queued(x) > 0 && x->sleepers != NULL &&
            atomic_load_explicit(&x->spin.spinning, memory_order_relaxed) == 0 &&
            queued(x) * x->average_ns > WAKE_COST_NS &&
-           (x->average_ns >= SHORT_JOB_NS || x->alive - x->sleeping < x->useful);
+           (x->average_ns >= SHORT_JOB_NS || pool_able(x) - x->sleeping < x->useful);
 }
 
 /* Is this worker one too many? */
 static bool too_many(const patio_executor *x, const worker *me)
 {
-    return x->alive - x->sleeping > x->useful && x->average_ns < SHORT_JOB_NS &&
+    return pool_able(x) - x->sleeping > x->useful && x->average_ns < SHORT_JOB_NS &&
            me->since_ns > x->unsure_until_ns;
 }
 
@@ -137,7 +118,8 @@ static void sleep_until_woken(patio_executor *x, worker *me)
     }
     unsigned looks = 0;
     while (!me->woken && x->running) {
-        if (x->watcher == me && (x->sleeping == x->alive || looks++ == LOOKS_MAX)) {
+        bool idle = x->sleeping == pool_able(x) && x->queue.count == 0;
+        if (x->watcher == me && (idle || looks++ == LOOKS_MAX)) {
             x->watcher = NULL; /* whoever leaves a job behind appoints another */
         }
         if (x->watcher != me) {
@@ -148,7 +130,7 @@ static void sleep_until_woken(patio_executor *x, worker *me)
         uint64_t        taken = x->taken;
         struct timespec when  = at_ns(patio_spin_now_ns() + WATCH_NS);
         pthread_cond_timedwait(&me->wake, &x->lock, &when);
-        if (!me->woken && x->first != NULL && x->taken == taken) {
+        if (!me->woken && x->queue.count > 0 && x->taken == taken) {
             x->unsure_until_ns = patio_spin_now_ns() + UNSURE_NS;
             break;
         }
@@ -168,6 +150,7 @@ static patio_job *wait_for_job(patio_executor *x, worker *me)
 {
     uint64_t   from = 0; /* when this worker ran out of work */
     patio_job *job  = NULL;
+    threads_park(x, me);
     if (x->running && too_many(x, me)) {
         sleep_until_woken(x, me);
         me->since_ns = patio_spin_now_ns();
@@ -182,6 +165,7 @@ static patio_job *wait_for_job(patio_executor *x, worker *me)
         } else {
             sleep_until_woken(x, me);
         }
+        threads_park(x, me);
         job = pop(x);
     }
     if (from != 0) {
@@ -197,32 +181,55 @@ static void run(patio_executor *x, worker *me, patio_job *job)
 {
     patio_outcome outcome = {PATIO_SIZED(patio_outcome)};
     job->run(job, &outcome);
+    bool stuck = stuck_returned(me);
     x->events->done(x->events->self, job, &outcome);
     uint64_t now  = patio_spin_now_ns();
     uint64_t took = now - me->since_ns;
     me->since_ns  = now;
 
     pthread_mutex_lock(&x->lock);
+    me->job = NULL;
+    x->stuck -= stuck ? 1 : 0;
     uint64_t most = x->average_ns * AVERAGE_OUTLIER + 1000;
     x->average_ns = x->average_ns - x->average_ns / 8 + (took < most ? took : most) / 8;
 }
 
-static void *work(void *arg)
+void pool_hand_over(patio_executor *x)
+{
+    if (queued(x) > 0) {
+        wake_one(x);
+    }
+}
+
+static _Thread_local worker *self;
+
+worker *pool_self(void)
+{
+    return self;
+}
+
+void *pool_work(void *arg)
 {
     worker         *me = arg;
     patio_executor *x  = me->pool;
+    self               = me;
     pthread_mutex_lock(&x->lock);
     for (patio_job *job = wait_for_job(x, me); job != NULL; job = wait_for_job(x, me)) {
         wake_or_watch(x);
-        bool room  = x->refused;
-        x->refused = false;
+        threads_more(x);
+        bool     room  = x->refused;
+        uint64_t timer = stuck_begin(x, me, job);
+        x->refused     = false;
         pthread_mutex_unlock(&x->lock);
+        if (timer != 0) {
+            (void)x->host->cancel(x->host->self, timer);
+        }
         if (room) {
             x->events->room(x->events->self);
         }
         run(x, me, job);
     }
-    x->alive--;
+    x->left++;
     pthread_cond_broadcast(&x->ended);
     pthread_mutex_unlock(&x->lock);
     return NULL;
@@ -242,95 +249,17 @@ patio_status pool_submit(patio_executor *x, patio_job *job, patio_error *err)
         return patio_fail(err, PATIO_FULL, 0, "task %s: %u tasks are queued, as many as queue_max",
                           job->task, x->queue_max);
     }
-    push(x, job);
+    patio_job_queue_push(&x->queue, job);
+    set_queued(x);
     /* Somebody who looks for work will find it; somebody who runs will, too, unless the jobs before
      * it last. With nobody awake one must be woken. */
-    bool all_asleep = x->sleeping == x->alive;
+    bool all_asleep = x->sleeping == pool_able(x);
     if (all_asleep && x->sleepers != NULL) {
         wake_one(x);
     } else {
         wake_or_watch(x);
     }
+    threads_more(x);
     pthread_mutex_unlock(&x->lock);
-    return PATIO_OK;
-}
-
-static void give_back(patio_executor *x, patio_job *job, patio_status status)
-{
-    patio_outcome outcome = {PATIO_SIZED(patio_outcome), .verdict = PATIO_RETURN, .status = status};
-    x->events->done(x->events->self, job, &outcome);
-}
-
-static void start_worker(patio_executor *x, worker *w, const pthread_attr_t *attr)
-{
-    if (pthread_create(&w->thread, attr, work, w) == 0) {
-        char name[16];
-        (void)snprintf(name, sizeof(name), "patio-%u", x->started);
-        (void)pthread_setname_np(w->thread, name);
-        x->started++;
-        x->alive++;
-    }
-}
-
-patio_status pool_start(patio_executor *x, patio_error *err)
-{
-    pthread_attr_t attr;
-    pthread_attr_init(&attr);
-    (void)pthread_attr_setstacksize(&attr, x->stack_bytes);
-    pthread_mutex_lock(&x->lock);
-    x->running    = true;
-    x->average_ns = WAKE_COST_NS; /* until it is known better */
-    for (uint32_t i = 0; i < x->worker_count && x->started == i; i++) {
-        start_worker(x, &x->workers[i], &attr);
-    }
-    bool all = x->started == x->worker_count;
-    pthread_mutex_unlock(&x->lock);
-    pthread_attr_destroy(&attr);
-    if (!all) {
-        uint32_t started = x->started;
-        (void)pool_stop(x, UINT64_MAX, NULL);
-        return patio_fail(err, PATIO_NO_MEMORY, EAGAIN,
-                          "start %u threads of %zu bytes of stack: only %u could be started",
-                          x->worker_count, x->stack_bytes, started);
-    }
-    return PATIO_OK;
-}
-
-patio_status pool_stop(patio_executor *x, uint64_t grace_ms, patio_error *err)
-{
-    struct timespec until = at_ns(grace_ms > UINT32_MAX ? (uint64_t)INT64_MAX
-                                                        : patio_spin_now_ns() + grace_ms * 1000000);
-    pthread_mutex_lock(&x->lock);
-    x->running      = false;
-    patio_job *left = x->first;
-    x->first        = NULL;
-    x->last         = NULL;
-    atomic_store(&x->queued, 0);
-    for (uint32_t i = 0; i < x->started; i++) {
-        pthread_cond_signal(&x->workers[i].wake);
-    }
-    pthread_mutex_unlock(&x->lock);
-    while (left != NULL) {
-        patio_job *next = next_of(left);
-        give_back(x, left, PATIO_CLOSED);
-        left = next;
-    }
-    pthread_mutex_lock(&x->lock);
-    int rc = 0;
-    while (x->alive > 0 && rc != ETIMEDOUT) {
-        rc = pthread_cond_timedwait(&x->ended, &x->lock, &until);
-    }
-    uint32_t alive = x->alive;
-    pthread_mutex_unlock(&x->lock);
-    if (alive > 0) {
-        return patio_fail(err, PATIO_TIMEOUT, 0,
-                          "%u tasks still run after %llu ms; a thread cannot be ended, wait for "
-                          "them or end the process",
-                          alive, (unsigned long long)grace_ms);
-    }
-    for (uint32_t i = 0; i < x->started; i++) {
-        pthread_join(x->workers[i].thread, NULL);
-    }
-    x->started = 0;
     return PATIO_OK;
 }

@@ -1,8 +1,15 @@
-/* pool.h: a fixed number of threads and a bounded queue. */
+/* pool.h: threads and a bounded queue.
+ *
+ *   thread.c   options, create and destroy
+ *   pool.c     who runs what, and who is woken for it
+ *   threads.c  how many threads there are: start, stop, lent slots
+ *   stuck.c    tasks that do not return
+ */
 #ifndef THREAD_POOL_H
 #define THREAD_POOL_H
 
 #include <patio/executor.h>
+#include <patio/job_queue.h>
 #include <patio/plugin_util.h>
 #include <patio/spin.h>
 
@@ -10,13 +17,26 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+/* What a thread is at. Its job's end and the watch on it must not both win. */
+enum {
+    AT_QUEUE    = 0,
+    AT_JOB      = 1,
+    AT_STUCK    = 2, /* it is being given up */
+    AT_GIVEN_UP = 3, /* the host knows */
+};
+
 typedef struct worker {
-    patio_executor *pool;
-    struct worker  *below; /* next in the stack of sleepers */
-    pthread_t       thread;
-    pthread_cond_t  wake;
-    uint64_t        since_ns; /* when its job, or its wait, began */
-    bool            woken;
+    patio_executor  *pool;
+    struct worker   *below; /* next in the stack of sleepers, or of the parked */
+    pthread_t        thread;
+    pthread_cond_t   wake;
+    uint64_t         since_ns; /* when its job, or its wait, began */
+    bool             woken;
+    bool             parked;
+    bool             lent; /* its task waits for others, in its slot somebody else works */
+    _Atomic uint32_t at;
+    patio_job       *job;    /* under the lock: what it runs */
+    uint64_t         due_ns; /* when that is stuck; UINT64_MAX: never */
 } worker;
 
 struct patio_executor {
@@ -24,34 +44,69 @@ struct patio_executor {
     const patio_host            *host;
     const patio_executor_events *events;
     uint32_t                     worker_count;
+    uint32_t                     extra_max; /* slots that may be lent */
+    uint32_t                     stuck_max;
+    uint64_t                     stuck_after_ns; /* past the deadline; UINT64_MAX: never */
     uint32_t                     queue_max;
     size_t                       stack_bytes;
-    worker                      *workers;
-    uint32_t                     started;
+    worker                      *workers; /* room for all of them */
+    uint32_t                     started; /* threads; none ends before the pool does */
 
     /* read by spinners without the lock, so on a line of its own */
     _Alignas(64) _Atomic uint32_t queued;
     patio_spin spin;
 
     _Alignas(64) pthread_mutex_t lock;
-    pthread_cond_t ended; /* the last worker left, or a job ended while stopping */
-    patio_job     *first;
-    patio_job     *last;
-    worker        *sleepers; /* last to sleep is first to wake: its cache is warm */
-    uint32_t       sleeping;
-    uint32_t       coming;  /* woken, but not awake yet */
-    worker        *watcher; /* a sleeper that looks now and then; NULL: none */
-    uint32_t       alive;
-    uint32_t       useful;          /* workers that can run beside those who bring jobs */
-    uint64_t       taken;           /* jobs ever taken out of the queue */
-    uint64_t       unsure_until_ns; /* how long jobs took is no guide until then */
-    uint64_t       average_ns;      /* of recent jobs */
-    bool           running;
-    bool           refused; /* somebody heard FULL */
+    pthread_cond_t  ended; /* a worker left */
+    patio_job_queue queue;
+    worker         *sleepers; /* last to sleep is first to wake: its cache is warm */
+    worker         *parked;   /* threads that are too many for now */
+    uint32_t        sleeping;
+    uint32_t        coming;          /* woken, but not awake yet */
+    worker         *watcher;         /* a sleeper that looks now and then; NULL: none */
+    uint32_t        alive;           /* threads that are not parked */
+    uint32_t        lent;            /* of them, those that wait inside a task */
+    uint32_t        stuck;           /* of them, those that do not come back */
+    uint32_t        left;            /* ended, while stopping */
+    uint32_t        useful;          /* workers that can run beside those who bring jobs */
+    uint64_t        taken;           /* jobs ever taken out of the queue */
+    uint64_t        unsure_until_ns; /* how long jobs took is no guide until then */
+    uint64_t        average_ns;      /* of recent jobs */
+    uint64_t        watch_ns; /* when the timer looks for stuck ones; UINT64_MAX: it is not set */
+    uint64_t        timer;
+    bool            running;
+    bool            refused; /* somebody heard FULL */
+    bool            worn;
+    bool            stopping;
 };
 
-patio_status pool_start(patio_executor *x, patio_error *err);
-patio_status pool_stop(patio_executor *x, uint64_t grace_ms, patio_error *err);
+/* Under the lock: threads that can take a job, or will when theirs is done. */
+static inline uint32_t pool_able(const patio_executor *x)
+{
+    return x->alive - x->lent - x->stuck;
+}
+
 patio_status pool_submit(patio_executor *x, patio_job *job, patio_error *err);
+void        *pool_work(void *worker);
+/* Under the lock: somebody who was to take a job does not. */
+void pool_hand_over(patio_executor *x);
+/* The worker that this thread is, NULL if it is none. */
+worker *pool_self(void);
+
+patio_status threads_start(patio_executor *x, patio_error *err);
+patio_status threads_stop(patio_executor *x, uint64_t grace_ms, patio_error *err);
+/* Under the lock: jobs wait and nobody can take one: another thread, if there may be one. */
+void threads_more(patio_executor *x);
+/* Under the lock: this thread is too many. It sleeps until it is not. */
+bool                        threads_too_many(const patio_executor *x);
+void                        threads_park(patio_executor *x, worker *me);
+extern const patio_lend_ops threads_lend_ops;
+
+/* Under the lock: the worker has begun a job. Returns a timer to cancel without the lock, or 0. */
+uint64_t stuck_begin(patio_executor *x, worker *me, patio_job *job);
+/* Its job has returned; must be called before `done`, without the lock. true: it was given up. */
+bool stuck_returned(worker *me);
+/* Cancel the timer. */
+void stuck_fini(patio_executor *x);
 
 #endif

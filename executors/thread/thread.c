@@ -4,7 +4,7 @@
 
 #include <time.h>
 
-enum { OPT_WORKERS, OPT_QUEUE_MAX, OPT_STACK_BYTES };
+enum { OPT_WORKERS, OPT_QUEUE_MAX, OPT_STACK_BYTES, OPT_EXTRA, OPT_STUCK_AFTER, OPT_STUCK_MAX };
 
 static const patio_option option_workers = {
     PATIO_SIZED(patio_option),
@@ -29,12 +29,47 @@ static const patio_option option_stack_bytes = {
     .fallback = "1MiB",        .help = "stack of each thread", .min = INT64_C(64) * 1024,
     .max = INT64_C(1) << 30,
 };
+static const patio_option option_extra = {
+    PATIO_SIZED(patio_option),
+    .type     = PATIO_OPTION_INT,
+    .name     = "extra_workers",
+    .fallback = "64",
+    .help     = "threads that may stand in for those whose tasks wait for other tasks",
+    .min      = 0,
+    .max      = 4096,
+};
+static const patio_option option_stuck_after = {
+    PATIO_SIZED(patio_option),
+    .type     = PATIO_OPTION_MS,
+    .name     = "stuck_after_ms",
+    .fallback = "30s",
+    .help = "a task that runs on so long after its deadline has its thread replaced; none: never",
+    .min  = 1,
+    .max  = INT64_MAX,
+};
+static const patio_option option_stuck_max = {
+    PATIO_SIZED(patio_option),
+    .type     = PATIO_OPTION_INT,
+    .name     = "stuck_max",
+    .fallback = "0",
+    .help     = "threads lost so until the process is to be begun anew; 0: as many as workers",
+    .min      = 0,
+    .max      = 4096,
+};
 static const patio_option *const options[] = {
-    &option_workers,
-    &option_queue_max,
-    &option_stack_bytes,
+    [OPT_WORKERS]     = &option_workers,
+    [OPT_QUEUE_MAX]   = &option_queue_max,
+    [OPT_STACK_BYTES] = &option_stack_bytes,
+    [OPT_EXTRA]       = &option_extra,
+    [OPT_STUCK_AFTER] = &option_stuck_after,
+    [OPT_STUCK_MAX]   = &option_stuck_max,
     NULL,
 };
+
+static uint32_t room(const patio_executor *x)
+{
+    return x->worker_count + x->extra_max + x->stuck_max;
+}
 
 static void init_locks(patio_executor *x)
 {
@@ -48,7 +83,7 @@ static void init_locks(patio_executor *x)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&x->lock, &adaptive);
     pthread_cond_init(&x->ended, &monotonic);
-    for (uint32_t i = 0; i < x->worker_count; i++) {
+    for (uint32_t i = 0; i < room(x); i++) {
         x->workers[i].pool = x;
         pthread_cond_init(&x->workers[i].wake, &monotonic);
     }
@@ -69,9 +104,13 @@ static patio_status create(const patio_host *host, const patio_executor_params *
 {
     const patio_option_value *values  = params->values;
     uint32_t                  workers = (uint32_t)values[OPT_WORKERS].number;
+    uint32_t                  extra   = (uint32_t)values[OPT_EXTRA].number;
+    uint32_t                  stuck   = (uint32_t)values[OPT_STUCK_MAX].number;
+    int64_t                   after   = values[OPT_STUCK_AFTER].number;
+    stuck                             = stuck != 0 ? stuck : workers;
 
     /* the workers lie behind the pool; 64: room to align its cache lines */
-    size_t bytes = sizeof(patio_executor) + workers * sizeof(worker) + 64;
+    size_t bytes = sizeof(patio_executor) + ((size_t)workers + extra + stuck) * sizeof(worker) + 64;
     void  *block = host->alloc(host->self, bytes);
     if (block == NULL) {
         return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
@@ -83,6 +122,10 @@ static patio_status create(const patio_host *host, const patio_executor_params *
     x->events         = params->events;
     x->workers        = (worker *)(x + 1);
     x->worker_count   = workers;
+    x->extra_max      = extra;
+    x->stuck_max      = stuck;
+    x->stuck_after_ns = after == INT64_MAX ? UINT64_MAX : (uint64_t)after * 1000000;
+    x->watch_ns       = UINT64_MAX;
     x->queue_max      = (uint32_t)values[OPT_QUEUE_MAX].number;
     x->queue_max      = x->queue_max != 0 ? x->queue_max : 2 * workers;
     x->stack_bytes    = (size_t)values[OPT_STACK_BYTES].number + params->stack_bytes;
@@ -98,7 +141,7 @@ static void destroy(patio_executor *x)
     if (x == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < x->worker_count; i++) {
+    for (uint32_t i = 0; i < room(x); i++) {
         pthread_cond_destroy(&x->workers[i].wake);
     }
     pthread_cond_destroy(&x->ended);
@@ -111,16 +154,23 @@ static uint32_t slots(patio_executor *x)
     return x->worker_count;
 }
 
+static const void *query_instance(patio_executor *x, const char *interface_id)
+{
+    (void)x;
+    return strcmp(interface_id, PATIO_LEND_ID) == 0 ? &threads_lend_ops : NULL;
+}
+
 static const patio_executor_ops ops = {
     PATIO_SIZED(patio_executor_ops),
     .caps    = PATIO_EXECUTOR_RUNS | PATIO_EXECUTOR_BLOCKING,
     .options = options,
     .create  = create,
-    .start   = pool_start,
-    .stop    = pool_stop,
+    .start   = threads_start,
+    .stop    = threads_stop,
     .destroy = destroy,
     .submit  = pool_submit,
     .slots   = slots,
+    .query   = query_instance,
 };
 
 static const void *query(const char *interface_id)

@@ -301,12 +301,21 @@ MEMBER(patio_suspend_ops, wait_fd, 32,
        patio_status (*)(patio_executor *, patio_job *, int32_t, uint32_t, uint64_t, uint32_t *));
 MEMBER(patio_suspend_ops, loop, 40, void *(*)(patio_executor *, patio_job *));
 
-GROWS(patio_executor_events, 32);
+GROWS(patio_executor_events, 48);
 MEMBER(patio_executor_events, struct_size, 0, uint32_t);
 MEMBER(patio_executor_events, reserved, 4, uint32_t);
 MEMBER(patio_executor_events, self, 8, void *);
 MEMBER(patio_executor_events, done, 16, void (*)(void *, patio_job *, const patio_outcome *));
 MEMBER(patio_executor_events, room, 24, void (*)(void *));
+MEMBER(patio_executor_events, stuck, 32, void (*)(void *, patio_job *));
+MEMBER(patio_executor_events, worn_out, 40, void (*)(void *, const patio_error *));
+
+GROWS(patio_lend_ops, 32);
+MEMBER(patio_lend_ops, struct_size, 0, uint32_t);
+MEMBER(patio_lend_ops, reserved, 4, uint32_t);
+MEMBER(patio_lend_ops, most, 8, uint32_t (*)(patio_executor *));
+MEMBER(patio_lend_ops, lend, 16, bool (*)(patio_executor *));
+MEMBER(patio_lend_ops, back, 24, void (*)(patio_executor *));
 
 GROWS(patio_executor_params, 40);
 MEMBER(patio_executor_params, struct_size, 0, uint32_t);

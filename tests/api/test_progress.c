@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* "steps": three reports with a pause that a condition ends, then its result. */
-static gate step_gate;
+static gate step_gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static patio_status task_steps(patio_context *ctx)
 {

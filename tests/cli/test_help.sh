@@ -70,7 +70,7 @@ expect_out_has "plugin ABI 1."
 
 run help exit-codes
 expect_code 0
-for n in 0 1 2 3 4 5 6 7 8 130; do
+for n in 0 1 2 3 4 5 6 7 8 9 130; do
     grep -q "^$n  " "$scratch/out" || complain "no exit code $n in the table"
 done
 run help errors

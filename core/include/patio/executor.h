@@ -147,6 +147,22 @@ typedef struct patio_suspend_ops {
     void *(*loop)(patio_executor *x, patio_job *job);
 } patio_suspend_ops;
 
+/* Interface "patio.lend/1" of an executor (patio_executor_ops.query): a job that waits for other
+ * tasks, with its thread asleep, lends its slot, so that those it waits for find a thread. Without
+ * it tasks that call tasks of their own executor could all wait for each other. */
+#define PATIO_LEND_ID "patio.lend/1"
+typedef struct patio_lend_ops {
+    uint32_t struct_size;
+    uint32_t reserved;
+    /* [any] How many slots can be lent at once. Constant. */
+    uint32_t (*most)(patio_executor *x);
+    /* [inside] The thread of a job is about to wait: one more job may run until `back`. false: as
+     * many as can be are lent. */
+    bool (*lend)(patio_executor *x);
+    /* [inside] It goes on. */
+    void (*back)(patio_executor *x);
+} patio_lend_ops;
+
 /* Where the host wants to hear; the rules are those of patio_transport_events, and a `done` never
  * runs inside the `submit` of the same job. */
 typedef struct patio_executor_events {
@@ -158,6 +174,12 @@ typedef struct patio_executor_events {
     void (*done)(void *self, patio_job *job, const patio_outcome *outcome);
     /* After a FULL: there is room again. May come more often than needed. */
     void (*room)(void *self);
+    /* A job is past its deadline, was told, does not return, and cannot be ended: the host settles
+     * its delivery as an attempt that timed out. Its `done` follows when it returns after all, and
+     * then says nothing any more. At most once per job; `done` waits for it to return. */
+    void (*stuck)(void *self, patio_job *job);
+    /* It cannot go on well in this process, which should be replaced: the host drains. */
+    void (*worn_out)(void *self, const patio_error *why);
 } patio_executor_events;
 
 /* For executors that run tasks in other processes: what is to be started there, and how the tasks

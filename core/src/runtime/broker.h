@@ -40,6 +40,10 @@ typedef struct pt_executor {
     const patio_relay_ops    *relay;   /* NULL: nothing runs elsewhere */
     uint32_t                  slots;
     bool                      stopped;
+    const patio_lend_ops     *lend;  /* NULL: it does not */
+    _Atomic uint32_t          lent;  /* slots, now */
+    pt_job                   *held;  /* what it had no room for, the oldest first; under the lock */
+    uint32_t                  rooms; /* how often it said that it has some */
 } pt_executor;
 
 /* A task of the registry as this broker treats it: the code's options under the configuration's. */
@@ -90,6 +94,7 @@ enum {
     PT_TOLD_CANCEL = 1, /* somebody cancelled it */
     PT_TOLD_LEASE  = 2, /* its lease is lost: settling it is useless */
     PT_TOLD_STOP   = 4, /* the broker stopped without waiting for it */
+    PT_TOLD_STUCK  = 8, /* it does not return: its delivery is settled */
 };
 
 enum {
@@ -185,6 +190,10 @@ struct patio_broker {
     bool                  sharing;    /* credit among several queues */
     struct pt_cancelling *cancelling; /* whose outcome somebody waits for */
 
+    _Atomic uint32_t lent; /* slots that credit was handed out for, beyond what there are */
+    _Atomic uint32_t worn; /* an executor is worn out: worn_why, which does not change then */
+    patio_error      worn_why;
+
     /* presence.c */
     const struct patio_presence_ops *presence; /* NULL: it does not describe itself */
     uint64_t                         presence_timer;
@@ -236,6 +245,19 @@ void         pt_worker_room(void *self);
 bool pt_worker_begin(pt_job *job, patio_outcome *out);
 /* What a run of this job needs. */
 pt_run pt_worker_run(pt_job *job);
+
+void pt_worker_stuck(void *self, patio_job *base);
+void pt_worker_worn_out(void *self, const patio_error *why);
+
+/* held.c: jobs that an executor has no room for wait here, with their credit, for its `room`. */
+void pt_held_add(pt_executor *x, pt_job *job);
+void pt_held_submit(pt_executor *x);
+/* The broker stops: back with them. */
+void pt_held_return(patio_broker *broker);
+
+/* lend.c: true if the slot of the run was lent; then it is to be taken back. */
+bool pt_lend(const pt_awaiter *awaiter);
+void pt_lend_back(const pt_awaiter *awaiter);
 
 /* job_ops.c */
 extern const patio_job_ops pt_job_ops;

@@ -66,9 +66,11 @@ static patio_status make_executor(patio_broker *b, const patio_config *config, c
         x->broker = b;
         x->events = (patio_executor_events){
             PATIO_SIZED(patio_executor_events),
-            .self = x,
-            .done = pt_worker_done,
-            .room = pt_worker_room,
+            .self     = x,
+            .done     = pt_worker_done,
+            .room     = pt_worker_room,
+            .stuck    = pt_worker_stuck,
+            .worn_out = pt_worker_worn_out,
         };
         patio_executor_params params = {
             PATIO_SIZED(patio_executor_params),

@@ -19,6 +19,7 @@ static patio_status start_executors(patio_broker *b, patio_error *err)
         x->slots   = x->plugin->ops.slots(x->instance);
         x->suspend = x->plugin->ops.query(x->instance, PATIO_SUSPEND_ID);
         x->relay   = x->plugin->ops.query(x->instance, PATIO_RELAY_ID);
+        x->lend    = x->plugin->ops.query(x->instance, PATIO_LEND_ID);
     }
     return PATIO_OK;
 }
@@ -140,6 +141,7 @@ static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
     if (st != PATIO_OK) {
         pt_jobs_tell_all(b, PT_TOLD_STOP);
     }
+    pt_held_return(b);
     /* what the timer thread is settling right now belongs to the drain as well */
     pt_timers_quiesce(b->runtime->timers);
     pt_settle_now(b);
@@ -195,6 +197,31 @@ const char *patio_broker_transport(const patio_broker *b)
 const char *patio_broker_executor(const patio_broker *b)
 {
     return b->executor_count > 0 ? b->executors[0].plugin->identity->name : "";
+}
+
+bool patio_broker_ready(patio_broker *b, patio_error *why)
+{
+    if (atomic_load(&b->worn) != 0) {
+        pt_error_copy(why, &b->worn_why);
+        if (PATIO_HAS(patio_error, why, status)) {
+            why->status = PATIO_TASK_CRASHED;
+        }
+        return false;
+    }
+    if (atomic_load(&b->state) != PT_BROKER_RUNNING) {
+        (void)pt_fail(why, PATIO_STATE, "broker", "the broker is not running");
+        return false;
+    }
+    uint32_t link = atomic_load(&b->link);
+    if (link == PATIO_LINK_UP) {
+        return true;
+    }
+    pthread_mutex_lock(&b->lock);
+    const char *reason = b->link_error.message[0] != '\0' ? b->link_error.message : "not connected";
+    (void)pt_fail(why, link == PATIO_LINK_BLOCKED ? PATIO_BLOCKED : PATIO_UNREACHABLE, "broker",
+                  "transport %s: %.512s", b->transport_plugin->identity->name, reason);
+    pthread_mutex_unlock(&b->lock);
+    return false;
 }
 
 patio_runtime *patio_broker_runtime(patio_broker *b)

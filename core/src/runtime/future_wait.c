@@ -1,5 +1,5 @@
 #include "base/clock.h"
-#include "runtime/future.h"
+#include "runtime/broker.h"
 
 bool patio_future_done(const patio_future *f)
 {
@@ -53,6 +53,18 @@ static bool wait_until(patio_future *f, uint64_t until_ns)
     return patio_future_done(f);
 }
 
+/* Where the thread of the task sleeps, its slot is somebody else's meanwhile. */
+static patio_status wait_lending(pt_awaiter *me, patio_future *const *futures, size_t count,
+                                 uint64_t until_ns, size_t *index)
+{
+    bool         lent = me->ops == NULL && pt_lend(me);
+    patio_status st   = pt_future_await(me, futures, count, until_ns, index);
+    if (lent) {
+        pt_lend_back(me);
+    }
+    return st;
+}
+
 /* A task that holds its thread looks for a moment first. */
 static patio_status wait_on_thread(pt_awaiter *me, patio_future *f, uint64_t until_ns)
 {
@@ -60,7 +72,7 @@ static patio_status wait_on_thread(pt_awaiter *me, patio_future *f, uint64_t unt
     uint64_t     from  = pt_now_ns();
     patio_status st    = PATIO_OK;
     if (!patio_spin_until(&f->table->spin, is_done, f)) {
-        st = pt_future_await(me, &f, 1, until_ns, &index);
+        st = wait_lending(me, &f, 1, until_ns, &index);
     }
     patio_spin_learn(&f->table->spin, pt_now_ns() - from);
     return st;
@@ -135,7 +147,7 @@ patio_status patio_future_wait_any(patio_future *const *futures, size_t count, u
         return PATIO_INVALID;
     }
     if (pt_await_current() != NULL) {
-        return pt_future_await(pt_await_current(), futures, count, end_of(timeout_ms), index);
+        return wait_lending(pt_await_current(), futures, count, end_of(timeout_ms), index);
     }
     uint64_t    now   = pt_now_ns();
     uint64_t    until = end_of(timeout_ms);

@@ -106,6 +106,25 @@ static void add_task(patio_broker *b, pt_queue *q, const pt_route *route)
     }
 }
 
+static uint32_t lent(const patio_broker *b)
+{
+    uint32_t slots = 0;
+    for (size_t i = 0; i < b->executor_count; i++) {
+        slots += atomic_load(&b->executors[i].lent);
+    }
+    return slots;
+}
+
+static uint32_t lent_most(const patio_broker *b)
+{
+    uint32_t slots = 0;
+    for (size_t i = 0; i < b->executor_count; i++) {
+        const pt_executor *x = &b->executors[i];
+        slots += x->lend != NULL ? x->lend->most(x->instance) : 0;
+    }
+    return slots;
+}
+
 static uint32_t capacity(const patio_broker *b)
 {
     uint32_t slots = lookahead(b);
@@ -132,7 +151,7 @@ patio_status pt_queues_fill(patio_broker *b, uint32_t *most, patio_error *err)
         }
     }
     /* each queue may be one ahead of what there is: see pt_credit_share */
-    *most = b->route_count > 0 ? capacity(b) + (uint32_t)b->queue_count : 0;
+    *most = b->route_count > 0 ? capacity(b) + lent_most(b) + (uint32_t)b->queue_count : 0;
     return PATIO_OK;
 }
 
@@ -167,18 +186,21 @@ static patio_status subscribe(patio_broker *b, pt_queue *q, uint32_t credit, pat
 
 static bool look(patio_broker *b, pt_claim *shares)
 {
-    bool any = false;
+    uint32_t more = lent(b);
+    bool     any  = more > 0 || atomic_load(&b->lent) > 0;
+    atomic_store(&b->lent, more);
     for (size_t i = 0; i < b->queue_count; i++) {
         pt_queue *q    = &b->queues[i];
         uint32_t  held = atomic_load(&q->held);
-        bool      full = atomic_exchange(&q->full, 0) != 0;
-        shares[i]      = (pt_claim){.weight = q->weight,
-                                    .most   = q->most,
-                                    .held   = held,
-                                    .wants  = q->most > 0 && (full || held >= q->credit)};
-        any            = any || held > 0;
+        /* one queue alone always has all there is */
+        bool full = atomic_exchange(&q->full, 0) != 0 || b->queue_count == 1;
+        shares[i] = (pt_claim){.weight = q->weight,
+                               .most   = q->most + more,
+                               .held   = held,
+                               .wants  = q->most > 0 && (full || held >= q->credit)};
+        any       = any || held > 0;
     }
-    pt_credit_share(shares, b->queue_count, capacity(b), b->queues_strict);
+    pt_credit_share(shares, b->queue_count, capacity(b) + more, b->queues_strict);
     return any;
 }
 
@@ -239,8 +261,8 @@ patio_status pt_queues_subscribe(patio_broker *b, patio_error *err)
         st = subscribe(b, &b->queues[i], shares[i].credit, err);
     }
     pthread_mutex_lock(&b->lock);
-    b->sharing = st == PATIO_OK && b->queue_count > 1;
-    if (b->sharing) {
+    b->sharing = st == PATIO_OK && b->queue_count > 0;
+    if (b->sharing && b->queue_count > 1) {
         look_later(b, LOOK_MS);
     }
     pthread_mutex_unlock(&b->lock);
@@ -258,6 +280,21 @@ void pt_queues_unsubscribe(patio_broker *b)
     for (size_t i = 0; i < b->queue_count; i++) {
         (void)b->transport_plugin->ops.unsubscribe(b->transport, b->queues[i].name, NULL);
     }
+}
+
+void pt_queues_lent(patio_broker *b)
+{
+    if (lent(b) <= atomic_load(&b->lent)) {
+        return; /* credit that was handed out before is not taken back at once */
+    }
+    pthread_mutex_lock(&b->lock);
+    if (b->sharing) {
+        /* a look that is planned for later comes too late; it may come all the same */
+        pt_timers_drop(b->runtime->timers, b->share_timer);
+        b->share_timer = 0;
+        look_later(b, 0);
+    }
+    pthread_mutex_unlock(&b->lock);
 }
 
 /* ---- deliveries ---- */

@@ -35,6 +35,8 @@ patio_status pt_queues_subscribe(patio_broker *broker, patio_error *err);
 void pt_queues_unsubscribe(patio_broker *broker);
 void pt_queues_fini(patio_broker *broker);
 
+/* More slots were lent: is there credit for them? */
+void pt_queues_lent(patio_broker *broker);
 /* A delivery came; returns what to hand to pt_queues_gave when it is settled, may be NULL. */
 pt_queue *pt_queues_took(patio_broker *broker, const char *name);
 void      pt_queues_gave(pt_queue *queue);

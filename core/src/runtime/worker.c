@@ -9,7 +9,6 @@ enum {
     UNKNOWN_TASK_PAUSE_MS     = 1000,
     UNKNOWN_TASK_PAUSE_MAX_MS = 60000,
     UNKNOWN_TASK_DELIVERIES   = 20, /* a quarter of an hour of looking for somebody */
-    FULL_PAUSE_MS             = 20,
     LONG_MS                   = 5000,
 };
 
@@ -107,10 +106,12 @@ void pt_worker_delivered(void *self, const patio_delivery *d)
         pt_settle_later(job, PATIO_REJECT, PATIO_TIMEOUT, 0);
         return;
     }
-    const pt_executor *x  = route->executor;
-    patio_status       st = x->plugin->ops.submit(x->instance, &job->base, NULL);
-    if (st != PATIO_OK) {
-        pt_settle_later(job, PATIO_RETURN, st, st == PATIO_FULL ? FULL_PAUSE_MS : 0);
+    pt_executor *x  = route->executor;
+    patio_status st = x->plugin->ops.submit(x->instance, &job->base, NULL);
+    if (st == PATIO_FULL) {
+        pt_held_add(x, job);
+    } else if (st != PATIO_OK) {
+        pt_settle_later(job, PATIO_RETURN, st, 0);
     }
 }
 
@@ -243,15 +244,49 @@ void pt_worker_done(void *self, patio_job *base, const patio_outcome *outcome)
     pt_reports_close(job);
     pt_job_free(job);
     /* With the lease lost somebody else may run it: what this run says is not asked for. */
-    if ((told & (PT_TOLD_LEASE | PT_TOLD_STOP)) == 0) {
+    if ((told & (PT_TOLD_LEASE | PT_TOLD_STOP | PT_TOLD_STUCK)) == 0) {
         pt_settle_outcome(&end, outcome);
-    } else {
+    } else if ((told & PT_TOLD_STUCK) == 0) {
         PT_COUNT(end.broker->worked.settlements_failed);
     }
     pt_buf_drop(outcome->reply);
 }
 
-void pt_worker_room(void *self)
+void pt_worker_stuck(void *self, patio_job *base)
 {
-    (void)self; /* what was FULL went back to the transport with a pause; nothing waits here */
+    pt_job   *job  = (pt_job *)base;
+    pt_ending end  = job->end;
+    uint32_t  told = atomic_fetch_or(&job->told, PT_TOLD_STUCK);
+    (void)self;
+    if ((told & (PT_TOLD_LEASE | PT_TOLD_STOP | PT_TOLD_STUCK)) != 0) {
+        return;
+    }
+    patio_outcome out = {PATIO_SIZED(patio_outcome)};
+    pt_job_ops.fail(
+        base, PATIO_TASK_RETRY, 0, PATIO_TIMEOUT, "Stuck",
+        "it did not return after its deadline, though it was told, and holds its thread", &out);
+    pt_reports_close(job);
+    pt_queues_gave(job->queue);
+    job->queue = NULL;
+    pt_settle_outcome(&end, &out);
+    pt_buf_drop(out.reply);
+}
+
+void pt_worker_worn_out(void *self, const patio_error *why)
+{
+    pt_executor  *x = self;
+    patio_broker *b = x->broker;
+    pthread_mutex_lock(&b->lock);
+    bool first = atomic_load(&b->worn) == 0;
+    if (first) {
+        b->worn_why.struct_size = sizeof(b->worn_why);
+        pt_error_copy(&b->worn_why, why);
+        atomic_store(&b->worn, 1);
+    }
+    pthread_mutex_unlock(&b->lock);
+    if (first) {
+        pt_log_printf(&b->runtime->log, PATIO_LOG_ERROR, "broker",
+                      "executor %s is worn out: %s; this process should be begun anew",
+                      x->plugin->identity->name, why->message);
+    }
 }
