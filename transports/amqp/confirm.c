@@ -46,7 +46,7 @@ static void failed_now(patio_transport *t, post *p, patio_status status, const c
              p->sent && status != PATIO_NO_ROUTE && status != PATIO_FULL ? PATIO_UNKNOWN
                                                                          : PATIO_REJECTED,
              status, why);
-    } else if (p->tag != 0 && !p->orphan) {
+    } else if (p->tag != 0 && !p->orphan && !p->quiet) {
         patio_error err = PATIO_ERROR_INIT;
         (void)patio_fail(&err, status, 0, "%s", why);
         t->events->settle_failed(t->events->self, p->tag, &err);

@@ -2,8 +2,8 @@
 #include "transport.h"
 
 /* A queue that does not exist is empty. */
-static patio_status ask(patio_transport *t, const char *name, uint64_t timeout_ms,
-                        uint64_t *messages, uint64_t *consumers, patio_error *err)
+static patio_status ask_for(patio_transport *t, const char *name, uint64_t timeout_ms,
+                            uint64_t *messages, uint64_t *consumers, patio_error *err)
 {
     rpc *r = rpc_new(t, RPC_PASSIVE, name);
     if (r == NULL) {
@@ -18,12 +18,36 @@ static patio_status ask(patio_transport *t, const char *name, uint64_t timeout_m
     return st == PATIO_NOT_FOUND ? PATIO_OK : st;
 }
 
+/* Who works on the queue says what it holds. What is missing after a while is not known. */
+static uint64_t ask_leased(patio_transport *t, queue *q, uint64_t workers, uint64_t timeout_ms)
+{
+    enum { NOBODY_MS = 20, SOME_MS = 500 };
+    char words[NAME_MAX_BYTES + 16];
+    ask *a = t->set.reply == REPLY_DIRECT ? NULL : control_new(t, ASK_LEASED);
+    if (a == NULL) {
+        return PATIO_COUNT_UNKNOWN;
+    }
+    (void)snprintf(words, sizeof(words), "leased %s", q->name);
+    pthread_mutex_lock(&t->lock);
+    a->awaited  = true;
+    a->expected = workers;
+    bool asked  = control_ask(t, a, words);
+    if (asked) {
+        uint64_t most = workers > 0 ? SOME_MS : NOBODY_MS; /* some may be just leaving */
+        control_wait(t, a, timeout_ms < most ? timeout_ms : most);
+    }
+    uint64_t sum = asked && a->answers >= workers ? a->sum : PATIO_COUNT_UNKNOWN;
+    control_forget(t, a);
+    pthread_mutex_unlock(&t->lock);
+    return sum;
+}
+
 patio_status counts_ask(patio_transport *t, const char *name, uint64_t timeout_ms,
                         patio_counts *out, patio_error *err)
 {
-    patio_status checked = place_check_name(name, err);
-    if (checked != PATIO_OK) {
-        return checked;
+    patio_status st = place_check_name(name, err);
+    if (st != PATIO_OK) {
+        return st;
     }
     pthread_mutex_lock(&t->lock);
     queue *q = place_queue(t, name, true);
@@ -31,18 +55,20 @@ patio_status counts_ask(patio_transport *t, const char *name, uint64_t timeout_m
     if (q == NULL) {
         return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
     }
-    patio_counts n  = {PATIO_SIZED(patio_counts), .leased = PATIO_COUNT_UNKNOWN,
-                       .oldest_age_ms = PATIO_COUNT_UNKNOWN};
-    patio_status st = ask(t, q->work.name, timeout_ms, &n.ready, &n.consumers, err);
+    patio_counts n = {PATIO_SIZED(patio_counts)};
+    st             = ask_for(t, q->work.name, timeout_ms, &n.ready, &n.consumers, err);
     if (st == PATIO_OK) {
-        st = ask(t, q->dead.name, timeout_ms, &n.dead, NULL, err);
+        st = ask_for(t, q->dead.name, timeout_ms, &n.dead, NULL, err);
     }
     for (int i = 0; i < DELAY_STEPS && st == PATIO_OK; i++) {
+        pthread_mutex_lock(&t->lock);
         place *p = place_step_at(t, q, i);
-        st       = p != NULL ? ask(t, p->name, timeout_ms, &n.delayed, NULL, err)
-                             : patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+        pthread_mutex_unlock(&t->lock);
+        st = p != NULL ? ask_for(t, p->name, timeout_ms, &n.delayed, NULL, err)
+                       : patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
     }
     if (st == PATIO_OK) {
+        n.leased        = ask_leased(t, q, n.consumers, timeout_ms);
         n.oldest_age_ms = n.ready == 0 ? 0 : PATIO_COUNT_UNKNOWN;
         n.struct_size   = out->struct_size;
         memcpy(out, &n, out->struct_size < sizeof(n) ? out->struct_size : sizeof(n));

@@ -72,6 +72,8 @@ void deliver_release(patio_transport *t, delivery *d)
     d->prev->next = d->next;
     d->next->prev = d->prev;
     d->queue->unsettled--;
+    d->queue->waiting -= d->state == LEASE_WAITING;
+    deliver_uncount(t, d);
     t->host->buf_drop(t->host->self, d->body);
     t->host->free(t->host->self, d->reply_to);
     d->body       = NULL;
@@ -110,7 +112,7 @@ static delivery *take_slot(patio_transport *t, queue *q)
 
 /* A clock reading is only believed as far as the broker bears it out: what has a time to live and
  * was delivered has not outlived it. */
-static uint64_t age_of(const props *p)
+static uint64_t age_of(const delivery *p)
 {
     uint64_t wall = props_wall_ms();
     uint64_t age  = p->sent_ms != 0 && wall > p->sent_ms ? wall - p->sent_ms : 0;
@@ -129,7 +131,7 @@ static void fill(patio_transport *t, delivery *d, inbound *in, char *names, size
     d->sent_ms          = p->sent_ms;
     d->body             = in->body;
     d->id               = p->id;
-    d->flags            = p->flags & PATIO_MESSAGE_IDEMPOTENT;
+    d->flags            = p->flags & PATIO_MESSAGE_CARRIED;
     d->attempt          = p->attempt != 0 ? p->attempt : 1;
     d->crashes          = (uint16_t)(p->crashes + (times > 1000 ? 1000 : times));
     d->redelivered      = (uint16_t)(times > 1000 ? 1000 : times);
@@ -191,26 +193,75 @@ static delivery *accept(patio_transport *t, queue *q, inbound *in)
     memcpy(names, in->props.reply_to, reply);
     memcpy(names + reply, in->props.task, task);
     fill(t, d, in, names, reply);
+    d->quiet = true;
+    if (cancel_is_dead(t, &d->id)) {
+        d->state = LEASE_ACKABLE;
+        t->ackable++;
+        t->work = true;
+        return NULL;
+    }
     bool classic = q->work.type != QUEUE_QUORUM;
-    if ((classic && d->redelivered > 0) || !q->subscribed || t->stopping) {
+    bool unasked = !q->subscribed || t->stopping;
+    if ((classic && d->redelivered > 0) || unasked) {
         /* A classic queue says that it was delivered before, not how often: a copy keeps count.
          * And what comes after the last word goes back uncounted. */
         task_facts facts;
         settle_facts(d, &facts);
-        facts.crashes =
-            (uint16_t)(facts.crashes - (q->subscribed && !t->stopping ? 0 : d->redelivered));
+        facts.crashes = (uint16_t)(facts.crashes - (unasked ? d->redelivered : 0));
         if (!settle_move(t, d, &q->work, &facts)) {
             reject(t, in->number, true);
             deliver_release(t, d);
         }
         return NULL;
     }
+    d->quiet = false;
+    if (q->waiting > 0 || q->given >= q->credit) {
+        d->state = LEASE_WAITING;
+        q->waiting++;
+        return NULL;
+    }
+    d->counted = true;
+    q->given++;
     return d;
 }
 
-static void tell(patio_transport *t, delivery *d, const props *p)
+void deliver_uncount(patio_transport *t, delivery *d)
 {
-    uint64_t      age     = age_of(p);
+    if (d->counted) {
+        d->counted = false;
+        d->queue->given--;
+        if (d->queue->waiting > 0) {
+            t->work = true;
+            loop_wake(t);
+        }
+    }
+}
+
+/* Copies for others, at no cost to the task: what waits, or (held) what the host has not settled.
+ */
+void deliver_give_back(patio_transport *t, queue *q, bool held)
+{
+    for (delivery *d = t->leases.next; d != &t->leases; d = d->next) {
+        bool mine =
+            d->queue == q && (d->state == LEASE_WAITING || (held && d->state == LEASE_HELD));
+        if (!mine) {
+            continue;
+        }
+        task_facts facts;
+        settle_facts(d, &facts);
+        facts.crashes = (uint16_t)(facts.crashes - d->redelivered);
+        q->waiting -= d->state == LEASE_WAITING;
+        deliver_uncount(t, d);
+        d->quiet = true;
+        if (!settle_move(t, d, &q->work, &facts)) {
+            d->state = LEASE_HELD; /* the end of the channel gives it back, too */
+        }
+    }
+}
+
+static void tell(patio_transport *t, delivery *d)
+{
+    uint64_t      age     = age_of(d);
     patio_message message = {
         PATIO_SIZED(patio_message),
         .flags    = d->flags,
@@ -259,11 +310,62 @@ void deliver_task(patio_transport *t, inbound *in)
     }
     if (d != NULL) {
         /* only this thread ends a lease that nobody has settled, so it stays until it is told */
-        tell(t, d, &in->props);
+        tell(t, d);
     }
 }
 
+static delivery *next_waiting(patio_transport *t)
+{
+    for (queue *q = t->queues; q != NULL; q = q->next) {
+        if (q->waiting == 0 || q->given >= q->credit) {
+            continue;
+        }
+        for (delivery *d = t->leases.next; d != &t->leases; d = d->next) {
+            if (d->queue == q && d->state == LEASE_WAITING) {
+                q->waiting--;
+                q->given++;
+                d->counted = true;
+                d->state   = LEASE_HELD;
+                return d;
+            }
+        }
+    }
+    return NULL;
+}
+
+void deliver_step(patio_transport *t)
+{
+    delivery *d;
+    do {
+        pthread_mutex_lock(&t->lock);
+        d = next_waiting(t);
+        pthread_mutex_unlock(&t->lock);
+        if (d != NULL) {
+            tell(t, d);
+        }
+    } while (d != NULL);
+}
+
 /* ---- replies ---- */
+
+/* A reply may come again after a cut; of two with one id the second is no news. */
+static bool is_news(patio_transport *t, const patio_id *id)
+{
+    enum { REMEMBERED = 4096 };
+    if (t->replied == NULL) {
+        t->replied = t->host->alloc(t->host->self, REMEMBERED * sizeof(*t->replied));
+        if (t->replied == NULL) {
+            return true;
+        }
+        memset(t->replied, 0, REMEMBERED * sizeof(*t->replied));
+    }
+    uint64_t hash;
+    memcpy(&hash, id->bytes + 8, sizeof(hash));
+    patio_id *at   = &t->replied[(hash * UINT64_C(0x9E3779B97F4A7C15)) >> 52];
+    bool      news = memcmp(at, id, sizeof(*id)) != 0;
+    *at            = *id;
+    return news;
+}
 
 void deliver_inbox(patio_transport *t, inbound *in)
 {
@@ -277,6 +379,10 @@ void deliver_inbox(patio_transport *t, inbound *in)
             t->probing = false;
         }
         pthread_mutex_unlock(&t->lock);
+    }
+    if (strncmp(p->task, "patio.control", 13) == 0) {
+        control_input(t, in);
+        return;
     }
     if (!p->has_id || strcmp(p->task, "patio.probe") == 0) {
         return;
@@ -297,6 +403,9 @@ void deliver_inbox(patio_transport *t, inbound *in)
         .id    = p->id,
         .body  = in->body,
     };
+    if (reply.flags == 0 && !is_news(t, &p->id)) {
+        return;
+    }
     t->events->replied(t->events->self, &reply);
 }
 
@@ -322,8 +431,12 @@ void deliver_lost(patio_transport *t, const char *why)
         if (state == LEASE_SETTLING) {
             settle_orphan(t, tag);
         }
+        bool quiet = d->quiet || state == LEASE_WAITING;
         deliver_release(t, d);
         pthread_mutex_unlock(&t->lock);
+        if (quiet) {
+            continue;
+        }
         if (state == LEASE_HELD) {
             t->events->lease_lost(t->events->self, tag, &err);
         } else {

@@ -6,7 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { SWEEP_MS = 200, LAZY_MS = 1000, CLOSE_MS = 500 };
+enum { SWEEP_MS = 200, LAZY_MS = 1000, ASK_MS = 10, CLOSE_MS = 500 };
 
 static const uint64_t ms_ns = 1000000;
 
@@ -54,12 +54,12 @@ static void work(patio_transport *t, uint64_t now)
 static bool is_busy(const patio_transport *t)
 {
     return t->raised != PATIO_LINK_UP || t->posts > 0 || t->resend.first != NULL ||
-           t->rpc_first != NULL;
+           t->rpc_first != NULL || t->asks != NULL;
 }
 
 static int wait_ms(const patio_transport *t, uint64_t now)
 {
-    uint64_t ms = is_busy(t) ? SWEEP_MS : LAZY_MS;
+    uint64_t ms = t->asks != NULL ? ASK_MS : is_busy(t) ? SWEEP_MS : LAZY_MS;
     for (int i = 0; i < LINKS; i++) {
         const connection *c = &t->links[i];
         if (c->state == LINK_CLOSED) {
@@ -180,6 +180,8 @@ static void *run(void *arg)
             t->sweep_ns = now + SWEEP_MS * ms_ns;
         }
         pthread_mutex_unlock(&t->lock);
+        deliver_step(t);
+        control_step(t, now);
         if (sweep) {
             confirm_sweep(t, now);
         }

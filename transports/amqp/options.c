@@ -213,10 +213,6 @@ static patio_status check(const patio_transport *t, const patio_endpoint *e, pat
                           "reply=direct",
                           e->shown);
     }
-    if (strlen(t->project) > PROJECT_MOST) {
-        return patio_fail(err, PATIO_CONFIG, 0, "project \"%s\": at most %d bytes on RabbitMQ",
-                          t->project, PROJECT_MOST);
-    }
     return PATIO_OK;
 }
 

@@ -2,6 +2,8 @@
  * of its delays. Declared, or only looked at, when the first message or consumer wants them. */
 #include "transport.h"
 
+#include <openssl/evp.h>
+
 enum { RETRY_FAILED_MS = 2000, STEPS_PER_DECADE = 5 };
 
 /* 100 ms, 160 ms, 250 ms, 400 ms, 630 ms, 1 s … 11.5 days: R5 of ISO 3. */
@@ -24,16 +26,30 @@ static void init_place(place *p, queue *q, uint8_t kind, uint64_t ttl_ms, const 
     p->ttl_ms = ttl_ms;
     p->type   = (uint8_t)(t->set.queue_type == QUEUE_QUORUM ? QUEUE_QUORUM : QUEUE_CLASSIC);
     post_list_init(&p->waiting);
-    (void)snprintf(p->name, sizeof(p->name), "patio:%.100s:%.120s%.26s", t->project, q->name,
+    (void)snprintf(p->name, sizeof(p->name), "patio:%.100s:%.120s%.26s", t->address, q->address,
                    suffix);
+}
+
+/* A name as a part of the broker's names, which have 255 bytes: a long one is cut, and the hash of
+ * the whole stands for the rest. */
+void place_shorten(char *out, size_t most, const char *name)
+{
+    size_t size = strlen(name);
+    if (size < most) {
+        memcpy(out, name, size + 1);
+        return;
+    }
+    unsigned char hash[EVP_MAX_MD_SIZE] = {0};
+    (void)EVP_Digest(name, size, hash, NULL, EVP_sha256(), NULL);
+    (void)snprintf(out, most, "%.*s~%02x%02x%02x%02x%02x%02x%02x%02x", (int)(most - 18), name,
+                   hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]);
 }
 
 patio_status place_check_name(const char *name, patio_error *err)
 {
-    return strlen(name) <= QUEUE_MOST
+    return strlen(name) < NAME_MAX_BYTES
                ? PATIO_OK
-               : patio_fail(err, PATIO_INVALID, 0, "queue \"%.40s…\": at most %d bytes on RabbitMQ",
-                            name, QUEUE_MOST);
+               : patio_fail(err, PATIO_INVALID, 0, "queue \"%.40s…\": at most 255 bytes", name);
 }
 
 queue *place_queue(patio_transport *t, const char *name, bool make)
@@ -50,6 +66,7 @@ queue *place_queue(patio_transport *t, const char *name, bool make)
     memset(q, 0, sizeof(*q));
     q->t = t;
     (void)snprintf(q->name, sizeof(q->name), "%s", name);
+    place_shorten(q->address, sizeof(q->address), name);
     init_place(&q->work, q, PLACE_WORK, 0, "");
     init_place(&q->dead, q, PLACE_DEAD, 0, ":dead");
     q->next   = t->queues;

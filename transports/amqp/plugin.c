@@ -32,6 +32,10 @@ static void destroy(patio_transport *t)
         host->free(host->self, t->links[i].wire.data);
     }
     rpc_link_lost(t);
+    control_free_all(t);
+    host->free(host->self, t->replied);
+    host->free(host->self, t->tombs);
+    host->free(host->self, t->ended);
     deliver_free_all(t);
     place_free_all(t);
     host->free(host->self, t->ring);
@@ -62,7 +66,8 @@ static patio_status create(const patio_host *host, const patio_transport_params 
     t->leases.next = t->leases.prev = &t->leases;
     post_list_init(&t->resend);
     (void)snprintf(t->project, sizeof(t->project), "%s", params->project);
-    (void)snprintf(t->inbox, sizeof(t->inbox), "patio:%.100s:@reply:%016llx", t->project,
+    place_shorten(t->address, sizeof(t->address), params->project);
+    (void)snprintf(t->inbox, sizeof(t->inbox), "patio:%.100s:@reply:%016llx", t->address,
                    (unsigned long long)t->incarnation);
     for (uint32_t i = 0; i < LINKS; i++) {
         t->links[i].t    = t;
@@ -116,6 +121,7 @@ static bool wait_flushed(patio_transport *t, uint64_t grace_ms)
     t->stopping = true;
     for (queue *q = t->queues; q != NULL; q = q->next) {
         q->subscribed = false;
+        deliver_give_back(t, q, true);
     }
     t->work = true;
     bool flushed;
@@ -157,7 +163,7 @@ static patio_status counts(patio_transport *t, const char *name, uint64_t timeou
 static const patio_transport_ops ops = {
     PATIO_SIZED(patio_transport_ops),
     .caps = PATIO_CAP_PERSIST | PATIO_CAP_PRIORITY | PATIO_CAP_DELAY | PATIO_CAP_DEAD_LETTERS |
-            PATIO_CAP_QUEUE,
+            PATIO_CAP_QUEUE | PATIO_CAP_CANCEL,
     .options     = option_table,
     .schemes     = scheme_table,
     .create      = create,
@@ -169,6 +175,7 @@ static const patio_transport_ops ops = {
     .unsubscribe = transport_unsubscribe,
     .settle      = transport_settle,
     .notify      = transport_notify,
+    .cancel      = transport_cancel,
     .counts      = counts,
 };
 

@@ -102,11 +102,12 @@ post *post_new_task(patio_transport *t, uint8_t kind, place *to, const task_fact
         const char *key;
         uint64_t    value;
         uint64_t    normal;
-    } rare[] = {{"patio-ttl-ms", f->ttl_ms, 0},
-                {"patio-attempt", f->attempt, 1},
-                {"patio-crashes", f->crashes, 0},
-                {"patio-fence", f->fence, 0},
-                {"patio-flags", f->flags & PATIO_MESSAGE_IDEMPOTENT, 0}};
+    } rare[] = {
+        {"patio-ttl-ms", f->ttl_ms, 0},
+        {"patio-attempt", f->attempt, 1},
+        {"patio-crashes", f->crashes, 0},
+        {"patio-fence", f->fence, 0},
+        {"patio-flags", f->flags & PATIO_MESSAGE_CARRIED & ~(uint32_t)PATIO_MESSAGE_CALL, 0}};
     for (size_t i = 0; i < sizeof(rare) / sizeof(rare[0]); i++) {
         if (rare[i].value != rare[i].normal) {
             add_number(&p.headers, rare[i].key, rare[i].value);
@@ -157,6 +158,34 @@ post *post_new_probe(patio_transport *t)
                                  .delivery_mode = AMQP_DELIVERY_NONPERSISTENT,
                                  .type          = wire_text("patio.probe")};
     return make(t, POST_PROBE, "", t->inbox, true, &p, NULL);
+}
+
+post *post_new_control(patio_transport *t, const char *exchange, const char *key, const char *type,
+                       const patio_id *nonce, const char *reply_to, patio_bytes words)
+{
+    char text[33];
+    props_write_id(text, nonce);
+    amqp_basic_properties_t p = {
+        ._flags         = AMQP_BASIC_TYPE_FLAG | AMQP_BASIC_CORRELATION_ID_FLAG,
+        .delivery_mode  = AMQP_DELIVERY_NONPERSISTENT,
+        .correlation_id = wire_text(text),
+        .type           = wire_text(type),
+    };
+    if (reply_to[0] != '\0') {
+        p._flags |= AMQP_BASIC_REPLY_TO_FLAG;
+        p.reply_to = wire_text(reply_to);
+    }
+    uint8_t   *data = NULL;
+    patio_buf *body = t->host->buf_new(t->host->self, words.size, &data);
+    if (body == NULL) {
+        return NULL;
+    }
+    if (words.size > 0) {
+        memcpy(data, words.data, words.size);
+    }
+    post *made = make(t, POST_PLAIN, exchange, key, exchange[0] == '\0', &p, body);
+    t->host->buf_drop(t->host->self, body);
+    return made;
 }
 
 void post_free(patio_transport *t, post *p)

@@ -49,7 +49,19 @@ static bool send_question(connection *c, const rpc *r)
 {
     amqp_queue_purge_t  purge  = {.queue = wire_text(r->name)};
     amqp_queue_delete_t remove = {.queue = wire_text(r->name)};
+    char                control[NAME_MAX_BYTES];
+    CONTROL_NAME(c->t, control);
+    amqp_exchange_declare_t fanout = {.exchange = wire_text(r->name),
+                                      .type     = wire_text("fanout"),
+                                      .durable  = 1,
+                                      .passive  = c->t->set.topology == TOPOLOGY_CHECK};
+    amqp_queue_bind_t       bind   = {.queue = wire_text(r->name), .exchange = wire_text(control)};
+
     switch (r->kind) {
+    case RPC_EXCHANGE:
+        return wire_method(c, CH_TOPOLOGY, AMQP_EXCHANGE_DECLARE_METHOD, &fanout);
+    case RPC_BIND:
+        return wire_method(c, CH_TOPOLOGY, AMQP_QUEUE_BIND_METHOD, &bind);
     case RPC_PURGE:
         return wire_method(c, CH_TOPOLOGY, AMQP_QUEUE_PURGE_METHOD, &purge);
     case RPC_DELETE:
@@ -83,6 +95,28 @@ static void consume_inbox(patio_transport *t)
     socket_push(c);
 }
 
+/* The inbox, the exchange of the project's processes, its binding, then the consumer. */
+static void inbox_next(patio_transport *t, const rpc *r)
+{
+    char control[NAME_MAX_BYTES];
+    CONTROL_NAME(t, control);
+    rpc *next = NULL;
+    switch (r->kind) {
+    case RPC_INBOX:
+        next = rpc_new(t, RPC_EXCHANGE, control);
+        break;
+    case RPC_EXCHANGE:
+        next = rpc_new(t, RPC_BIND, t->inbox);
+        break;
+    default:
+        consume_inbox(t);
+        return;
+    }
+    if (next != NULL) {
+        rpc_add(t, next);
+    }
+}
+
 /* Under the lock: what follows from the answer. The question is off the list. */
 static void finish(patio_transport *t, rpc *r)
 {
@@ -90,9 +124,9 @@ static void finish(patio_transport *t, rpc *r)
         place_ready(t, r->place);
     } else if (r->place != NULL) {
         place_failed(t, r->place, r->status, r->why);
-    } else if (r->kind == RPC_INBOX && r->status == PATIO_OK) {
-        consume_inbox(t);
-    } else if (r->kind == RPC_INBOX) {
+    } else if (r->status == PATIO_OK && r->kind >= RPC_INBOX && r->kind <= RPC_BIND) {
+        inbox_next(t, r);
+    } else if (r->kind >= RPC_INBOX && r->kind <= RPC_BIND) {
         state_fatal(t, r->status, "%s", r->why);
     }
     if (r->awaited) {

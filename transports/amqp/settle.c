@@ -10,7 +10,7 @@ void settle_facts(const delivery *d, task_facts *out)
         .ttl_ms     = d->ttl_ms,
         .sent_ms    = d->sent_ms,
         .fence      = d->fence + 1,
-        .flags      = d->flags,
+        .flags      = d->flags & PATIO_MESSAGE_CARRIED,
         .attempt    = d->attempt,
         .crashes    = d->crashes,
         .priority   = d->priority,
@@ -36,6 +36,7 @@ bool settle_move(patio_transport *t, delivery *d, place *to, const task_facts *c
         return false;
     }
     p->tag   = d->tag;
+    p->quiet = d->quiet;
     d->state = LEASE_SETTLING;
     post_submit(t, p);
     return true;
@@ -225,7 +226,18 @@ patio_status transport_settle(patio_transport *t, patio_tag tag, const patio_set
     }
     delivery    *d  = deliver_find(t, tag);
     bool         ok = d != NULL && (d->state == LEASE_HELD || d->state == LEASE_CLAIMED);
+    patio_id     id = ok ? d->id : (patio_id){{0}};
     patio_status st = ok ? apply(t, d, s) : PATIO_STALE;
+    if (st == PATIO_OK && s->verdict != PATIO_CLAIM) {
+        d = deliver_find(t, tag); /* unless it is gone by now */
+        if (d != NULL) {
+            deliver_uncount(t, d);
+        }
+        if (s->verdict == PATIO_ACK || s->verdict == PATIO_REJECT) {
+            cancel_ended(t, &id);
+        }
+    }
+
     if (st == PATIO_OK && t->ackable > 0) {
         if (socket_is_calm(&t->links[CONSUMING])) {
             settle_flush(t);

@@ -40,7 +40,11 @@ static uint32_t look(patio_transport *t)
     if (t->links[PUBLISHING].blocked) {
         return PATIO_LINK_BLOCKED;
     }
-    if (t->proven && connected(t)) {
+    /* what is subscribed later, or anew with another credit, does not take a proven link down */
+    bool ready = t->links[CONSUMING].state == LINK_READY &&
+                 t->links[PUBLISHING].state == LINK_READY && t->inbox_ready;
+    bool was_up = t->raised == PATIO_LINK_UP || t->raised == PATIO_LINK_BLOCKED;
+    if (t->proven && (connected(t) || (ready && was_up && t->fatal == PATIO_OK))) {
         t->fatal  = PATIO_OK;
         t->why[0] = '\0';
         return PATIO_LINK_UP;

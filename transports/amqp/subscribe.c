@@ -47,18 +47,18 @@ static void next_number(patio_transport *t, queue *q)
     q->consumer   = (q->consumer & ~mask) | ((q->consumer + 1) & mask);
 }
 
-static void ask(patio_transport *t, queue *q)
+static void consume(patio_transport *t, queue *q)
 {
     connection *c = &t->links[CONSUMING];
     char        tag[TAG_BYTES];
     next_number(t, q);
     write_tag(tag, q->consumer);
-    uint32_t             most    = q->credit < UINT16_MAX ? q->credit : UINT16_MAX;
-    amqp_basic_qos_t     qos     = {.prefetch_count = (uint16_t)most};
-    amqp_basic_consume_t consume = {.queue        = wire_text(q->work.name),
-                                    .consumer_tag = wire_text(tag)};
+    uint32_t             most   = q->credit < UINT16_MAX ? q->credit : UINT16_MAX;
+    amqp_basic_qos_t     qos    = {.prefetch_count = (uint16_t)most};
+    amqp_basic_consume_t method = {.queue        = wire_text(q->work.name),
+                                   .consumer_tag = wire_text(tag)};
     if (wire_method(c, CH_TASKS, AMQP_BASIC_QOS_METHOD, &qos) &&
-        wire_method(c, CH_TASKS, AMQP_BASIC_CONSUME_METHOD, &consume)) {
+        wire_method(c, CH_TASKS, AMQP_BASIC_CONSUME_METHOD, &method)) {
         q->state        = SUB_ASKED;
         q->asked_credit = q->credit;
     }
@@ -84,11 +84,14 @@ static void step(patio_transport *t, queue *q, uint64_t now)
         (!wanted || q->credit != q->asked_credit)) {
         cancel(t, q);
     }
+    if (!wanted && q->waiting > 0) {
+        deliver_give_back(t, q, false);
+    }
     if (!wanted || q->state != SUB_NONE || now < q->retry_ns) {
         return;
     }
     if (place_ensure(t, &q->work)) {
-        ask(t, q);
+        consume(t, q);
     } else if (q->work.state == PLACE_FAILED) {
         state_fatal(t, q->work.status, "%s", q->work.why);
         q->retry_ns = now + RETRY_MS * UINT64_C(1000000);

@@ -33,8 +33,8 @@ enum {
     CHANNELS    = 4,
 
     NAME_MAX_BYTES  = 256,
-    PROJECT_MOST    = 100, /* so that every name of the broker's fits into 255 bytes */
-    QUEUE_MOST      = 120,
+    PROJECT_BYTES   = 100, /* so that every name of the broker's fits into 255 bytes */
+    QUEUE_BYTES     = 120,
     FRAME_MAX_BYTES = 131072,
     DELAY_STEPS     = 36,
     WHY_BYTES       = 640,
@@ -90,6 +90,7 @@ typedef struct queue    queue;
 typedef struct post     post;
 typedef struct delivery delivery;
 typedef struct rpc      rpc;
+typedef struct ask      ask;
 
 /* ---- one message that is published, until the broker has confirmed it ---- */
 
@@ -118,6 +119,7 @@ struct post {
     bool       returned;   /* its queue is not there */
     bool       orphan;     /* its lease is gone: not to be repeated */
     bool       told;       /* its outcome has been told */
+    bool       quiet;      /* its delivery is not known to the host */
     uint8_t    head[];
 };
 
@@ -158,14 +160,24 @@ struct queue {
     uint32_t         credit;       /* wanted */
     uint32_t         asked_credit; /* of the consumer that is on */
     uint32_t         consumer;     /* number in its tag */
-    uint32_t         unsettled;
-    uint64_t         retry_ns; /* subscribe again, not before */
+    uint32_t         unsettled;    /* with us, whatever their state */
+    uint32_t         given;        /* told to the host, and not settled by it */
+    uint32_t         waiting;      /* LEASE_WAITING */
+    uint64_t         retry_ns;     /* subscribe again, not before */
     char             name[NAME_MAX_BYTES];
+    char             address[QUEUE_BYTES + 1]; /* the name, fit for names of the broker */
 };
 
 /* ---- deliveries ---- */
 
-enum { LEASE_FREE, LEASE_HELD, LEASE_SETTLING, LEASE_ACKABLE, LEASE_CLAIMED };
+enum {
+    LEASE_FREE,
+    LEASE_WAITING, /* arrived beyond the credit: not told yet */
+    LEASE_HELD,
+    LEASE_SETTLING,
+    LEASE_ACKABLE,
+    LEASE_CLAIMED,
+};
 
 /* A slot; its tag is serial << TAG_SLOT_BITS | position + 1. */
 struct delivery {
@@ -188,6 +200,9 @@ struct delivery {
     uint8_t    priority;
     uint8_t    state;
     bool       persistent;
+    bool       quiet;   /* the host does not know of it */
+    bool       counted; /* in `given` */
+    bool       told_cancel;
     char      *reply_to;
     char      *task; /* in the same allocation */
 };
@@ -294,9 +309,10 @@ struct patio_transport {
     uint64_t                      incarnation;
     uint64_t                      max_body_bytes;
     char                          project[NAME_MAX_BYTES];
-    char                          inbox[NAME_MAX_BYTES];
-    char                          shown[NAME_MAX_BYTES];
-    SSL_CTX                      *tls;
+    char     address[PROJECT_BYTES + 1]; /* the project, fit for names of the broker */
+    char     inbox[NAME_MAX_BYTES];
+    char     shown[NAME_MAX_BYTES];
+    SSL_CTX *tls;
 
     pthread_mutex_t lock;
     pthread_cond_t  calm; /* a flush ended, something was settled, an answer came */
@@ -339,6 +355,12 @@ struct patio_transport {
     delivery   leases; /* head of a circle, in the order of arrival */
     uint64_t   serial;
     uint32_t   ackable;
+    patio_id  *replied; /* ids of late, by a hash: nobody hears a reply twice */
+    patio_id  *tombs;   /* cancelled, in a ring */
+    uint32_t   tomb_count;
+    patio_id  *ended; /* settled here, in a ring */
+    uint32_t   ended_count;
+    ask       *asks;
     uint64_t   inbox_ack; /* delivery tag up to which the inbox is to be acknowledged */
     uint64_t   replies_undeliverable;
     uint64_t   sweep_ns;
@@ -438,6 +460,9 @@ post *post_new_task(patio_transport *t, uint8_t kind, place *to, const task_fact
 post *post_new_reply(patio_transport *t, const char *reply_to, const patio_id *id, bool persistent,
                      bool partial, patio_buf *body);
 post *post_new_probe(patio_transport *t);
+/* exchange "": to the queue `key`. type: what it is. */
+post *post_new_control(patio_transport *t, const char *exchange, const char *key, const char *type,
+                       const patio_id *nonce, const char *reply_to, patio_bytes words);
 void  post_free(patio_transport *t, post *p); /* under the lock or the only one who knows it */
 /* Under the lock: on its way, now or when its place is ready and the link is up. */
 void  post_submit(patio_transport *t, post *p);
@@ -462,6 +487,7 @@ void confirm_end(patio_transport *t);                    /* what is left when al
 queue       *place_queue(patio_transport *t, const char *name, bool make);
 place       *place_delay(patio_transport *t, queue *q, uint64_t delay_ms);
 place       *place_step_at(patio_transport *t, queue *q, int step);
+void         place_shorten(char *out, size_t most, const char *name);
 patio_status place_check_name(const char *name, patio_error *err); /* no lock */
 bool         place_ensure(patio_transport *t, place *p);           /* true: it is ready */
 void         place_ready(patio_transport *t, place *p);
@@ -473,7 +499,7 @@ enum { PLACE_ARGUMENTS = 8 };
 int place_arguments(const patio_transport *t, const place *p, amqp_table_entry_t *out);
 
 /* ---- rpc.c: the topology channel ---- */
-enum { RPC_DECLARE, RPC_PASSIVE, RPC_INBOX, RPC_PURGE, RPC_DELETE };
+enum { RPC_DECLARE, RPC_PASSIVE, RPC_INBOX, RPC_EXCHANGE, RPC_BIND, RPC_PURGE, RPC_DELETE };
 struct rpc {
     rpc     *next;
     uint32_t kind;
@@ -502,6 +528,49 @@ void rpc_remove_inbox(patio_transport *t);
 patio_status counts_ask(patio_transport *t, const char *name, uint64_t timeout_ms,
                         patio_counts *out, patio_error *err);
 
+/* ---- control.c: questions to all processes of the project, over an exchange ---- */
+enum { ASK_LEASED, ASK_CANCEL, ASK_PRESENCE };
+struct ask {
+    ask     *next;
+    patio_id nonce;
+    uint32_t kind;
+    bool     awaited;  /* by a thread; else `control_step` ends it */
+    bool     told;     /* ASK_CANCEL: it runs somewhere */
+    bool     late;     /* ASK_CANCEL: it was settled somewhere */
+    uint64_t expected; /* answers of subscribed workers */
+    uint64_t answers;  /* of them */
+    uint64_t sum;      /* ASK_LEASED */
+    uint64_t asked_ns;
+    uint64_t until_ns;
+    patio_id id; /* ASK_CANCEL */
+    queue   *queue;
+    obuf     got; /* ASK_PRESENCE: what came, one after the other */
+};
+bool control_can(const patio_transport *t, patio_error *err, const char *what);
+ask *control_new(patio_transport *t, uint32_t kind);
+/* Under the lock: ask everybody. false: out of memory, or no link. */
+bool control_ask(patio_transport *t, ask *a, const char *words);
+void control_tell_all(patio_transport *t, const char *words); /* under the lock */
+void control_forget(patio_transport *t, ask *a);              /* under the lock; frees it */
+void control_input(patio_transport *t, inbound *in);
+void control_step(patio_transport *t, uint64_t now_ns); /* without the lock */
+void control_free_all(patio_transport *t);
+/* [blocks], under the lock: until `expected` have answered, or until the time has come. */
+void control_wait(patio_transport *t, ask *a, uint64_t timeout_ms);
+#define CONTROL_NAME(t, buffer)                                                                    \
+    ((void)snprintf((buffer), sizeof(buffer), "patio:%.100s:@control", (t)->address))
+
+/* ---- cancel.c ---- */
+patio_status transport_cancel(patio_transport *t, const char *queue, const patio_id *id,
+                              patio_error *err);
+/* Under the lock: was it cancelled while it waited? */
+bool cancel_is_dead(const patio_transport *t, const patio_id *id);
+void cancel_note(patio_transport *t, const patio_id *id);
+void cancel_ended(patio_transport *t, const patio_id *id);
+/* Without the lock: what this process says: "told", "late" or "noted". */
+const char *cancel_here(patio_transport *t, const patio_id *id);
+void        cancel_finish(patio_transport *t, ask *a); /* frees it */
+
 /* ---- subscribe.c ---- */
 patio_status transport_subscribe(patio_transport *t, const patio_subscription *s, patio_error *err);
 patio_status transport_unsubscribe(patio_transport *t, const char *name, patio_error *err);
@@ -520,6 +589,9 @@ delivery *deliver_find(patio_transport *t, patio_tag tag); /* under the lock */
 void      deliver_release(patio_transport *t, delivery *d);
 bool      deliver_reserve(patio_transport *t); /* slots for what is subscribed */
 /* The channel of the deliveries is gone: leases are lost. */
+void deliver_step(patio_transport *t); /* without the lock: tell what had to wait */
+void deliver_give_back(patio_transport *t, queue *q, bool held); /* under the lock, uncharged */
+void deliver_uncount(patio_transport *t, delivery *d);           /* under the lock */
 void deliver_lost(patio_transport *t, const char *why);
 void deliver_free_all(patio_transport *t);
 

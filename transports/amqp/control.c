@@ -1,0 +1,218 @@
+/* Questions to all processes of a project: a fanout exchange that every inbox is bound to. What is
+ * asked is a line of words; docs/protocol.md has them. */
+#include "transport.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum { WORDS_MOST = 512 };
+
+bool control_can(const patio_transport *t, patio_error *err, const char *what)
+{
+    if (t->set.reply == REPLY_DIRECT) {
+        (void)patio_fail(err, PATIO_UNSUPPORTED, 0,
+                         "%s: needs a queue of this process and the project's exchange, which "
+                         "reply=direct and topology=none do without",
+                         what);
+        return false;
+    }
+    return true;
+}
+
+ask *control_new(patio_transport *t, uint32_t kind)
+{
+    ask *a = t->host->alloc(t->host->self, sizeof(*a));
+    if (a != NULL) {
+        memset(a, 0, sizeof(*a));
+        a->kind = kind;
+    }
+    return a;
+}
+
+static void broadcast(patio_transport *t, const patio_id *nonce, const char *reply_to,
+                      const char *words, bool *sent)
+{
+    char control[NAME_MAX_BYTES];
+    CONTROL_NAME(t, control);
+    patio_bytes bytes = {(const uint8_t *)words, strlen(words)};
+    post       *p     = t->links[PUBLISHING].state == LINK_READY
+                            ? post_new_control(t, control, "", "patio.control.ask", nonce, reply_to, bytes)
+                            : NULL;
+    *sent             = p != NULL;
+    if (p != NULL) {
+        post_submit(t, p);
+    }
+}
+
+bool control_ask(patio_transport *t, ask *a, const char *words)
+{
+    bool sent = false;
+    (void)t->host->random(t->host->self, &a->nonce, sizeof(a->nonce));
+    a->asked_ns = t->host->now_ns(t->host->self);
+    broadcast(t, &a->nonce, t->inbox, words, &sent);
+    if (sent) {
+        a->next = t->asks;
+        t->asks = a;
+        loop_wake(t);
+    }
+    return sent;
+}
+
+void control_tell_all(patio_transport *t, const char *words)
+{
+    patio_id nobody = {{0}};
+    bool     sent   = false;
+    broadcast(t, &nobody, "", words, &sent);
+}
+
+void control_forget(patio_transport *t, ask *a)
+{
+    ask **at = &t->asks;
+    while (*at != NULL && *at != a) {
+        at = &(*at)->next;
+    }
+    if (*at != NULL) {
+        *at = a->next;
+    }
+    t->host->free(t->host->self, a->got.data);
+    t->host->free(t->host->self, a);
+}
+
+void control_free_all(patio_transport *t)
+{
+    while (t->asks != NULL) {
+        control_forget(t, t->asks);
+    }
+}
+
+void control_wait(patio_transport *t, ask *a, uint64_t timeout_ms)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += (time_t)(timeout_ms / 1000u);
+    end.tv_nsec += (long)(timeout_ms % 1000u) * 1000000;
+    end.tv_sec += end.tv_nsec / 1000000000;
+    end.tv_nsec %= 1000000000;
+    int failed = 0;
+    while (!t->stopping && failed == 0 && (a->expected == 0 || a->answers < a->expected)) {
+        failed = pthread_cond_timedwait(&t->calm, &t->lock, &end);
+    }
+}
+
+/* ---- what others ask us ---- */
+
+static void answer(patio_transport *t, const inbound *in, const void *data, size_t size)
+{
+    patio_bytes words = {data, size};
+    pthread_mutex_lock(&t->lock);
+    post *p = in->props.reply_to[0] != '\0' && t->links[PUBLISHING].state == LINK_READY
+                  ? post_new_control(t, "", in->props.reply_to, "patio.control.answer",
+                                     &in->props.id, "", words)
+                  : NULL;
+    if (p != NULL) {
+        post_submit(t, p);
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void answer_leased(patio_transport *t, const inbound *in, const char *name)
+{
+    char words[64];
+    pthread_mutex_lock(&t->lock);
+    queue   *q          = place_queue(t, name, false);
+    uint64_t leased     = q != NULL ? q->unsettled : 0;
+    bool     subscribed = q != NULL && q->state == SUB_ON;
+    pthread_mutex_unlock(&t->lock);
+    int size = snprintf(words, sizeof(words), "%llu %d", (unsigned long long)leased, subscribed);
+    if (leased > 0 || subscribed) {
+        answer(t, in, words, (size_t)size);
+    }
+}
+
+static void answer_cancel(patio_transport *t, const inbound *in, const char *words)
+{
+    patio_id    id;
+    const char *space = strchr(words, ' ');
+    if (space == NULL || !props_read_id(&id, (amqp_bytes_t){.len   = (size_t)(space - words),
+                                                            .bytes = wire_text(words).bytes})) {
+        return;
+    }
+    const char *said = cancel_here(t, &id);
+    answer(t, in, said, strlen(said));
+}
+
+static void on_ask(patio_transport *t, const inbound *in, const char *words)
+{
+    if (strncmp(words, "leased ", 7) == 0) {
+        answer_leased(t, in, words + 7);
+    } else if (strncmp(words, "cancel ", 7) == 0) {
+        answer_cancel(t, in, words + 7);
+    }
+}
+
+/* ---- what they answer ---- */
+
+static void on_answer(patio_transport *t, const inbound *in, const char *words)
+{
+    pthread_mutex_lock(&t->lock);
+    ask *a = t->asks;
+    while (a != NULL && memcmp(&a->nonce, &in->props.id, sizeof(a->nonce)) != 0) {
+        a = a->next;
+    }
+    if (a != NULL && a->kind == ASK_LEASED) {
+        char *rest = NULL;
+        a->sum += strtoull(words, &rest, 10);
+        a->answers += strcmp(rest, " 1") == 0;
+    } else if (a != NULL && a->kind == ASK_CANCEL) {
+        a->told = a->told || strcmp(words, "told") == 0;
+        a->late = a->late || strcmp(words, "late") == 0;
+        a->answers++;
+        t->work = true;
+    }
+    if (a != NULL && a->awaited) {
+        pthread_cond_broadcast(&t->calm);
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+void control_input(patio_transport *t, inbound *in)
+{
+    char        words[WORDS_MOST];
+    patio_bytes body = {NULL, 0};
+    if (in->skip || !in->props.has_id) {
+        return;
+    }
+    body        = t->host->buf_view(t->host->self, in->body);
+    size_t size = body.size < sizeof(words) ? body.size : sizeof(words) - 1;
+    if (size > 0) {
+        memcpy(words, body.data, size);
+    }
+    words[size] = '\0';
+    if (strcmp(in->props.task, "patio.control.ask") == 0) {
+        on_ask(t, in, words);
+    } else if (strcmp(in->props.task, "patio.control.answer") == 0) {
+        on_answer(t, in, words);
+    }
+}
+
+/* Cancels wait for nobody: they end when they are told, or when their time has come. */
+void control_step(patio_transport *t, uint64_t now)
+{
+    for (;;) {
+        pthread_mutex_lock(&t->lock);
+        ask **at = &t->asks;
+        while (*at != NULL && !((*at)->kind == ASK_CANCEL &&
+                                ((*at)->told || (*at)->late || now >= (*at)->until_ns))) {
+            at = &(*at)->next;
+        }
+        ask *a = *at;
+        if (a != NULL) {
+            *at = a->next;
+        }
+        pthread_mutex_unlock(&t->lock);
+        if (a == NULL) {
+            return;
+        }
+        cancel_finish(t, a);
+    }
+}
