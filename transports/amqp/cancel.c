@@ -5,43 +5,91 @@
 
 enum { TOMBS = 10000, ENDED = 8192, WAIT_MS = 300, WORDS_BYTES = 512 };
 
-static bool note(patio_transport *t, patio_id **ring, uint32_t size, uint32_t *count,
-                 const patio_id *id)
+struct tomb {
+    patio_id id;
+    queue   *waits; /* in this queue, as far as anybody knows; NULL: it does not */
+};
+
+static tomb *find_tomb(const patio_transport *t, const patio_id *id)
 {
-    if (*ring == NULL) {
-        *ring = t->host->alloc(t->host->self, size * sizeof(**ring));
+    uint32_t n = t->tomb_count < TOMBS ? t->tomb_count : TOMBS;
+    for (uint32_t i = 0; t->tombs != NULL && i < n; i++) {
+        if (memcmp(&t->tombs[i].id, id, sizeof(*id)) == 0) {
+            return &t->tombs[i];
+        }
     }
-    if (*ring == NULL) {
+    return NULL;
+}
+
+/* One that is thrown away is told to all, so that nobody counts it any more. */
+bool cancel_is_dead(patio_transport *t, const patio_id *id)
+{
+    if (find_tomb(t, id) == NULL) {
         return false;
     }
-    (*ring)[(*count)++ % size] = *id;
+    char text[33];
+    char words[64];
+    props_write_id(text, id);
+    (void)snprintf(words, sizeof(words), "gone %s", text);
+    control_tell_all(t, words);
     return true;
 }
 
-static bool is_in(const patio_id *ring, uint32_t size, uint32_t count, const patio_id *id)
+static void note_tomb(patio_transport *t, const patio_id *id)
 {
-    uint32_t n = count < size ? count : size;
-    for (uint32_t i = 0; i < n; i++) {
-        if (memcmp(&ring[i], id, sizeof(*id)) == 0) {
-            return true;
+    if (t->tombs == NULL) {
+        t->tombs = t->host->alloc(t->host->self, TOMBS * sizeof(*t->tombs));
+    }
+    if (t->tombs != NULL && find_tomb(t, id) == NULL) {
+        t->tombs[t->tomb_count++ % TOMBS] = (tomb){.id = *id};
+    }
+}
+
+void cancel_open(patio_transport *t, const patio_id *id, queue *waits)
+{
+    tomb *found = find_tomb(t, id);
+    if (found != NULL) {
+        found->waits = waits;
+    }
+}
+
+/* What is cancelled and still in the broker is not ready. An empty queue holds nothing of it. */
+uint64_t cancel_still_ready(patio_transport *t, const queue *q, uint64_t messages)
+{
+    uint64_t waits = 0;
+    pthread_mutex_lock(&t->lock);
+    uint32_t n = t->tomb_count < TOMBS ? t->tomb_count : TOMBS;
+    for (uint32_t i = 0; t->tombs != NULL && i < n; i++) {
+        if (t->tombs[i].waits == q) {
+            waits++;
+            if (messages == 0 && !place_has_delays(q)) {
+                t->tombs[i].waits = NULL;
+            }
         }
     }
-    return false;
-}
-
-bool cancel_is_dead(const patio_transport *t, const patio_id *id)
-{
-    return t->tombs != NULL && is_in(t->tombs, TOMBS, t->tomb_count, id);
-}
-
-void cancel_note(patio_transport *t, const patio_id *id)
-{
-    (void)note(t, &t->tombs, TOMBS, &t->tomb_count, id);
+    pthread_mutex_unlock(&t->lock);
+    return messages > waits ? messages - waits : 0;
 }
 
 void cancel_ended(patio_transport *t, const patio_id *id)
 {
-    (void)note(t, &t->ended, ENDED, &t->ended_count, id);
+    if (t->ended == NULL) {
+        t->ended = t->host->alloc(t->host->self, ENDED * sizeof(*t->ended));
+    }
+    if (t->ended != NULL) {
+        t->ended[t->ended_count++ % ENDED] = *id;
+    }
+}
+
+static bool has_ended(const patio_transport *t, const patio_id *id)
+{
+    uint32_t n = t->ended_count < ENDED ? t->ended_count : ENDED;
+    for (uint32_t i = 0; t->ended != NULL && i < n; i++) {
+        if (memcmp(&t->ended[i], id, sizeof(*id)) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 const char *cancel_here(patio_transport *t, const patio_id *id)
@@ -57,9 +105,9 @@ const char *cancel_here(patio_transport *t, const patio_id *id)
             d->told_cancel = true;
         }
     }
-    bool late = !told && t->ended != NULL && is_in(t->ended, ENDED, t->ended_count, id);
+    bool late = !told && has_ended(t, id);
     if (!told && !late) {
-        cancel_note(t, id);
+        note_tomb(t, id);
     }
     pthread_mutex_unlock(&t->lock);
     if (tag != 0) {
@@ -109,9 +157,39 @@ static void tell(patio_transport *t, const ask *a, uint32_t outcome)
 /* Nobody runs it and nobody has ended it: it waits, if anything waits. */
 void cancel_finish(patio_transport *t, ask *a)
 {
-    tell(t, a,
-         a->told   ? PATIO_CANCEL_TOLD
-         : a->late ? PATIO_CANCEL_TOO_LATE
-                   : PATIO_CANCEL_REMOVED);
+    if (a->told || a->late) {
+        tell(t, a, a->told ? PATIO_CANCEL_TOLD : PATIO_CANCEL_TOO_LATE);
+        t->host->free(t->host->self, a);
+        return;
+    }
+    pthread_mutex_lock(&t->lock);
+    rpc *r = rpc_new(t, RPC_PASSIVE, a->queue->work.name);
+    if (r != NULL) {
+        r->cancel = a;
+        rpc_add(t, r);
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (r == NULL) {
+        tell(t, a, PATIO_CANCEL_REMOVED);
+        t->host->free(t->host->self, a);
+    }
+}
+
+/* I/O thread, without the lock: the queue has been looked at. */
+void cancel_decided(patio_transport *t, ask *a, uint64_t messages)
+{
+    pthread_mutex_lock(&t->lock);
+    bool waits = messages > 0 || place_has_delays(a->queue);
+    if (waits) {
+        char text[33];
+        char words[WORDS_BYTES];
+        props_write_id(text, &a->id);
+        note_tomb(t, &a->id);
+        cancel_open(t, &a->id, a->queue);
+        (void)snprintf(words, sizeof(words), "removed %s %s", text, a->queue->name);
+        control_tell_all(t, words);
+    }
+    pthread_mutex_unlock(&t->lock);
+    tell(t, a, waits ? PATIO_CANCEL_REMOVED : PATIO_CANCEL_TOO_LATE);
     t->host->free(t->host->self, a);
 }

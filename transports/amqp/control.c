@@ -141,12 +141,34 @@ static void answer_cancel(patio_transport *t, const inbound *in, const char *wor
     answer(t, in, said, strlen(said));
 }
 
+static void heard(patio_transport *t, const char *words)
+{
+    patio_id id;
+    char    *name = NULL;
+    uint64_t ms   = strncmp(words, "step ", 5) == 0 ? strtoull(words + 5, &name, 10) : 0;
+    pthread_mutex_lock(&t->lock);
+    if (name != NULL && *name == ' ') {
+        queue *q = place_queue(t, name + 1, false);
+        if (q != NULL) {
+            place_made(q, ms);
+        }
+    } else if (strncmp(words, "gone ", 5) == 0 && props_read_id(&id, wire_text(words + 5))) {
+        cancel_open(t, &id, NULL);
+    } else if (strncmp(words, "removed ", 8) == 0 && strlen(words) > 41 &&
+               props_read_id(&id, (amqp_bytes_t){.len = 32, .bytes = wire_text(words + 8).bytes})) {
+        cancel_open(t, &id, place_queue(t, words + 41, true));
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
 static void on_ask(patio_transport *t, const inbound *in, const char *words)
 {
     if (strncmp(words, "leased ", 7) == 0) {
         answer_leased(t, in, words + 7);
     } else if (strncmp(words, "cancel ", 7) == 0) {
         answer_cancel(t, in, words + 7);
+    } else {
+        heard(t, words);
     }
 }
 
@@ -215,4 +237,13 @@ void control_step(patio_transport *t, uint64_t now)
         }
         cancel_finish(t, a);
     }
+}
+
+/* The end: what was asked without anybody waiting has an outcome, too. */
+void control_end(patio_transport *t)
+{
+    control_step(t, UINT64_MAX);
+    pthread_mutex_lock(&t->lock);
+    rpc_link_lost(t);
+    pthread_mutex_unlock(&t->lock);
 }

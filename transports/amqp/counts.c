@@ -3,7 +3,7 @@
 
 /* A queue that does not exist is empty. */
 static patio_status ask_for(patio_transport *t, const char *name, uint64_t timeout_ms,
-                            uint64_t *messages, uint64_t *consumers, patio_error *err)
+                            uint64_t *messages, uint64_t *consumers, bool *absent, patio_error *err)
 {
     rpc *r = rpc_new(t, RPC_PASSIVE, name);
     if (r == NULL) {
@@ -11,8 +11,9 @@ static patio_status ask_for(patio_transport *t, const char *name, uint64_t timeo
     }
     patio_status st = rpc_wait(t, r, timeout_ms, err);
     *messages += st == PATIO_OK ? r->messages : 0;
-    if (consumers != NULL) {
-        *consumers = st == PATIO_OK ? r->consumers : 0;
+    *consumers += st == PATIO_OK ? r->consumers : 0;
+    if (absent != NULL) {
+        *absent = st == PATIO_NOT_FOUND;
     }
     t->host->free(t->host->self, r);
     return st == PATIO_NOT_FOUND ? PATIO_OK : st;
@@ -55,20 +56,26 @@ patio_status counts_ask(patio_transport *t, const char *name, uint64_t timeout_m
     if (q == NULL) {
         return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
     }
-    patio_counts n = {PATIO_SIZED(patio_counts)};
-    st             = ask_for(t, q->work.name, timeout_ms, &n.ready, &n.consumers, err);
+    bool         no_queue = false;
+    uint64_t     others   = 0;
+    patio_counts n        = {PATIO_SIZED(patio_counts)};
+    st = ask_for(t, q->work.name, timeout_ms, &n.ready, &n.consumers, &no_queue, err);
     if (st == PATIO_OK) {
-        st = ask_for(t, q->dead.name, timeout_ms, &n.dead, NULL, err);
+        st = ask_for(t, q->dead.name, timeout_ms, &n.dead, &others, NULL, err);
     }
     for (int i = 0; i < DELAY_STEPS && st == PATIO_OK; i++) {
         pthread_mutex_lock(&t->lock);
         place *p = place_step_at(t, q, i);
         pthread_mutex_unlock(&t->lock);
-        st = p != NULL ? ask_for(t, p->name, timeout_ms, &n.delayed, NULL, err)
-                       : patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+        if (p == NULL) {
+            st = patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+        } else if (!p->absent) {
+            st = ask_for(t, p->name, timeout_ms, &n.delayed, &others, &p->absent, err);
+        }
     }
     if (st == PATIO_OK) {
-        n.leased        = ask_leased(t, q, n.consumers, timeout_ms);
+        n.leased        = no_queue ? 0 : ask_leased(t, q, n.consumers, timeout_ms);
+        n.ready         = cancel_still_ready(t, q, n.ready);
         n.oldest_age_ms = n.ready == 0 ? 0 : PATIO_COUNT_UNKNOWN;
         n.struct_size   = out->struct_size;
         memcpy(out, &n, out->struct_size < sizeof(n) ? out->struct_size : sizeof(n));

@@ -178,6 +178,28 @@ static bool is_text(const char *s)
     return true;
 }
 
+/* A message that was not confirmed when the link died is sent again, and may be there twice. The
+ * second one that comes here is thrown away; if the first one is lost, the broker brings it back,
+ * and says so. */
+static bool is_first(patio_transport *t, const delivery *d)
+{
+    enum { REMEMBERED = 4096 };
+    if (t->seen == NULL) {
+        t->seen = t->host->alloc(t->host->self, REMEMBERED * sizeof(*t->seen));
+        if (t->seen == NULL) {
+            return true;
+        }
+        memset(t->seen, 0, REMEMBERED * sizeof(*t->seen));
+    }
+    uint64_t hash;
+    memcpy(&hash, d->id.bytes + 8, sizeof(hash));
+    seen *at    = &t->seen[((hash + d->fence) * UINT64_C(0x9E3779B97F4A7C15)) >> 52];
+    bool  first = at->fence != d->fence + 1 || memcmp(&at->id, &d->id, sizeof(at->id)) != 0;
+    at->id      = d->id;
+    at->fence   = d->fence + 1; /* 0: nothing was here */
+    return first;
+}
+
 /* Under the lock. NULL: there is nothing to tell the host. */
 static delivery *accept(patio_transport *t, queue *q, inbound *in)
 {
@@ -195,6 +217,12 @@ static delivery *accept(patio_transport *t, queue *q, inbound *in)
     fill(t, d, in, names, reply);
     d->quiet = true;
     if (cancel_is_dead(t, &d->id)) {
+        d->state = LEASE_ACKABLE;
+        t->ackable++;
+        t->work = true;
+        return NULL;
+    }
+    if (d->redelivered == 0 && !is_first(t, d)) {
         d->state = LEASE_ACKABLE;
         t->ackable++;
         t->work = true;

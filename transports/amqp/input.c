@@ -63,6 +63,8 @@ static void channel_closed(connection *c, uint16_t channel, const amqp_channel_c
             subscribe_forget(t);
         }
         login_open_channel(c, channel);
+        /* the next question may follow at once: they are taken in order */
+        c->channel_open[channel] = channel == CH_TOPOLOGY;
     }
     socket_flush(c);
     pthread_mutex_unlock(&t->lock);

@@ -182,6 +182,7 @@ static void *run(void *arg)
         pthread_mutex_unlock(&t->lock);
         deliver_step(t);
         control_step(t, now);
+        rpc_decide(t);
         if (sweep) {
             confirm_sweep(t, now);
         }
@@ -191,6 +192,8 @@ static void *run(void *arg)
         }
     }
     close_links(t);
+    control_end(t);
+    rpc_decide(t);
     confirm_end(t);
     return NULL;
 }

@@ -149,7 +149,15 @@ bool place_ensure(patio_transport *t, place *p)
 void place_ready(patio_transport *t, place *p)
 {
     post_list waiting = p->waiting;
-    p->state          = PLACE_READY;
+    if (p->kind == PLACE_DELAY && p->state == PLACE_DECLARING && t->set.reply != REPLY_DIRECT) {
+        /* who counts need not look for steps that nobody has made */
+        char words[NAME_MAX_BYTES + 40];
+        (void)snprintf(words, sizeof(words), "step %llu %s", (unsigned long long)p->ttl_ms,
+                       p->owner->name);
+        control_tell_all(t, words);
+    }
+    p->absent = false;
+    p->state  = PLACE_READY;
     post_list_init(&p->waiting);
     while (waiting.first != NULL) {
         post *next    = waiting.first;
@@ -157,6 +165,25 @@ void place_ready(patio_transport *t, place *p)
         post_submit(t, next);
     }
     t->work = true;
+}
+
+void place_made(queue *q, uint64_t ttl_ms)
+{
+    for (int i = 0; i < DELAY_STEPS; i++) {
+        if (q->delay[i] != NULL && q->delay[i]->ttl_ms == ttl_ms) {
+            q->delay[i]->absent = false;
+        }
+    }
+}
+
+bool place_has_delays(const queue *q)
+{
+    for (int i = 0; i < DELAY_STEPS; i++) {
+        if (q->delay[i] != NULL && q->delay[i]->state == PLACE_READY) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void place_failed(patio_transport *t, place *p, patio_status status, const char *why)
@@ -190,7 +217,8 @@ void place_step(patio_transport *t)
 static void forget(place *p)
 {
     if (p != NULL) {
-        p->state = PLACE_UNKNOWN;
+        p->state  = PLACE_UNKNOWN;
+        p->absent = false; /* whoever made it meanwhile has not been heard */
     }
 }
 

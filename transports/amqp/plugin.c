@@ -34,6 +34,7 @@ static void destroy(patio_transport *t)
     rpc_link_lost(t);
     control_free_all(t);
     host->free(host->self, t->replied);
+    host->free(host->self, t->seen);
     host->free(host->self, t->tombs);
     host->free(host->self, t->ended);
     deliver_free_all(t);

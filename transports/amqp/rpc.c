@@ -132,6 +132,9 @@ static void finish(patio_transport *t, rpc *r)
     if (r->awaited) {
         r->done = true;
         pthread_cond_broadcast(&t->calm);
+    } else if (r->cancel != NULL) {
+        r->next    = t->decided; /* the event is raised without the lock */
+        t->decided = r;
     } else {
         t->host->free(t->host->self, r);
     }
@@ -225,6 +228,7 @@ void rpc_channel_closed(patio_transport *t, uint16_t code, const char *text)
                        text);
     }
     finish(t, r);
+    rpc_step(t);
     pthread_mutex_unlock(&t->lock);
 }
 
@@ -233,7 +237,10 @@ void rpc_link_lost(patio_transport *t)
     rpc *r = t->rpc_first;
     while (r != NULL) {
         rpc *next = r->next;
-        if (r->awaited) {
+        if (r->cancel != NULL) {
+            r->next    = t->decided;
+            t->decided = r;
+        } else if (r->awaited) {
             r->status = PATIO_UNREACHABLE;
             (void)snprintf(r->why, sizeof(r->why), "the connection was lost");
             r->done = true;
@@ -327,6 +334,23 @@ void rpc_remove_inbox(patio_transport *t)
     if (r != NULL) {
         t->removing = true;
         (void)rpc_wait(t, r, REMOVE_MS, NULL);
+        t->host->free(t->host->self, r);
+    }
+}
+
+void rpc_decide(patio_transport *t)
+{
+    for (;;) {
+        pthread_mutex_lock(&t->lock);
+        rpc *r = t->decided;
+        if (r != NULL) {
+            t->decided = r->next;
+        }
+        pthread_mutex_unlock(&t->lock);
+        if (r == NULL) {
+            return;
+        }
+        cancel_decided(t, r->cancel, r->status == PATIO_OK ? r->messages : 0);
         t->host->free(t->host->self, r);
     }
 }

@@ -1,6 +1,16 @@
 /* How deliveries end: reply first, its confirmation, then the acknowledgement. */
 #include "transport.h"
 
+/* Two copies of one task can come from one delivery, if the link dies between a copy and its
+ * original's acknowledgement: the later one has the larger number, too. */
+static uint64_t next_fence(const delivery *d)
+{
+    const uint64_t epoch_ms = UINT64_C(1577836800000); /* 2020, so that the number stays short */
+    uint64_t       wall     = props_wall_ms();
+    uint64_t       now      = wall > epoch_ms ? wall - epoch_ms : 0;
+    return now > d->fence ? now : d->fence + 1;
+}
+
 void settle_facts(const delivery *d, task_facts *out)
 {
     *out = (task_facts){
@@ -9,7 +19,7 @@ void settle_facts(const delivery *d, task_facts *out)
         .reply_to   = d->reply_to,
         .ttl_ms     = d->ttl_ms,
         .sent_ms    = d->sent_ms,
-        .fence      = d->fence + 1,
+        .fence      = next_fence(d),
         .flags      = d->flags & PATIO_MESSAGE_CARRIED,
         .attempt    = d->attempt,
         .crashes    = d->crashes,
