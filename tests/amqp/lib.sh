@@ -4,6 +4,7 @@
 rabbit=$PATIO_SOURCE/tests/support/rabbitmq.sh
 pids=()
 own=
+port=
 end_all() {
     [ "${#pids[@]}" = 0 ] || kill -9 "${pids[@]}" 2>/dev/null
     [ -z "$own" ] || bash "$rabbit" stop "$own"
