@@ -7,6 +7,9 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+/* More than its socket can hold. */
+enum { PACKETS_MAX = 4096 };
+
 void end_kill(child *c, cause why)
 {
     if (!c->killed) {
@@ -210,7 +213,7 @@ static uint32_t take_jobs(patio_executor *x, child *c, patio_job **lost)
 static void hear_rest(patio_executor *x, child *c)
 {
     output_flush(x, c);
-    for (int i = 0; i < DEPTH_MAX && hear_packets(x, c); i++) {
+    for (int i = 0; i < PACKETS_MAX && hear_packet(x, c); i++) {
     }
     uint32_t size = atomic_load(&c->page->out_bytes);
     if (size > 0 && size <= sizeof(c->page->out)) {
@@ -230,13 +233,15 @@ void end_child(patio_executor *x, child *c)
     pthread_mutex_lock(&x->lock);
     bool     starting = c->state == CHILD_STARTING;
     bool     expected = c->state == CHILD_CLOSED && c->held == 0;
-    limits   l        = c->allowed;
     uint32_t count    = take_jobs(x, c, lost);
+    limits   l        = count > 0 ? give_limits(x, lost[0]) : c->allowed;
     x->ready -= c->state == CHILD_READY ? 1 : 0;
     c->state = CHILD_CLOSED;
     c->gone  = true;
     pthread_mutex_unlock(&x->lock);
-    c->why = by_itself ? CAUSE_NONE : c->why;
+    if (by_itself) {
+        c->why = c->page->crash_signal == PATIO_CHILD_LOST ? CAUSE_PROTOCOL : CAUSE_NONE;
+    }
     describe(c, &l, &e, message, sizeof(message));
     patio_host_log(x->host, expected ? PATIO_LOG_DEBUG : PATIO_LOG_WARN, "%s%s%s", message,
                    count > 0 ? "; it ran " : "", count > 0 ? lost[0]->task : "");

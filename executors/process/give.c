@@ -30,16 +30,23 @@ static bool is_measured(const limits *l)
     return l->memory_bytes != 0 || l->cpu_ns != 0;
 }
 
+uint64_t give_places(const patio_executor *x, const child *c)
+{
+    /* numbers that were withdrawn behind one that lasts are places as well */
+    uint64_t places = DEPTH_MAX - (c->number - c->first);
+    uint64_t most   = (uint64_t)x->values[OPT_MAX_TASKS].number;
+    uint64_t left   = most == 0 ? places : most > c->number ? most - c->number : 0;
+    return left < places ? left : places;
+}
+
 /* ---- sending, under the lock ---- */
 
 static void note_sent(patio_executor *x, child *c, patio_job *job, uint64_t now)
 {
     if (c->held == 0) {
-        c->moved_ns     = now;
-        c->output_bytes = 0;
-        c->allowed      = give_limits(x, job);
-        c->cpu_from_ns  = c->allowed.cpu_ns != 0 ? watch_cpu_ns(c) : 0;
-        c->told_ns      = 0;
+        c->moved_ns    = now;
+        c->allowed     = give_limits(x, job);
+        c->cpu_from_ns = c->allowed.cpu_ns != 0 ? watch_cpu_ns(c) : 0;
     }
     c->jobs[c->number % DEPTH_MAX] = job;
     c->number++;
@@ -176,8 +183,9 @@ static uint32_t depth(const patio_executor *x)
 /* Under the lock: take from the queue what this child is to get now. */
 static uint32_t pick(patio_executor *x, const child *c, uint32_t most, patio_job **jobs)
 {
-    uint32_t n = 0;
-    while (n < most && c->held + n < DEPTH_MAX && x->head != NULL) {
+    uint64_t places = give_places(x, c);
+    uint32_t n      = 0;
+    while (n < most && n < places && x->head != NULL) {
         limits l = give_limits(x, x->head);
         if (is_measured(&l) && c->held + n > 0) {
             break;
@@ -266,7 +274,7 @@ uint32_t give_withdraw(patio_executor *x, child *c)
     do {
     } while (!atomic_compare_exchange_weak(&c->page->turn, &turn,
                                            (uint64_t)(uint32_t)c->number << 32 | (uint32_t)turn));
-    uint32_t begun = (uint32_t)turn - (uint32_t)c->first; /* of those it has */
+    uint32_t begun = watch_begun(c);
     uint32_t all   = (uint32_t)(c->number - c->first);
     uint32_t taken = 0;
     if (begun > all) {

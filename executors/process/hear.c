@@ -71,7 +71,6 @@ static patio_job *take_job(patio_executor *x, child *c, uint64_t number, uint64_
         }
         c->moved_ns     = pool_now(x);
         c->stuck        = false;
-        c->told_ns      = 0;
         uint64_t most   = x->average_ns * 8 + 1000;
         x->average_ns   = x->average_ns - x->average_ns / 8 + (took_ns < most ? took_ns : most) / 8;
         c->output_bytes = 0;
@@ -285,28 +284,26 @@ void hear_frames(patio_executor *x, child *c, const uint8_t *packet, size_t size
     }
 }
 
-enum { PACKETS_AT_ONCE = 32 };
-
-bool hear_packets(patio_executor *x, child *c)
+/* One at a time, for what its task wrote to the standard streams before it was said together with
+ * it by the same look at what there is, and is read first. */
+bool hear_packet(patio_executor *x, child *c)
 {
-    for (int i = 0; i < PACKETS_AT_ONCE; i++) {
-        int     fd = -1;
-        ssize_t size =
-            patio_child_receive(c->jobs_fd, x->inbound, PATIO_CHILD_PACKET, &fd, MSG_DONTWAIT);
-        if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            return true;
-        }
-        if (size < 0 && errno == EMSGSIZE) {
-            end_kill(c, CAUSE_PROTOCOL);
-            continue;
-        }
-        if (size <= 0) {
-            return false;
-        }
-        hear_frames(x, c, x->inbound, (size_t)size, fd);
-        if (fd >= 0) {
-            (void)close(fd);
-        }
+    int     fd = -1;
+    ssize_t size =
+        patio_child_receive(c->jobs_fd, x->inbound, PATIO_CHILD_PACKET, &fd, MSG_DONTWAIT);
+    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        return true;
+    }
+    if (size < 0 && errno == EMSGSIZE) {
+        end_kill(c, CAUSE_PROTOCOL);
+        return true;
+    }
+    if (size <= 0) {
+        return false;
+    }
+    hear_frames(x, c, x->inbound, (size_t)size, fd);
+    if (fd >= 0) {
+        (void)close(fd);
     }
     return true;
 }

@@ -96,7 +96,8 @@ static void bury(patio_executor *x)
             continue;
         }
         pthread_mutex_lock(&x->lock);
-        bool taken = c->taken; /* a submit is about to send to it, and will fail */
+        /* somebody is about to send to it, and will fail, and then wake this thread */
+        bool taken = c->taken || c->pins > 0;
         if (!taken) {
             *at = c->next;
         }
@@ -163,10 +164,10 @@ static void hear_all(patio_executor *x, const struct epoll_event *events, int co
             if (kind == WATCH_PID) {
                 end_child(x, c);
             } else if (kind == WATCH_JOBS) {
-                if (!hear_packets(x, c)) {
-                    /* alive, but not to be talked to any more */
+                if (!hear_packet(x, c)) {
+                    /* it is ending, or not to be talked to any more: see watch_idle */
                     (void)epoll_ctl(x->epoll_fd, EPOLL_CTL_DEL, c->jobs_fd, NULL);
-                    end_kill(c, c->state == CHILD_CLOSED ? CAUSE_NONE : CAUSE_PROTOCOL);
+                    c->lost_ns = pool_now(x);
                 }
             } else {
                 output_read(x, c, kind == WATCH_OUT ? 0 : 1);
@@ -271,7 +272,7 @@ void *loop_run(void *arg)
     uint64_t           next  = 0;
     bool               moved = false;
     pthread_mutex_lock(&x->lock);
-    x->thread = pthread_self();
+    x->loop = pthread_self();
     pthread_mutex_unlock(&x->lock);
     while (!x->stopping || x->children != NULL) {
         tick(x, moved, &next);

@@ -47,14 +47,17 @@ static void take(patio_executor *x, child *c, unsigned which, const char *bytes,
 
 void output_read(patio_executor *x, child *c, unsigned which)
 {
-    char     bytes[READ_BYTES];
-    stream  *s     = &c->streams[which];
-    uint64_t limit = c->held > 0 && c->allowed.output_bytes != 0
-                         ? c->allowed.output_bytes
-                         : (uint64_t)x->values[OPT_OUTPUT_LIMIT].number;
+    char    bytes[READ_BYTES];
+    stream *s = &c->streams[which];
     if (s->fd < 0) {
         return;
     }
+    uint64_t number = 0;
+    pthread_mutex_lock(&x->lock);
+    const patio_job *job   = watch_running(c, &number);
+    uint64_t         limit = job != NULL ? give_limits(x, job).output_bytes
+                                         : (uint64_t)x->values[OPT_OUTPUT_LIMIT].number;
+    pthread_mutex_unlock(&x->lock);
     ssize_t got = read(s->fd, bytes, sizeof(bytes));
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;

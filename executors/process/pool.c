@@ -71,7 +71,7 @@ void pool_give_back(patio_executor *x, patio_job *job, patio_status status)
 static child *idle_child(const patio_executor *x)
 {
     for (child *c = x->children; c != NULL; c = c->next) {
-        if (c->state == CHILD_READY && c->held == 0 && !c->taken) {
+        if (c->state == CHILD_READY && c->held == 0 && !c->taken && give_places(x, c) > 0) {
             return c;
         }
     }
@@ -95,7 +95,7 @@ patio_status pool_submit(patio_executor *x, patio_job *job, patio_error *err)
     bool   first = x->head == NULL;
     child *c     = idle_child(x);
     /* a thread of the loop comes back to its queue by itself */
-    bool own = pthread_equal(pthread_self(), x->thread) != 0;
+    bool own = pthread_equal(pthread_self(), x->loop) != 0;
     if (c != NULL && first && !own && (job->traits & PATIO_JOB_BEGINS_AT_ONCE) != 0) {
         c->taken = true;
         pthread_mutex_unlock(&x->lock);

@@ -22,6 +22,7 @@
 #include <patio/spin.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -104,24 +105,26 @@ struct child {
     stream            streams[2];
 
     /* under the lock */
-    child_state state;
-    bool        gone;   /* to be forgotten at the end of the loop's turn */
-    bool        taken;  /* somebody is about to send it a job */
-    uint64_t    first;  /* oldest job that is not done */
-    uint64_t    number; /* of the next job */
-    uint32_t    held;   /* jobs in `jobs` */
-    patio_job  *jobs[DEPTH_MAX];
-    uint64_t    moved_ns; /* when it last got or ended one */
+    _Atomic child_state state;
+    bool                gone;   /* to be forgotten at the end of the loop's turn */
+    bool                taken;  /* somebody is about to send it a job */
+    uint32_t            pins;   /* threads that speak to it without the lock */
+    uint64_t            first;  /* oldest job that is not done */
+    _Atomic uint64_t    number; /* of the next job */
+    _Atomic uint32_t    held;   /* jobs in `jobs` */
+    patio_job          *jobs[DEPTH_MAX];
+    _Atomic uint64_t    moved_ns; /* when it last got or ended one */
 
     /* of the job that runs, as far as it is watched; only the loop's, but for the start */
-    limits   allowed;
-    uint64_t cpu_from_ns;
-    uint64_t output_bytes;
-    uint64_t told_ns; /* when the running job was cancelled; 0: it was not */
-    uint64_t told_number;
-    cause    why;
-    bool     killed;
-    bool     stuck; /* was asked to flush */
+    limits           allowed;
+    _Atomic uint64_t cpu_from_ns;
+    uint64_t         output_bytes;
+    uint64_t         told_ns; /* when the running job was cancelled; 0: it was not */
+    uint64_t         told_number;
+    uint64_t         lost_ns; /* when its socket was found closed; 0: it is open */
+    cause            why;
+    bool             killed;
+    bool             stuck; /* was asked to flush */
 };
 
 struct patio_executor {
@@ -136,29 +139,29 @@ struct patio_executor {
     int                          epoll_fd;
     int                          wake_fd;
     pthread_t                    thread;
+    pthread_t                    loop; /* the same, as it knows itself; under the lock */
     bool                         has_thread;
 
-    pthread_mutex_t lock;
-    pthread_cond_t  changed;
-    patio_job      *head;
-    patio_job      *tail;
-    uint32_t        queued;
-    patio_job      *refused; /* could not begin; the loop finishes them */
-    child          *children;
-    uint32_t        ready;
-    uint64_t        wait_until_ns; /* when the loop looks by itself */
-    uint64_t        average_ns;    /* of recent jobs */
-    uint64_t        spawn_after_ns;
-    uint32_t        failures;   /* starts in vain, in a row */
-    uint64_t        stop_at_ns; /* 0: it runs */
-    bool            running;
-    bool            stopping;
-    bool            stopped;
-    bool            was_full;
-    patio_error     start_error;
-    uint8_t        *packet;  /* to children; under the lock */
-    uint8_t        *inbound; /* from children; the loop's */
-    patio_spin      spin;
+    pthread_mutex_t  lock;
+    pthread_cond_t   changed;
+    patio_job       *head;
+    patio_job       *tail;
+    _Atomic uint32_t queued;
+    patio_job       *refused; /* could not begin; the loop finishes them */
+    child           *children;
+    uint32_t         ready;
+    uint64_t         wait_until_ns; /* when the loop looks by itself */
+    uint64_t         average_ns;    /* of recent jobs */
+    uint64_t         spawn_after_ns;
+    uint32_t         failures; /* starts in vain, in a row */
+    _Atomic uint64_t stop_at_ns;
+    bool             running;
+    atomic_bool      stopping;
+    bool             was_full;
+    patio_error      start_error;
+    uint8_t         *packet;  /* to children; under the lock */
+    uint8_t         *inbound; /* from children; the loop's */
+    patio_spin       spin;
 };
 
 /* job->link: next in the queue; 1 when it has begun; and of a refused one, its outcome. */
@@ -183,6 +186,8 @@ uint64_t pool_now(const patio_executor *x);
 void give_one(patio_executor *x, child *c, patio_job *job);
 /* As much of the queue as children can take; the loop's. */
 void give_all(patio_executor *x);
+/* How many jobs a child may still get; under the lock. */
+uint64_t give_places(const patio_executor *x, const child *c);
 /* Take back what has not begun; under the lock. Returns how many. */
 uint32_t give_withdraw(patio_executor *x, child *c);
 limits   give_limits(const patio_executor *x, const patio_job *job);
@@ -198,8 +203,8 @@ void loop_note_failure(patio_executor *x, const char *why);
 bool loop_watch(patio_executor *x, child *c, int fd, unsigned kind);
 
 /* hear.c */
-/* All that is there; false: the other side is gone. */
-bool hear_packets(patio_executor *x, child *c);
+/* The next packet, if there is one; false: the other side is gone. */
+bool hear_packet(patio_executor *x, child *c);
 void hear_frames(patio_executor *x, child *c, const uint8_t *packet, size_t size, int fd);
 
 /* spawn.c */
@@ -211,6 +216,8 @@ void end_kill(child *c, cause why);
 void end_child(patio_executor *x, child *c);
 
 /* watch.c */
+/* How many it has begun of those from `first` on. Under the lock. */
+uint32_t watch_begun(const child *c);
 /* The job that a child runs; NULL: none. Under the lock. */
 patio_job *watch_running(const child *c, uint64_t *number);
 /* Looks at all children; returns when to look again. */

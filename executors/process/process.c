@@ -163,10 +163,21 @@ static int32_t relay_word(patio_executor *x, uint32_t type, const patio_child_an
     pthread_mutex_lock(&x->lock);
     child *c = find_caller(x, &a->id);
     if (c != NULL) {
-        give_word(x, c, type, 0, a, text, bytes);
+        c->pins++;
     }
     pthread_mutex_unlock(&x->lock);
-    return c != NULL;
+    if (c == NULL) {
+        return 0;
+    }
+    give_word(x, c, type, 0, a, text, bytes);
+    pthread_mutex_lock(&x->lock);
+    c->pins--;
+    bool gone = c->gone;
+    pthread_mutex_unlock(&x->lock);
+    if (gone) {
+        pool_wake(x);
+    }
+    return 1;
 }
 
 static int32_t relay_replied(patio_executor *x, const patio_reply *reply)

@@ -7,18 +7,26 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FAREWELL_MS = 2000, TELL_MS = 1000 };
+enum { FAREWELL_MS = 2000, TELL_MS = 1000, LOST_MS = 100 };
+
+uint32_t watch_begun(const child *c)
+{
+    /* behind `first` after a withdrawal: numbers are not used again */
+    uint32_t ahead = (uint32_t)atomic_load(&c->page->turn) - (uint32_t)c->first;
+    return ahead > UINT32_MAX / 2 ? 0 : ahead;
+}
 
 patio_job *watch_running(const child *c, uint64_t *number)
 {
-    uint32_t begun = (uint32_t)atomic_load(&c->page->turn) - (uint32_t)c->first;
-    if (c->held == 0 || begun > (uint32_t)(c->number - c->first)) {
-        /* nonsense in its page: whoever is first has written it */
-        *number = c->first;
-        return c->held == 0 ? NULL : c->jobs[c->first % DEPTH_MAX];
+    uint32_t begun = watch_begun(c);
+    if (c->held == 0 || begun == 0) {
+        return NULL;
+    }
+    if (begun > (uint32_t)(c->number - c->first)) {
+        begun = 1; /* nonsense in its page: whoever is first has written it */
     }
     *number = c->first + begun - 1;
-    return begun == 0 ? NULL : c->jobs[*number % DEPTH_MAX];
+    return c->jobs[*number % DEPTH_MAX];
 }
 
 uint64_t watch_cpu_ns(const child *c)
@@ -158,11 +166,26 @@ static uint64_t watch_idle(patio_executor *x, child *c, uint64_t now)
     return end;
 }
 
+/* Its socket is closed: it is about to end, or has closed all its descriptors. */
+static uint64_t watch_lost(child *c, uint64_t now)
+{
+    uint64_t end = c->lost_ns + LOST_MS * NS_PER_MS;
+    if (now >= end) {
+        end_kill(c, CAUSE_PROTOCOL);
+        return NEVER;
+    }
+    return end;
+}
+
 uint64_t watch_all(patio_executor *x, uint64_t now)
 {
     uint64_t next = NEVER;
     for (child *c = x->children; c != NULL; c = c->next) {
         if (c->killed || c->gone) {
+            continue;
+        }
+        if (c->lost_ns != 0) {
+            next = sooner(next, watch_lost(c, now));
             continue;
         }
         uint64_t number = 0;

@@ -24,6 +24,7 @@ enum {
     PATIO_CHILD_PACKET    = 96 * 1024, /* longest packet */
     PATIO_CHILD_OUT_BYTES = 64 * 1024, /* results that wait to be sent */
     PATIO_CHILD_CRASH_MAX = 4096,
+    PATIO_CHILD_LOST      = -1, /* as its signal: it could not speak to its parent any more */
 };
 
 enum {

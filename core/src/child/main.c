@@ -1,6 +1,7 @@
 /* Who this child is: hello, limits, registry, broker. */
 #include <patio/child_socket.h>
 
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -133,8 +134,9 @@ static patio_status make_broker(pt_child *child, patio_error *err)
     }
     patio_config_destroy(config);
     if (st == PATIO_OK) {
-        child->broker->incarnation         = child->hello.incarnation;
-        child->broker->futures.incarnation = child->hello.incarnation;
+        /* the hello has the bytes as they stand in an id, most significant first */
+        child->broker->incarnation         = be64toh(child->hello.incarnation);
+        child->broker->futures.incarnation = child->broker->incarnation;
         st                                 = patio_broker_start(child->broker, err);
     }
     return st;

@@ -12,9 +12,10 @@
 enum { RESULTS_MAX = 64 };
 static const uint64_t linger_ns = 100 * 1000;
 
-static void send_or_die(const void *packet, size_t size, int fd)
+static void send_or_die(const pt_child *child, const void *packet, size_t size, int fd)
 {
     if (!patio_child_send(PATIO_CHILD_FD_JOBS, packet, size, fd, 0)) {
+        child->page->crash_signal = PATIO_CHILD_LOST;
         pt_child_die();
     }
 }
@@ -37,7 +38,7 @@ patio_status pt_child_tell(const pt_child *child, uint32_t type, uint64_t number
         return PATIO_NO_MEMORY;
     }
     size_t size = patio_child_put(packet, &f, body, text, text_bytes, shared ? NULL : bytes.data);
-    send_or_die(packet, size, fd);
+    send_or_die(child, packet, size, fd);
     if (fd >= 0) {
         close(fd);
     }
@@ -51,7 +52,7 @@ void pt_child_flush_locked(pt_child *child)
 {
     uint32_t size = atomic_load_explicit(&child->page->out_bytes, memory_order_relaxed);
     if (size > 0 && size <= sizeof(child->page->out)) {
-        send_or_die(child->page->out, size, -1);
+        send_or_die(child, child->page->out, size, -1);
     }
     atomic_store(&child->page->out_bytes, 0);
     child->waiting = 0;

@@ -80,6 +80,7 @@ static void *listen_to_parent(void *arg)
             break;
         }
         if (size <= 0) {
+            child->page->crash_signal = PATIO_CHILD_LOST;
             pt_child_die(); /* the parent closes this one only by dying */
         }
         size_t           at = 0;

@@ -16,6 +16,7 @@ struct pt_check_executor {
     const patio_executor_events *up;
     patio_executor_events        down;
     const patio_suspend_ops     *suspend;
+    const patio_relay_ops       *relay;
     int                          mode;
     pthread_mutex_t              lock;
     pt_idmap                     jobs; /* by address: submitted and not done */
@@ -160,9 +161,26 @@ static const patio_suspend_ops suspend_ops = {
     .wait_fd = pass_wait_fd,        .loop = pass_loop,
 };
 
+static int32_t pass_replied(patio_executor *x, const patio_reply *reply)
+{
+    return check_of(x)->relay->replied(check_of(x)->x, reply);
+}
+
+static int32_t pass_published(patio_executor *x, const patio_receipt *receipt)
+{
+    return check_of(x)->relay->published(check_of(x)->x, receipt);
+}
+
+static const patio_relay_ops relay_ops = {PATIO_SIZED(patio_relay_ops), .replied = pass_replied,
+                                          .published = pass_published};
+
 static const void *check_query(patio_executor *x, const char *interface_id)
 {
     check *c = check_of(x);
+    if (strcmp(interface_id, PATIO_RELAY_ID) == 0) {
+        c->relay = c->real->ops.query(c->x, interface_id);
+        return c->relay != NULL ? &relay_ops : NULL;
+    }
     if (strcmp(interface_id, PATIO_SUSPEND_ID) != 0) {
         return NULL;
     }

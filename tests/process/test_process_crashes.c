@@ -1,0 +1,178 @@
+/* Tasks that do what no task should: each costs itself, and is reported by its cause. */
+#include "world.h"
+
+#include <string.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED true
+#elif defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
+/* Sanitizers take signals for themselves and end the process with a code of their own. */
+static void expect_signal(fixture *f, const char *task, const char *type, const char *part)
+{
+    if (!SANITIZED) {
+        expect_crash(f, task, type, part);
+        return;
+    }
+    patio_future *future = call_it(f, task, PATIO_NO_ARGS, 30000);
+    assert_status(patio_future_status(future, &f->err), PATIO_TASK_CRASHED);
+    patio_future_destroy(future);
+}
+
+static void a_segmentation_fault_costs_its_task(void **state)
+{
+    (void)state;
+    fixture f;
+    world_open(&f, WORLD("max_pending=100"));
+    expect_signal(&f, "segv", "SIGSEGV", "address 0x0");
+    expect_good(&f);
+    world_close(&f, 5000);
+}
+
+static void a_signal_leaves_a_backtrace(void **state)
+{
+    (void)state;
+    fixture f;
+    if (SANITIZED) {
+        skip();
+    }
+    world_open(&f, WORLD("max_pending=100"));
+    expect_crash(&f, "segv", "SIGSEGV", "backtrace: ");
+    expect_crash(&f, "abort", "SIGABRT", "backtrace: ");
+    world_close(&f, 5000);
+}
+
+static void abort_exit_and_kill_are_told_apart(void **state)
+{
+    (void)state;
+    fixture f;
+    world_open(&f, WORLD("max_pending=100"));
+    expect_crash(&f, "abort", "SIGABRT", "signal 6");
+    expect_crash(&f, "exit", "Exit", "exited with code 3");
+    expect_crash(&f, "kill", "SIGKILL", "signal 9");
+    expect_good(&f);
+    world_close(&f, 5000);
+}
+
+static void a_stack_overflow_is_a_signal(void **state)
+{
+    (void)state;
+    fixture f;
+    world_open(&f, WORLD("max_pending=100"));
+    expect_signal(&f, "overflows", "SIGSEGV", "signal 11");
+    expect_good(&f);
+    world_close(&f, 5000);
+}
+
+static void a_fork_answers_once(void **state)
+{
+    (void)state;
+    fixture f;
+    world_open(&f, WORLD("max_pending=100"));
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(number_of(call_it(&f, "forks", PATIO_NO_ARGS, 0)), 5);
+    }
+    assert_int_equal(stats_of(f.broker).replies_late, 0);
+    world_close(&f, 5000);
+}
+
+static void what_a_task_leaves_running_ends_with_its_child(void **state)
+{
+    (void)state;
+    fixture f;
+    world_open(&f, WORLD("max_pending=100"));
+    pid_t left = (pid_t)number_of(call_it(&f, "leaves", PATIO_NO_ARGS, 0));
+    assert_true(left > 0);
+    world_close(&f, 5000);
+    AWAIT(!lives(left));
+}
+
+static void closing_all_descriptors_is_a_crash(void **state)
+{
+    (void)state;
+    fixture f;
+    world_open(&f, WORLD("max_pending=100"));
+    expect_crash(&f, "closes", "Disconnected", "connection");
+    expect_good(&f);
+    world_close(&f, 5000);
+}
+
+/* ---- counted apart ---- */
+
+static void crashes_are_not_attempts(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_future      *future  = NULL;
+    patio_call_options options = {PATIO_SIZED(patio_call_options)};
+    world_open(&f, WORLD("tasks.exit.max_crashes=4", "tasks.exit.max_attempts=1",
+                         "tasks.exit.backoff_base_ms=1ms", "tasks.exit.backoff_cap_ms=1ms"));
+    assert_ok(patio_start(f.broker, "exit", PATIO_NO_ARGS, &options, &future, &f.err), f.err);
+    assert_status(patio_future_wait(future, 30000), PATIO_OK);
+    assert_status(patio_future_status(future, &f.err), PATIO_TASK_CRASHED);
+    patio_future_destroy(future);
+    assert_int_equal(stats_of(f.broker).tasks_started, 4);
+    assert_int_equal(stats_of(f.broker).tasks_retried, 3);
+    assert_int_equal(stats_of(f.broker).tasks_failed, 1);
+    world_close(&f, 5000);
+}
+
+static void a_sent_task_that_crashes_becomes_a_dead_letter(void **state)
+{
+    (void)state;
+    fixture f;
+    world_open(&f, WORLD("tasks.exit.max_crashes=2", "tasks.exit.backoff_base_ms=1ms",
+                         "tasks.exit.backoff_cap_ms=1ms"));
+    assert_ok(patio_send(f.broker, "exit", PATIO_NO_ARGS, NULL, NULL, &f.err), f.err);
+    AWAIT(counts_of(f.broker, NULL).dead == 1);
+    assert_int_equal(stats_of(f.broker).tasks_started, 2);
+    world_close(&f, 5000);
+}
+
+/* Jobs in the hands of a child that dies, behind the one that kills it, lose nothing. */
+static void those_behind_a_crash_go_on_elsewhere(void **state)
+{
+    (void)state;
+    enum { N = 600 };
+    static patio_future *futures[N];
+    fixture              f;
+    patio_call_options   options = {PATIO_SIZED(patio_call_options), .max_crashes = 1};
+    world_open(&f, WORLD("lookahead=200"));
+    for (int i = 0; i < N; i++) {
+        assert_ok(patio_start(f.broker, i % 60 == 30 ? "exit" : "add", PATIO_ARGS(i, i), &options,
+                              &futures[i], &f.err),
+                  f.err);
+    }
+    for (int i = 0; i < N; i++) {
+        assert_status(patio_future_wait(futures[i], 30000), PATIO_OK);
+        if (i % 60 == 30) {
+            assert_status(patio_future_status(futures[i], &f.err), PATIO_TASK_CRASHED);
+            patio_future_destroy(futures[i]);
+        } else {
+            assert_int_equal(number_of(futures[i]), 2 * i);
+        }
+    }
+    world_close(&f, 5000);
+}
+
+int main(int argc, char **argv)
+{
+    PATIO_CHILD_MAIN(argc, argv, make_registry);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_segmentation_fault_costs_its_task),
+        cmocka_unit_test(a_signal_leaves_a_backtrace),
+        cmocka_unit_test(abort_exit_and_kill_are_told_apart),
+        cmocka_unit_test(a_stack_overflow_is_a_signal),
+        cmocka_unit_test(a_fork_answers_once),
+        cmocka_unit_test(what_a_task_leaves_running_ends_with_its_child),
+        cmocka_unit_test(closing_all_descriptors_is_a_crash),
+        cmocka_unit_test(crashes_are_not_attempts),
+        cmocka_unit_test(a_sent_task_that_crashes_becomes_a_dead_letter),
+        cmocka_unit_test(those_behind_a_crash_go_on_elsewhere),
+    };
+    return RUN_TESTS("process: crashes", tests);
+}
