@@ -54,6 +54,10 @@ patio_status bench_floors(const bench_options *opt, const bench_pin *pin, bench_
         what    = "TCP ping-pong";
         problem = bench_floor_tcp(pin, opt->size_bytes, &v[BENCH_FLOOR_TCP]);
     }
+    if (problem == 0 && opt->executor != NULL && strcmp(opt->executor, "process") == 0) {
+        what    = "process ping-pong";
+        problem = bench_floor_pair(pin, opt->size_bytes, &v[BENCH_FLOOR_PAIR]);
+    }
     if (problem != 0) {
         return patio_fail(err, PATIO_IO, problem, "floor \"%s\": %s", what, strerror(problem));
     }

@@ -24,6 +24,9 @@ int bench_floor_handoff(const bench_pin *pin, bool spin, double *p50_us);
 int bench_floor_queue(const bench_pin *pin, double *per_s);
 /* So many bytes there and back over loopback TCP with blocking sockets, median in µs. */
 int bench_floor_tcp(const bench_pin *pin, size_t size_bytes, double *p50_us);
+/* So many bytes there and back between two processes over a socket pair, median in us; for an
+ * executor that has child processes, beside the hand-off. */
+int bench_floor_pair(const bench_pin *pin, size_t size_bytes, double *p50_us);
 
 /* Run `there` on a new thread on the workers' core while `here` runs on this one, on the callers'.
  * Returns what `here` returned, or why the thread could not be made (then nothing ran). `there`

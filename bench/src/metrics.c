@@ -33,6 +33,7 @@ void bench_metrics_ratios(bench_metrics *m, bool one_by_one)
     v[BENCH_RATIO_HANDOFF] = v[BENCH_P50_US] / v[BENCH_FLOOR_HANDOFF];
     v[BENCH_RATIO_SPIN]    = v[BENCH_P50_US] / v[BENCH_FLOOR_SPIN];
     v[BENCH_RATIO_TCP]     = v[BENCH_P50_US] / v[BENCH_FLOOR_TCP];
+    v[BENCH_RATIO_PAIR]    = v[BENCH_P50_US] / (v[BENCH_FLOOR_PAIR] + v[BENCH_FLOOR_HANDOFF]);
 }
 
 void bench_metrics_median(const bench_metrics *runs, size_t count, bench_metrics *out)

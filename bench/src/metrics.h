@@ -23,10 +23,12 @@ enum { BENCH_GROUP_RESULT, BENCH_GROUP_FLOOR, BENCH_GROUP_RATIO };
     X(FLOOR_SPIN, FLOOR, "spin_handoff_p50_us")                                                    \
     X(FLOOR_QUEUE, FLOOR, "mutex_queue_per_s")                                                     \
     X(FLOOR_TCP, FLOOR, "tcp_pingpong_p50_us")                                                     \
+    X(FLOOR_PAIR, FLOOR, "process_pingpong_p50_us")                                                \
     X(RATIO_HANDOFF, RATIO, "p50_per_futex_handoff")                                               \
     X(RATIO_SPIN, RATIO, "p50_per_spin_handoff")                                                   \
     X(RATIO_QUEUE, RATIO, "calls_per_mutex_queue")                                                 \
-    X(RATIO_TCP, RATIO, "p50_per_tcp_pingpong")
+    X(RATIO_TCP, RATIO, "p50_per_tcp_pingpong")                                                    \
+    X(RATIO_PAIR, RATIO, "p50_per_process_pingpong_and_handoff")
 
 enum {
 #define BENCH_X(name, group, key) BENCH_##name,

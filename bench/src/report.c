@@ -122,6 +122,7 @@ void bench_report_text(const bench_session *session, const bench_metrics *median
         {"futex hand-off", "us p50", BENCH_FLOOR_HANDOFF, BENCH_RATIO_HANDOFF},
         {"spin, then futex", "us p50", BENCH_FLOOR_SPIN, BENCH_RATIO_SPIN},
         {"TCP ping-pong", "us p50", BENCH_FLOOR_TCP, BENCH_RATIO_TCP},
+        {"process ping-pong", "us p50", BENCH_FLOOR_PAIR, BENCH_RATIO_PAIR},
         {"mutex queue, 256", "per second", BENCH_FLOOR_QUEUE, BENCH_RATIO_QUEUE},
     };
     print_head(session);

@@ -219,8 +219,8 @@ static bool give_some(patio_executor *x, child *c, uint32_t most)
     patio_job *jobs[DEPTH_MAX];
     bool       shared = false;
     pthread_mutex_lock(&x->lock);
-    bool can = c->state == CHILD_READY && !c->taken && !c->killed &&
-               (c->held == 0 || !is_measured(&c->allowed));
+    bool     more  = c->held == 0 || (!is_measured(&c->allowed) && !c->stuck);
+    bool     can   = c->state == CHILD_READY && !c->taken && !c->killed && more;
     uint32_t count = can ? pick(x, c, most, jobs) : 0;
     c->taken       = c->taken || count > 0;
     pthread_mutex_unlock(&x->lock);
