@@ -8,22 +8,25 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Beside this plugin. */
+/* Beside this plugin, which may have been loaded by a path that only holds where we are now. */
 static bool find_guard(char path[PATH_MAX])
 {
-    Dl_info info;
+    static const char name[] = "patio-command-guard";
+    char              found[PATH_MAX];
+    Dl_info           info;
+    (void)snprintf(path, PATH_MAX, "%s", name);
     if (dladdr((const void *)(uintptr_t)&guard_start, &info) == 0 || info.dli_fname == NULL) {
         return false;
     }
     const char *slash = strrchr(info.dli_fname, '/');
     int         size  = slash != NULL ? (int)(slash + 1 - info.dli_fname) : 0;
-    int         n     = snprintf(path, PATH_MAX, "%.*spatio-command-guard", size, info.dli_fname);
-    return n > 0 && n < PATH_MAX;
+    int         n     = snprintf(found, sizeof(found), "%.*s%s", size, info.dli_fname, name);
+    return n > 0 && n < PATH_MAX && realpath(found, path) != NULL;
 }
 
 static patio_status begin(patio_executor *x, const char *path, int page, int end, patio_error *err)
@@ -56,15 +59,16 @@ static patio_status begin(patio_executor *x, const char *path, int page, int end
 
 patio_status guard_start(patio_executor *x, patio_error *err)
 {
-    char   path[PATH_MAX];
-    size_t bytes   = x->worker_count * sizeof(*x->groups);
-    int    ends[2] = {-1, -1};
-    int    page    = memfd_create("patio-command-groups", MFD_CLOEXEC);
+    char         path[PATH_MAX];
+    size_t       bytes   = x->worker_count * sizeof(*x->groups);
+    int          ends[2] = {-1, -1};
+    int          page    = memfd_create("patio-command-groups", MFD_CLOEXEC);
+    patio_status st      = PATIO_OK;
     if (!find_guard(path)) {
-        (void)snprintf(path, sizeof(path), "patio-command-guard");
-    }
-    patio_status st = PATIO_OK;
-    if (page < 0 || ftruncate(page, (off_t)bytes) != 0 || pipe2(ends, O_CLOEXEC) != 0) {
+        st = patio_fail(
+            err, PATIO_NOT_FOUND, errno,
+            "there is no %s beside the plugin, which no program shall outlive us without", path);
+    } else if (page < 0 || ftruncate(page, (off_t)bytes) != 0 || pipe2(ends, O_CLOEXEC) != 0) {
         st = patio_fail(err, PATIO_IO, errno, "begin the guard: %s", strerrordesc_np(errno));
     }
     void *groups = st == PATIO_OK ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, page, 0)

@@ -2,6 +2,7 @@
 #include "command.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -117,10 +118,22 @@ static char *join(const patio_host *host, const char *folder, size_t size, const
     return path;
 }
 
+/* It may be run from another folder. */
+static char *make_absolute(const patio_host *host, char *path)
+{
+    char here[PATH_MAX];
+    if (path == NULL || path[0] == '/' || getcwd(here, sizeof(here)) == NULL) {
+        return path;
+    }
+    char *absolute = join(host, here, strlen(here), path);
+    host->free(host->self, path);
+    return absolute;
+}
+
 char *find_program(const patio_host *host, const char *name)
 {
     if (strchr(name, '/') != NULL) {
-        return access(name, X_OK) == 0 ? join(host, "", 0, name) : NULL;
+        return access(name, X_OK) == 0 ? make_absolute(host, join(host, "", 0, name)) : NULL;
     }
     const char *path = getenv("PATH"); /* NOLINT(concurrency-mt-unsafe): read only */
     path             = path != NULL ? path : "/usr/local/bin:/usr/bin:/bin";
@@ -128,7 +141,7 @@ char *find_program(const patio_host *host, const char *name)
         size_t size  = strcspn(path, ":");
         char  *found = join(host, size > 0 ? path : ".", size > 0 ? size : 1, name);
         if (found == NULL || access(found, X_OK) == 0) {
-            return found;
+            return make_absolute(host, found);
         }
         host->free(host->self, found);
         if (path[size] == '\0') {

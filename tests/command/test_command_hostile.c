@@ -112,8 +112,9 @@ static void a_signal_is_named(void **state)
     (void)state;
     fixture f;
     world_open(&f, SETTINGS("tasks.segv.command=ulimit -c 0; echo why >&2; kill -SEGV $$",
-                            "tasks.segv.shell=true", "tasks.kill.command=kill -KILL $$",
-                            "tasks.kill.shell=true"));
+                            "tasks.segv.shell=true", "tasks.segv.max_crashes=1",
+                            "tasks.kill.command=kill -KILL $$", "tasks.kill.shell=true",
+                            "tasks.kill.max_crashes=2", "tasks.kill.backoff_base_ms=1"));
     expect_error(&f, "segv", PATIO_NO_ARGS, "Signal", SIGSEGV, "signal 11 (SIGSEGV): why");
     expect_error(&f, "kill", PATIO_NO_ARGS, "Signal", SIGKILL, "signal 9 (SIGKILL)");
     world_close(&f);
@@ -208,6 +209,7 @@ static void many_bad_ends_among_good_ones_leave_nothing(void **state)
     world_open(&f, SETTINGS("executor=command", "executor.workers=8", "log.level=off",
                             "tasks.good.command=printf good", "tasks.exits.command=false",
                             "tasks.dies.command=kill -KILL $$", "tasks.dies.shell=true",
+                            "tasks.dies.max_crashes=2", "tasks.dies.backoff_base_ms=1",
                             "tasks.dies.max_crashes=1", "tasks.floods.command=yes",
                             "tasks.floods.max_output_bytes=1KB",
                             "tasks.forks.command=sleep 76.001 & sleep 76.001 & printf good",
