@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# The commands that look after a running system, against a server and workers in other processes.
+. "${PATIO_SOURCE:?}/tests/redis/lib.sh" || exit 1
+
+server plain
+url=redis://127.0.0.1:$port
+on="-b $url"
+
+# field QUEUE NAME: one number of `patio stats --json`
+field() {
+    "$PATIO" stats $on -q "$1" --json | sed -n "s/^ *\"$2\": \"*\([a-z0-9]*\)\"*,*$/\1/p"
+}
+is() {
+    [ "$(field "$1" "$2")" = "$3" ]
+}
+
+# shellcheck disable=SC2086
+{
+    run ping $on
+    expect_code 5
+    worker one.log "$url" -m demo -j 2
+    one=$worker
+    until_true "the worker is seen" "$PATIO" ping $on
+    run workers $on --json
+    expect_out_has '"ready": true'
+    expect_out_has "\"pid\": $one"
+    expect_out_has '"slots": 2'
+    expect_out_has '"mul"'
+    run workers $on
+    expect_out_has ":$one "
+
+    # a paused queue keeps what comes
+    run pause default $on
+    expect_code 0
+    sleep 1.2 # workers follow within a second
+    for n in 1 2 3; do
+        run send $on mul 6 "$n" --result-ttl 1min
+        expect_code 0
+        id=$out
+    done
+    is default ready 3 || complain "ready: $(field default ready)"
+    is default state paused || complain "state: $(field default state)"
+    run result $on "$id"
+    expect_out "queued"
+    run cancel $on "$id"
+    expect_code 0
+    expect_out "removed"
+    run resume default $on
+    expect_code 0
+    until_true "the rest is done" is default ready 0
+
+    # a result is fetched by whoever knows the id
+    run send $on mul 6 7 --result-ttl 1min
+    id=$out
+    until_true "the result is there" sh -c "[ \"\$('$PATIO' result $on $id)\" = 42 ]"
+    run result $on "$id" --json
+    expect_out_has '"state": "done"'
+    expect_out_has '"result": 42'
+
+    # a failed one is a dead letter, with its arguments
+    run send $on div 1 0
+    id=$out
+    until_true "it is dead" is default dead 1
+    run dlq ls $on
+    expect_out_has "$id  div   failed"
+    expect_out_has "ZeroDivision"
+    run dlq show $on "$id"
+    expect_code 0
+    expect_out_has '"cause": "failed"'
+    run dlq retry $on "$id"
+    expect_out "1 back in the queue"
+    until_true "it is dead again" is default dead 1
+    run dlq drop --all $on
+    expect_out "1 dropped"
+    is default dead 0 || complain "dead: $(field default dead)"
+
+    # what waits for its time can be removed
+    run send $on mul 1 1 --delay 1h
+    expect_code 0
+    is default delayed 1 || complain "delayed: $(field default delayed)"
+    run purge default $on
+    expect_out "1 removed"
+
+    # a running one is told
+    "$PATIO" call $on sleep 3 >slept 2>&1 &
+    caller=$!
+    pids+=("$caller")
+    until_true "it runs" is default leased 1
+    run doctor "$url"
+    expect_code 0
+    expect_out_has "ok"
+}
+kill "$one"
+wait "$one"
+until_true "it is gone" sh -c "! '$PATIO' ping $on"
+finish
