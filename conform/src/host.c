@@ -365,7 +365,7 @@ void kit_host_init(kit_host *h, kit *k)
     memset(h, 0, sizeof(*h));
     h->k = k;
     pthread_mutex_init(&h->lock, NULL);
-    if (pt_timers_create(&pt_malloc_allocator, &h->timers, NULL) != PATIO_OK) {
+    if (pt_timers_create(&pt_malloc_allocator, NULL, &h->timers, NULL) != PATIO_OK) {
         abort();
     }
     h->table = (patio_host){

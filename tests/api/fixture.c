@@ -26,13 +26,18 @@ void assert_value(const patio_value *got, patio_value expected)
 
 void fixture_init(fixture *f)
 {
+    fixture_init_with(f, 0, 0);
+}
+
+void fixture_init_with(fixture *f, uint32_t flags, uint64_t seed)
+{
     memset(f, 0, sizeof(*f));
     f->err = (patio_error)PATIO_ERROR_INIT;
     gate_reset(&the_gate);
     atomic_store(&runs, 0);
     failing_alloc_init(&f->memory, 0);
     patio_runtime_options options = {PATIO_SIZED(patio_runtime_options), .log_level = PATIO_LOG_OFF,
-                                     .allocator = &f->memory.mem};
+                                     .allocator = &f->memory.mem, .flags = flags, .seed = seed};
     assert_ok(patio_runtime_create(&options, &f->runtime, &f->err), f->err);
     assert_ok(patio_registry_create(NULL, &f->registry, &f->err), f->err);
 }

@@ -73,6 +73,8 @@ typedef struct fixture {
 
 /* A runtime and an empty registry; no broker yet. */
 void fixture_init(fixture *f);
+/* The same with PATIO_RUNTIME_… */
+void fixture_init_with(fixture *f, uint32_t flags, uint64_t seed);
 /* The same with the tasks below and a started broker on memory:// under the settings (may be NULL).
  */
 void fixture_open(fixture *f, const char *const *settings);

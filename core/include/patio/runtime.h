@@ -33,6 +33,16 @@ typedef struct patio_log_line {
 } patio_log_line;
 typedef void (*patio_log_fn)(void *self, const patio_log_line *line);
 
+enum {
+    /* For tests: time stands still for all brokers of this runtime, and moves only by
+     * patio_runtime_advance. Delays, back-offs, deadlines and times to live of hours then take
+     * milliseconds. Meant for `memory`; what a task or a thread waits for by itself, and a network,
+     * goes by the real clock. */
+    PATIO_RUNTIME_MANUAL_CLOCK = 1u << 0,
+    /* For tests: ids and back-offs come from `seed` and repeat. Never where a key is made. */
+    PATIO_RUNTIME_SEEDED = 1u << 1,
+};
+
 typedef struct patio_runtime_options {
     uint32_t               struct_size;
     int32_t                log_level; /* PATIO_LOG_…; a config's log.level counts more */
@@ -40,6 +50,9 @@ typedef struct patio_runtime_options {
     const patio_allocator *allocator; /* NULL: malloc */
     patio_log_fn           log;       /* NULL: standard error, as text or JSON lines */
     void                  *log_self;
+    uint32_t               flags; /* PATIO_RUNTIME_… */
+    uint32_t               reserved;
+    uint64_t               seed; /* with PATIO_RUNTIME_SEEDED */
 } patio_runtime_options;
 
 /* options may be NULL. */
@@ -47,6 +60,16 @@ PATIO_API PATIO_CHECKED patio_status patio_runtime_create(const patio_runtime_op
                                                           patio_runtime **out, patio_error *err);
 /* After every broker made from it. NULL is allowed. */
 PATIO_API void patio_runtime_destroy(patio_runtime *runtime);
+
+/* Move a manual clock on by `ms`, from event to event: whatever becomes due on the way happens on
+ * this thread, at its time and in its order. Before each event, waits up to calm_ms of real time
+ * until no task is running, so that what a task asks for (a retry in a minute) counts from when it
+ * ran. With 0 only what is due now happens. Any thread, one at a time, not inside a task or a
+ * callback. STATE: the clock is the real one, or somebody else moves it now. */
+PATIO_API PATIO_CHECKED patio_status patio_runtime_advance(patio_runtime *runtime, uint64_t ms,
+                                                           uint64_t calm_ms, patio_error *err);
+/* Milliseconds on this runtime's clock, from an arbitrary start. Any thread. */
+PATIO_API uint64_t patio_runtime_now_ms(const patio_runtime *runtime);
 
 /* A folder to search for plugins, before the built-in one and after PATIO_PLUGIN_PATH. */
 PATIO_API PATIO_CHECKED patio_status patio_runtime_add_plugin_dir(patio_runtime *runtime,

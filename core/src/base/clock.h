@@ -15,6 +15,26 @@ uint64_t pt_tick_ns(void);
 bool pt_has_passed(uint64_t then_ns);
 /* Milliseconds since 1970-01-01 UTC, for times that people wrote down; it jumps. */
 uint64_t pt_wall_ms(void);
+/* The clock of one runtime: the real one, or one that moves only when it is told to. */
+typedef struct pt_clock {
+    bool             manual;
+    _Atomic uint64_t now_ns; /* manual */
+} pt_clock;
+
+static inline uint64_t pt_clock_now(const pt_clock *clock)
+{
+    return __builtin_expect(clock->manual, 0) ? atomic_load(&clock->now_ns) : pt_now_ns();
+}
+static inline uint64_t pt_clock_tick(const pt_clock *clock)
+{
+    return __builtin_expect(clock->manual, 0) ? atomic_load(&clock->now_ns) : pt_tick_ns();
+}
+static inline bool pt_clock_passed(const pt_clock *clock, uint64_t then_ns)
+{
+    return __builtin_expect(clock->manual, 0) ? atomic_load(&clock->now_ns) >= then_ns
+                                              : pt_has_passed(then_ns);
+}
+
 /* now + ms, saturating; PATIO_FOREVER stays UINT64_MAX. */
 uint64_t pt_after_ms(uint64_t now_ns, uint64_t ms);
 /* Milliseconds from now to then, rounded up; 0 if then has passed. */

@@ -272,6 +272,9 @@ void         pt_jobs_fini(patio_broker *broker);
 pt_job *pt_job_take(patio_broker *broker);
 void    pt_job_busy(pt_job *job);
 void    pt_job_free(pt_job *job);
+/* Whoever moves a manual clock waits for what moves: from busy on until it is settled, or left to
+ * the clock. */
+void pt_job_moving(patio_broker *broker, int by);
 /* PT_TOLD_…, to the one with this tag, or to all that are busy. */
 void pt_jobs_tell(patio_broker *broker, patio_tag tag, uint32_t what);
 void pt_jobs_tell_all(patio_broker *broker, uint32_t what);

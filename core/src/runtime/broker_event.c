@@ -33,12 +33,12 @@ static void sweep_at(patio_broker *b, uint64_t next_ns, uint64_t now_ns)
 static void sweep(void *self)
 {
     patio_broker *b    = self;
-    uint64_t      from = pt_now_ns();
+    uint64_t      from = pt_clock_now(&b->runtime->clock);
     /* A deadline added while the table is walked must not be missed: it finds UINT64_MAX here and
      * asks for a sweep of its own. */
     atomic_store(&b->futures.sweep_ns, UINT64_MAX);
     uint64_t next  = pt_futures_sweep(&b->futures, from);
-    uint64_t now   = pt_now_ns();
+    uint64_t now   = pt_clock_now(&b->runtime->clock);
     uint64_t pause = (now - from) * SWEEP_SHARE;
     pause          = pause > sweep_pause_ns ? pause : sweep_pause_ns;
     pthread_mutex_lock(&b->lock);
@@ -52,7 +52,7 @@ static void sweep(void *self)
 void pt_broker_sooner(patio_broker *b)
 {
     /* The exact deadline is in the table; here it is enough to look soon, and then to plan. */
-    uint64_t now  = pt_now_ns();
+    uint64_t now  = pt_clock_now(&b->runtime->clock);
     uint64_t next = now + sweep_pause_ns;
     pthread_mutex_lock(&b->lock);
     if (atomic_load(&b->state) == PT_BROKER_RUNNING && next < atomic_load(&b->futures.sweep_ns)) {

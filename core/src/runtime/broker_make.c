@@ -155,11 +155,13 @@ static patio_status fill(patio_broker *b, const patio_config *config, patio_erro
         b->max_decode_bytes = (uint64_t)b->core[PT_CORE_MAX_DECODE_BYTES].number;
         st                  = set_project(b, config, err);
     }
-    if (st == PATIO_OK && pt_random(&b->incarnation, sizeof(b->incarnation)) != PATIO_OK) {
+    if (st == PATIO_OK &&
+        pt_random(b->runtime, &b->incarnation, sizeof(b->incarnation)) != PATIO_OK) {
         st = pt_fail(err, PATIO_IO, "broker", "no random bytes from the system");
     }
     if (st == PATIO_OK) {
         b->futures.broker           = b;
+        b->futures.clock            = &b->runtime->clock;
         b->futures.incarnation      = b->incarnation;
         b->futures.max_decode_bytes = b->max_decode_bytes;
         st = pt_futures_init(&b->futures, b->mem, (uint32_t)b->core[PT_CORE_MAX_PENDING].number,

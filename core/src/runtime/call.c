@@ -77,7 +77,7 @@ static patio_status choose_deadline(const patio_broker *b, outgoing *o, patio_er
         timeout = o->route != NULL ? o->route->options.call_timeout_ms
                                    : (uint64_t)b->core[PT_CORE_CALL_TIMEOUT_MS].number;
     }
-    uint64_t now   = pt_now_ns();
+    uint64_t now   = pt_clock_now(&b->runtime->clock);
     o->deadline_ns = timeout == PATIO_FOREVER ? UINT64_MAX : pt_after_ms(now, timeout);
     if (o->options->parent != NULL && o->options->parent->run->deadline_ns != 0 &&
         o->options->parent->run->deadline_ns < o->deadline_ns) {

@@ -204,17 +204,28 @@ uint64_t patio_task_fence(const patio_context *ctx)
     return ctx->run->fence;
 }
 
+static uint64_t now_of(const pt_run *run)
+{
+    return run->clock != NULL ? pt_clock_now(run->clock) : pt_now_ns();
+}
+
+static bool has_passed(const pt_run *run)
+{
+    return run->clock != NULL ? pt_clock_passed(run->clock, run->deadline_ns)
+                              : pt_has_passed(run->deadline_ns);
+}
+
 uint64_t patio_task_remaining_ms(const patio_context *ctx)
 {
     return ctx->run->deadline_ns == 0 ? PATIO_FOREVER
-                                      : pt_until_ms(pt_now_ns(), ctx->run->deadline_ns);
+                                      : pt_until_ms(now_of(ctx->run), ctx->run->deadline_ns);
 }
 
 bool patio_task_cancelled(const patio_context *ctx)
 {
     const pt_run *run = ctx->run;
     return (run->told != NULL && atomic_load_explicit(run->told, memory_order_acquire) != 0) ||
-           (run->deadline_ns != 0 && pt_has_passed(run->deadline_ns));
+           (run->deadline_ns != 0 && has_passed(run));
 }
 
 const char *patio_task_header(const patio_context *ctx, const char *name)

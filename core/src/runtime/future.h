@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "base/stack.h"
 #include "runtime/awaiter.h"
 #include "wire/envelope.h"
@@ -77,6 +78,7 @@ struct patio_future {
 
 struct pt_futures {
     patio_broker            *broker;
+    const pt_clock          *clock;
     const patio_allocator   *mem;
     uint64_t                 incarnation;
     uint64_t                 max_decode_bytes;
@@ -99,6 +101,13 @@ struct pt_futures {
 patio_status pt_futures_init(pt_futures *table, const patio_allocator *mem, uint32_t max_slots,
                              patio_error *err);
 void         pt_futures_fini(pt_futures *table);
+
+/* Until when a waiter may sleep for this one's deadline: with a manual clock, whoever moves it ends
+ * what is due. */
+static inline uint64_t pt_future_sleep_end(const patio_future *future)
+{
+    return future->table->clock->manual ? UINT64_MAX : atomic_load(&future->deadline_ns);
+}
 
 /* A future with both references that nobody else can end yet, or FULL, NO_MEMORY. Fill in queue and
  * on_done, then open it: from then on it is pending. Returns its word. */

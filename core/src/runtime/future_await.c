@@ -71,7 +71,7 @@ static bool find_done(patio_future *const *futures, size_t count, size_t *index)
 static uint64_t first_deadline(patio_future *const *futures, size_t count, uint64_t until)
 {
     for (size_t i = 0; i < count; i++) {
-        uint64_t deadline = atomic_load(&futures[i]->deadline_ns);
+        uint64_t deadline = pt_future_sleep_end(futures[i]);
         until             = deadline < until ? deadline : until;
     }
     return until;

@@ -15,6 +15,7 @@ static bool is_done(const void *arg)
 void pt_future_expire(patio_future *f, uint64_t now_ns)
 {
     uint64_t word = atomic_load(&f->word);
+    now_ns        = f->table->clock->manual ? pt_clock_now(f->table->clock) : now_ns;
     if (now_ns >= atomic_load(&f->deadline_ns) && pt_future_claim_word(f, word)) {
         pt_future_give_up(f, PATIO_TIMEOUT, NULL);
     }
@@ -29,7 +30,7 @@ static bool wait_until(patio_future *f, uint64_t until_ns)
     if (until_ns > from) {
         (void)patio_spin_until(&f->table->spin, is_done, f);
     }
-    uint64_t deadline = atomic_load(&f->deadline_ns);
+    uint64_t deadline = pt_future_sleep_end(f);
     uint64_t sleep_to = deadline < until_ns ? deadline : until_ns;
     bool     in_time  = true;
     while (!patio_future_done(f) && in_time) {
@@ -130,7 +131,7 @@ static uint64_t nap_end(patio_future *const *futures, size_t count, uint64_t now
 {
     uint64_t end = until;
     for (size_t i = 0; i < count; i++) {
-        uint64_t deadline = atomic_load(&futures[i]->deadline_ns);
+        uint64_t deadline = pt_future_sleep_end(futures[i]);
         end               = deadline < end ? deadline : end;
         if (futures[i]->table != futures[0]->table) {
             uint64_t look = now + PT_NS_PER_MS;

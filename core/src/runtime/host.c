@@ -71,8 +71,8 @@ static void host_log(void *self, int32_t level, const char *text)
 
 static uint64_t host_now_ns(void *self)
 {
-    (void)self;
-    return pt_now_ns();
+    const pt_host *host = self;
+    return pt_clock_now(&host->runtime->clock);
 }
 
 static uint64_t host_after(void *self, uint64_t delay_ns, patio_fn fn, void *arg)
@@ -87,8 +87,32 @@ static int32_t host_cancel(void *self, uint64_t timer)
     return pt_timers_cancel(host->runtime->timers, timer) ? 1 : 0;
 }
 
-patio_status pt_random(void *data, size_t size_bytes)
+/* SplitMix64, https://prng.di.unimi.it/splitmix64.c: for tests, never for keys. */
+static uint64_t next_random(_Atomic uint64_t *state)
 {
+    uint64_t z = atomic_fetch_add(state, UINT64_C(0x9e3779b97f4a7c15));
+    z          = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z          = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static void fill_seeded(patio_runtime *runtime, uint8_t *at, size_t size)
+{
+    while (size > 0) {
+        uint64_t number = next_random(&runtime->random);
+        size_t   part   = size < sizeof(number) ? size : sizeof(number);
+        memcpy(at, &number, part);
+        at += part;
+        size -= part;
+    }
+}
+
+patio_status pt_random(patio_runtime *runtime, void *data, size_t size_bytes)
+{
+    if (runtime->seeded) {
+        fill_seeded(runtime, data, size_bytes);
+        return PATIO_OK;
+    }
     uint8_t *at = data;
     while (size_bytes > 0) {
         ssize_t got = getrandom(at, size_bytes, 0);
@@ -105,8 +129,8 @@ patio_status pt_random(void *data, size_t size_bytes)
 
 static patio_status host_random(void *self, void *data, size_t size_bytes)
 {
-    (void)self;
-    return pt_random(data, size_bytes);
+    const pt_host *host = self;
+    return pt_random(host->runtime, data, size_bytes);
 }
 
 static void *host_share(void *self, const char *key, void *(*make)(void *arg), void *arg)

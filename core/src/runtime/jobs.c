@@ -67,9 +67,17 @@ pt_job *pt_job_take(patio_broker *b)
     return slot != 0 ? &b->jobs[slot - 1] : make_next(b);
 }
 
+void pt_job_moving(patio_broker *b, int by)
+{
+    if (b->runtime->clock.manual) {
+        atomic_fetch_add(&b->runtime->moving, (uint32_t)by);
+    }
+}
+
 void pt_job_busy(pt_job *job)
 {
     patio_broker *b = job->end.broker;
+    pt_job_moving(b, 1);
     atomic_store_explicit(&b->tags[job - b->jobs], job->end.tag, memory_order_relaxed);
     atomic_store_explicit(&job->told, 0, memory_order_relaxed);
     atomic_store_explicit(&job->busy, 1, memory_order_release);

@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "runtime/awaiter.h"
 #include "runtime/registry.h"
@@ -29,6 +30,7 @@ struct pt_run {
     void                   *host_self;
     const pt_log           *log;    /* which levels are shown */
     patio_broker           *broker; /* NULL in a child */
+    const pt_clock         *clock;  /* NULL: the real one */
     const pt_task          *task;
     const char             *project;
     patio_id                id; /* the transport's word; the envelope may be unreadable */

@@ -1,6 +1,7 @@
 #include "runtime/runtime.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "config/config.h"
@@ -61,6 +62,18 @@ static patio_status add_plugin_path(patio_runtime *runtime, const char *path, pa
     return PATIO_OK;
 }
 
+static void set_up_clock(patio_runtime *runtime, const patio_runtime_options *options)
+{
+    if (!PATIO_HAS(patio_runtime_options, options, seed)) {
+        return;
+    }
+    runtime->clock.manual = (options->flags & PATIO_RUNTIME_MANUAL_CLOCK) != 0;
+    runtime->seeded       = (options->flags & PATIO_RUNTIME_SEEDED) != 0;
+    atomic_store(&runtime->random, options->seed);
+    /* not 0, which means "none" in places; the same for each run of a test */
+    atomic_store(&runtime->clock.now_ns, UINT64_C(1000000000));
+}
+
 patio_status patio_runtime_create(const patio_runtime_options *options, patio_runtime **out,
                                   patio_error *err)
 {
@@ -74,13 +87,14 @@ patio_status patio_runtime_create(const patio_runtime_options *options, patio_ru
         return pt_no_memory(err, "runtime");
     }
     runtime->mem = *mem;
+    set_up_clock(runtime, options);
     pthread_mutex_init(&runtime->share_lock, NULL);
     patio_status st = set_up_log(runtime, options, err);
     if (st == PATIO_OK) {
         st = pt_plugins_create(&runtime->mem, &runtime->plugins, err);
     }
     if (st == PATIO_OK) {
-        st = pt_timers_create(&runtime->mem, &runtime->timers, err);
+        st = pt_timers_create(&runtime->mem, &runtime->clock, &runtime->timers, err);
     }
     if (st == PATIO_OK && options != NULL && options->config != NULL) {
         const char *path = patio_config_get(options->config, "plugin_path");
@@ -111,6 +125,41 @@ void patio_runtime_destroy(patio_runtime *runtime)
     }
     pthread_mutex_destroy(&runtime->share_lock);
     pt_free(&mem, runtime);
+}
+
+typedef struct calming {
+    patio_runtime *runtime;
+    uint64_t       calm_ms;
+} calming;
+
+/* Until no executor has a job, or for as long as one may take. */
+static void wait_for_calm(void *arg)
+{
+    const calming  *c     = arg;
+    uint64_t        until = pt_after_ms(pt_now_ns(), c->calm_ms);
+    struct timespec pause = {.tv_nsec = 20000};
+    while (atomic_load(&c->runtime->moving) != 0 && pt_now_ns() < until) {
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+patio_status patio_runtime_advance(patio_runtime *runtime, uint64_t ms, uint64_t calm_ms,
+                                   patio_error *err)
+{
+    if (runtime == NULL || !runtime->clock.manual) {
+        return pt_fail(err, PATIO_STATE, "runtime",
+                       "advance: the runtime has no manual clock (PATIO_RUNTIME_MANUAL_CLOCK)");
+    }
+    calming  c    = {.runtime = runtime, .calm_ms = calm_ms};
+    uint64_t then = pt_after_ms(pt_clock_now(&runtime->clock), ms);
+    return pt_timers_advance(runtime->timers, then, wait_for_calm, &c)
+               ? PATIO_OK
+               : pt_fail(err, PATIO_STATE, "runtime", "advance: somebody else moves the clock now");
+}
+
+uint64_t patio_runtime_now_ms(const patio_runtime *runtime)
+{
+    return pt_clock_now(&runtime->clock) / PT_NS_PER_MS;
 }
 
 patio_status patio_runtime_add_plugin_dir(patio_runtime *runtime, const char *dir, patio_error *err)

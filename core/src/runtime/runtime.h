@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "plugin/plugins.h"
 #include "runtime/timers.h"
@@ -20,6 +21,10 @@ struct patio_runtime {
     pt_log           log;
     pt_plugins      *plugins;
     pt_timers       *timers;
+    pt_clock         clock;
+    _Atomic uint32_t moving; /* jobs with executors; counted only while the clock is manual */
+    bool             seeded;
+    _Atomic uint64_t random; /* state, if seeded */
     pthread_mutex_t  share_lock;
     pt_host         *hosts;  /* one per plugin in use; under share_lock */
     pt_shared       *shared; /* objects that plugin instances share (patio_host.share) */
@@ -42,8 +47,8 @@ struct pt_host {
  * when out of memory. */
 const patio_host *pt_runtime_host(patio_runtime *runtime, const char *kind, const char *name);
 
-/* Random bytes from the system. */
-patio_status pt_random(void *data, size_t size_bytes);
+/* Random bytes, from the system or from the runtime's seed. */
+patio_status pt_random(patio_runtime *runtime, void *data, size_t size_bytes);
 
 void *pt_share(patio_runtime *runtime, const char *owner, const char *key, void *(*make)(void *arg),
                void *arg);

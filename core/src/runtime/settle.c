@@ -94,7 +94,7 @@ static void settle_retry(const pt_ending *end, const patio_outcome *out)
     uint64_t delay = out->delay_ms;
     if (delay == 0) {
         uint64_t random = 0;
-        (void)pt_random(&random, sizeof(random));
+        (void)pt_random(b->runtime, &random, sizeof(random));
         delay = pt_policy_backoff_ms(policy, end->attempt, random);
     }
     patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = PATIO_RETRY, .delay_ms = delay};
@@ -122,7 +122,7 @@ static void settle_crash(const pt_ending *end, const patio_outcome *out)
         return;
     }
     uint64_t random = 0;
-    (void)pt_random(&random, sizeof(random));
+    (void)pt_random(b->runtime, &random, sizeof(random));
     patio_settlement s = {
         PATIO_SIZED(patio_settlement),
         .verdict  = PATIO_RETRY,
@@ -246,7 +246,8 @@ static void settle_soon(patio_broker *b)
 
 void pt_settle_later(pt_job *job, uint32_t verdict, patio_status status, uint64_t delay_ms)
 {
-    patio_broker *b        = job->end.broker;
+    patio_broker *b = job->end.broker;
+    pt_job_moving(b, -1);
     job->deferred_verdict  = verdict;
     job->deferred_status   = status;
     job->deferred_delay_ms = delay_ms;

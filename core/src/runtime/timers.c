@@ -17,6 +17,9 @@ typedef struct slot {
 
 struct pt_timers {
     const patio_allocator *mem;
+    pt_clock              *clock;
+    pt_clock               real; /* where none was given */
+    bool                   advancing;
     pthread_mutex_t        lock;
     pthread_cond_t         changed; /* a timer became the first, or stop */
     pthread_cond_t         ran;     /* the running function returned */
@@ -99,6 +102,20 @@ static void wait_for_first(pt_timers *t)
     pthread_cond_timedwait(&t->changed, &t->lock, &when);
 }
 
+/* Under the lock, which is open while the function runs. */
+static void run_first(pt_timers *t)
+{
+    uint32_t s   = t->heap[0];
+    slot     due = t->slots[s];
+    t->running   = number(t, s);
+    take_out(t, s);
+    pthread_mutex_unlock(&t->lock);
+    due.fn(due.arg);
+    pthread_mutex_lock(&t->lock);
+    t->running = 0;
+    pthread_cond_broadcast(&t->ran);
+}
+
 static void *run(void *arg)
 {
     pt_timers *t = arg;
@@ -108,15 +125,7 @@ static void *run(void *arg)
             wait_for_first(t);
             continue;
         }
-        uint32_t s   = t->heap[0];
-        slot     due = t->slots[s];
-        t->running   = number(t, s);
-        take_out(t, s);
-        pthread_mutex_unlock(&t->lock);
-        due.fn(due.arg);
-        pthread_mutex_lock(&t->lock);
-        t->running = 0;
-        pthread_cond_broadcast(&t->ran);
+        run_first(t);
     }
     pthread_mutex_unlock(&t->lock);
     return NULL;
@@ -142,13 +151,15 @@ static bool grow(pt_timers *t)
     return true;
 }
 
-patio_status pt_timers_create(const patio_allocator *mem, pt_timers **out, patio_error *err)
+patio_status pt_timers_create(const patio_allocator *mem, pt_clock *clock, pt_timers **out,
+                              patio_error *err)
 {
     pt_timers *t = pt_calloc(mem, 1, sizeof(*t));
     if (t == NULL) {
         return pt_no_memory(err, "timers");
     }
-    t->mem = mem;
+    t->mem   = mem;
+    t->clock = clock != NULL ? clock : &t->real;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -187,6 +198,9 @@ void pt_timers_destroy(pt_timers *t)
 
 static bool ready(pt_timers *t)
 {
+    if (t->clock->manual) {
+        return !t->stopping && (t->free != 0 || grow(t));
+    }
     if (!t->started && pthread_create(&t->thread, NULL, run, t) == 0) {
         t->started = true;
         (void)pthread_setname_np(t->thread, "patio-timers");
@@ -196,7 +210,7 @@ static bool ready(pt_timers *t)
 
 uint64_t pt_timers_after(pt_timers *t, uint64_t delay_ns, patio_fn fn, void *arg)
 {
-    uint64_t due = pt_now_ns();
+    uint64_t due = pt_clock_now(t->clock);
     if (__builtin_add_overflow(due, delay_ns, &due)) {
         due = UINT64_MAX;
     }
@@ -263,4 +277,38 @@ void pt_timers_quiesce(pt_timers *t)
         pthread_cond_wait(&t->ran, &t->lock);
     }
     pthread_mutex_unlock(&t->lock);
+}
+
+/* The next one's time comes, and it runs. false: none is due by then. */
+static bool step_to(pt_timers *t, uint64_t then_ns)
+{
+    if (t->used == 0 || t->slots[t->heap[0]].due_ns > then_ns) {
+        return false;
+    }
+    uint64_t due = t->slots[t->heap[0]].due_ns;
+    if (due > atomic_load(&t->clock->now_ns)) {
+        atomic_store(&t->clock->now_ns, due);
+    }
+    run_first(t);
+    return true;
+}
+
+bool pt_timers_advance(pt_timers *t, uint64_t then_ns, patio_fn calm, void *arg)
+{
+    pthread_mutex_lock(&t->lock);
+    if (t->advancing) {
+        pthread_mutex_unlock(&t->lock);
+        return false;
+    }
+    t->advancing = true;
+    t->thread    = pthread_self();
+    do {
+        pthread_mutex_unlock(&t->lock);
+        calm(arg);
+        pthread_mutex_lock(&t->lock);
+    } while (step_to(t, then_ns));
+    atomic_store(&t->clock->now_ns, then_ns);
+    t->advancing = false;
+    pthread_mutex_unlock(&t->lock);
+    return true;
 }

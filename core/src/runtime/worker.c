@@ -33,13 +33,15 @@ void pt_worker_fini(patio_broker *b)
 
 static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d)
 {
-    const patio_message *m = d->message;
-    job->end.route         = route;
-    uint64_t call_ms       = pt_job_policy(job, m);
+    const patio_message *m     = d->message;
+    const pt_clock      *clock = &job->end.broker->runtime->clock;
+    job->end.route             = route;
+    uint64_t call_ms           = pt_job_policy(job, m);
     /* the shorter of the two; what takes seconds is measured by the tick */
-    uint64_t left_ms      = job->end.policy->attempt_timeout_ms;
-    left_ms               = call_ms != 0 && call_ms < left_ms ? call_ms : left_ms;
-    uint64_t end          = pt_after_ms(left_ms >= LONG_MS ? pt_tick_ns() : pt_now_ns(), left_ms);
+    uint64_t left_ms = job->end.policy->attempt_timeout_ms;
+    left_ms          = call_ms != 0 && call_ms < left_ms ? call_ms : left_ms;
+    uint64_t end =
+        pt_after_ms(left_ms >= LONG_MS ? pt_clock_tick(clock) : pt_clock_now(clock), left_ms);
     job->base.task        = route->task->name;
     job->base.id          = m->id;
     job->base.deadline_ns = end == UINT64_MAX ? 0 : end;
@@ -158,7 +160,7 @@ static patio_status before_run(pt_job *job)
     if (atomic_load_explicit(&job->told, memory_order_acquire) != 0) {
         return PATIO_CANCELLED;
     }
-    if (job->base.deadline_ns != 0 && pt_has_passed(job->base.deadline_ns)) {
+    if (job->base.deadline_ns != 0 && pt_clock_passed(&b->runtime->clock, job->base.deadline_ns)) {
         return PATIO_TIMEOUT;
     }
     if (job->end.route->options.ack != PATIO_ACK_ON_DONE) {
@@ -191,6 +193,7 @@ pt_run pt_worker_run(pt_job *job)
         .host_self      = job,
         .log            = &b->runtime->log,
         .broker         = b,
+        .clock          = &b->runtime->clock,
         .task           = job->end.route->task,
         .project        = b->project,
         .id             = job->base.id,
@@ -243,13 +246,19 @@ void pt_worker_done(void *self, patio_job *base, const patio_outcome *outcome)
     }
     pt_reports_close(job);
     pt_job_free(job);
+    /* One that nobody cancelled was only given back, whatever the executor calls it. */
+    static const patio_outcome given_back = {PATIO_SIZED(patio_outcome), .verdict = PATIO_RETURN,
+                                             .status = PATIO_CLOSED};
+    bool doubtful = outcome->verdict == PATIO_RETURN && outcome->status == PATIO_CANCELLED &&
+                    (told & PT_TOLD_CANCEL) == 0;
     /* With the lease lost somebody else may run it: what this run says is not asked for. */
     if ((told & (PT_TOLD_LEASE | PT_TOLD_STOP | PT_TOLD_STUCK)) == 0) {
-        pt_settle_outcome(&end, outcome);
+        pt_settle_outcome(&end, doubtful ? &given_back : outcome);
     } else if ((told & PT_TOLD_STUCK) == 0) {
         PT_COUNT(end.broker->worked.settlements_failed);
     }
     pt_buf_drop(outcome->reply);
+    pt_job_moving(end.broker, -1);
 }
 
 void pt_worker_stuck(void *self, patio_job *base)
