@@ -16,8 +16,11 @@ bool queue_ordered(const queue *q)
 
 uint32_t queue_free_credit(const queue *q)
 {
-    uint32_t used = q->unsettled + q->reserved;
-    return q->credit > used ? q->credit - used : 0;
+    uint32_t used = q->unsettled + q->reserved + q->inbox.count;
+    uint32_t most = q->credit > 0 ? q->credit + q->extra : 0;
+    uint32_t free = most > used ? most - used : 0;
+    /* while there is something to do, it is worth to wait and take many at once */
+    return q->inbox.count > 0 && 2 * free < most ? 0 : free;
 }
 
 static bool may_take(const queue *q)

@@ -1,12 +1,13 @@
 /* Which deliveries were started. If their worker dies, these are charged, and others are not.
  *
  * A start is told by the thread that starts, before it does, unless an earlier word is still on its
- * way: then it goes with the next one, when the answer comes. A function that kills its worker in
- * that moment is not seen the first time: its task comes back with a loss on it, and from then on
- * its start is never put off. */
+ * way: then it goes with the next one, when the answer comes. Where tasks are quick, most are over
+ * before their start is worth a word, so it is put off for a moment. A function that kills its
+ * worker in that moment is not seen the first time: its task comes back with a loss on it, and from
+ * then on its start is never put off. */
 #include "redis.h"
 
-enum { MARKS_MAX = 256 };
+enum { MARKS_MAX = 256, QUICK_EXTRA = 8, MOMENT_NS = 2 * 1000 * 1000 };
 
 patio_status redis_started(patio_transport *t, patio_tag tag, patio_error *err)
 {
@@ -17,7 +18,11 @@ patio_status redis_started(patio_transport *t, patio_tag tag, patio_error *err)
         d->start = START_WANTED;
         d->q->marks++;
         d->q->mark_now = d->q->mark_now || d->lost_before;
-        if (d->q->mark_now || d->q->mark_flights == 0) {
+        bool quick     = d->q->extra >= QUICK_EXTRA;
+        if (d->q->marks == 1 && quick) {
+            d->q->mark_ns = now_ns(t) + MOMENT_NS;
+        }
+        if (d->q->mark_now || (!quick && d->q->mark_flights == 0)) {
             queue_touch(d->q);
         }
     }
@@ -72,6 +77,13 @@ void mark_encode(queue *q)
     delivery *list[MARKS_MAX];
     if (q->marks == 0 || (q->mark_flights > 0 && !q->mark_now)) {
         return;
+    }
+    if (!q->mark_now && q->extra >= QUICK_EXTRA) {
+        uint64_t now = now_ns(q->t);
+        if (now < q->mark_ns) {
+            return;
+        }
+        q->mark_ns = now + MOMENT_NS;
     }
     uint32_t count = collect(q, list);
     for (uint32_t i = 0; i < count; i++) {

@@ -30,6 +30,13 @@ static patio_status make_parts(patio_transport *t, const patio_transport_params 
     return tls_prepare(t, err);
 }
 
+static void inbox_drop_all(patio_transport *t)
+{
+    for (queue *q = t->queues; q != NULL; q = q->next) {
+        inbox_return(q); /* as settlements nobody sends: the server gave them to others already */
+    }
+}
+
 static void destroy(patio_transport *t)
 {
     if (t == NULL) {
@@ -37,6 +44,7 @@ static void destroy(patio_transport *t)
     }
     const patio_host *host = t->host;
     loop_join(t);
+    inbox_drop_all(t);
     settle_drop_all(t);
     cancel_drop_all(t);
     deliveries_fini(t);
@@ -131,6 +139,9 @@ static patio_status stop(patio_transport *t, uint64_t grace_ms, patio_error *err
     loop_join(t);
     publish_expire(t, now_ns(t), true);
     pthread_mutex_lock(&t->lock);
+    while (t->delivering > 0) {
+        pthread_cond_wait(&t->changed, &t->lock);
+    }
     t->running = false;
     pthread_cond_broadcast(&t->changed);
     pthread_mutex_unlock(&t->lock);

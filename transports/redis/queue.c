@@ -129,6 +129,9 @@ uint64_t queue_tick(queue *q, uint64_t now, uint64_t next)
             next = times[i];
         }
     }
-    next = publish_deadline(q, next);
+    next = publish_deadline(q, inbox_tick(q, now, next));
+    if (q->marks > 0 && q->mark_flights == 0 && q->mark_ns < next) {
+        next = q->mark_ns;
+    }
     return next > now + ms_ns ? next : now + ms_ns;
 }

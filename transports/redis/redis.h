@@ -272,6 +272,9 @@ struct queue {
     op_list          publishes;
     op_list          settles;
     op_list          cancels;
+    bool             pumping;
+    op_list          inbox; /* came, and waits for credit */
+    uint32_t         extra; /* tasks beyond the credit, while they are quick */
     uint32_t         publish_flights;
     uint32_t         settle_flights;
     uint32_t         mark_flights;
@@ -301,6 +304,7 @@ struct queue {
     uint64_t front;
     char     priorities[12]; /* used beside 4 */
     uint64_t beat_ns;
+    uint64_t mark_ns;
     uint64_t due_ns; /* when to promote; 0: not known */
     uint64_t control_ns;
     uint64_t fetch_ns;
@@ -326,6 +330,7 @@ typedef struct settings {
     uint64_t    reconnect_min_ms;
     uint64_t    reconnect_max_ms;
     uint64_t    write_queue_bytes;
+    uint64_t    prefetch;
     uint64_t    max_reply_bytes;
     bool        allow_eviction;
     const char *tls_ca_file;
@@ -512,6 +517,9 @@ uint32_t queue_free_credit(const queue *q);
 
 /* deliver.c; the I/O thread */
 void      deliver_entries(queue *q, char suffix, const resp *entries);
+void      inbox_pump(queue *q);
+void      inbox_return(queue *q); /* under the lock */
+uint64_t  inbox_tick(queue *q, uint64_t now, uint64_t next);
 delivery *delivery_new(patio_transport *t);                 /* under the lock */
 delivery *delivery_find(patio_transport *t, patio_tag tag); /* under the lock */
 void      delivery_free(patio_transport *t, delivery *d);   /* under the lock */

@@ -5,6 +5,7 @@
 #include <hiredis/hiredis.h>
 
 enum { FLIGHTS = 3, SOON = 32, NOTIFY_MOST = 1024, CAUSE_MAX = 64 * 1024, CLAIM_WAIT_S = 2 };
+enum { QUICK_NS = 2 * 1000 * 1000, SLOW_NS = 10 * 1000 * 1000 };
 
 /* A thread that waits until the server has noted its claim. */
 struct claim {
@@ -142,6 +143,19 @@ static settle_op *op_for(patio_transport *t, const delivery *d, const patio_sett
     return op;
 }
 
+/* As many beyond the credit as keep the worker busy while answers travel, none where tasks are
+ * slow. Under the lock. */
+static void adapt(queue *q, uint64_t took_ns, bool unstarted)
+{
+    if (unstarted) {
+        q->extra = 0;
+    } else if (took_ns < QUICK_NS) {
+        q->extra += q->extra < q->t->set.prefetch ? 1 : 0;
+    } else if (took_ns > SLOW_NS) {
+        q->extra /= 2;
+    }
+}
+
 patio_status redis_settle(patio_transport *t, patio_tag tag, const patio_settlement *s,
                           patio_error *err)
 {
@@ -171,13 +185,18 @@ patio_status redis_settle(patio_transport *t, patio_tag tag, const patio_settlem
     } else {
         d->state = DELIVERY_SETTLING;
         q->unsettled--;
+        adapt(q, now_ns(t) - d->since_ns, s->verdict == PATIO_RETURN);
     }
     enqueue(q, op);
     queue_touch(q);
     if (s->verdict == PATIO_CLAIM) {
         st = wait_claim(t, q, tag, op, &claim);
     }
+    bool more = q->inbox.first != NULL;
     pthread_mutex_unlock(&t->lock);
+    if (more) {
+        inbox_pump(q); /* the freed credit takes the next task in the same breath */
+    }
     return st == PATIO_OK
                ? st
                : patio_fail(err, st, 0, "claim: the server did not confirm it, so it is not taken");
