@@ -58,7 +58,7 @@ static void failed_now(patio_transport *t, post *p, patio_status status, const c
  * has it declared again, if that is ours to do. True: it is done. */
 static bool was_returned(patio_transport *t, post *p)
 {
-    if (p->kind == POST_REPLY || p->kind == POST_PLAIN || p->kind == POST_PROBE) {
+    if (p->place == NULL) {
         t->replies_undeliverable += p->kind == POST_REPLY;
         return true;
     }
@@ -82,6 +82,9 @@ static bool settle_one(patio_transport *t, post *p, bool accepted, patio_status 
     if (accepted) {
         if (p->tag != 0 && !p->orphan) {
             settle_confirmed(t, p->tag);
+        }
+        if (p->browsed != 0) {
+            browse_moved(t, p);
         }
         uncount(t, p);
         return true;

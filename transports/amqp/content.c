@@ -4,9 +4,11 @@
 static void drop(patio_transport *t, inbound *in)
 {
     t->host->buf_drop(t->host->self, in->body);
-    in->body = NULL;
-    in->data = NULL;
-    in->kind = IN_NOTHING;
+    t->host->buf_drop(t->host->self, in->cause);
+    in->body  = NULL;
+    in->cause = NULL;
+    in->data  = NULL;
+    in->kind  = IN_NOTHING;
 }
 
 void content_reset(connection *c)
@@ -34,6 +36,9 @@ void content_method(connection *c, uint16_t channel, const amqp_method_t *m)
         in->redelivered               = d->redelivered != 0;
         in->consumer                  = subscribe_number(d->consumer_tag);
         in->key[0]                    = '\0';
+    } else if (m->id == AMQP_BASIC_GET_OK_METHOD) {
+        in->kind   = IN_DELIVERY;
+        in->number = ((const amqp_basic_get_ok_t *)m->decoded)->delivery_tag;
     } else {
         const amqp_basic_return_t *r = m->decoded;
         in->kind                     = IN_RETURN;
@@ -49,6 +54,8 @@ static void complete(connection *c, uint16_t channel, inbound *in)
         confirm_returned(t, in);
     } else if (c->role == CONSUMING && channel == CH_TASKS) {
         deliver_task(t, in);
+    } else if (c->role == CONSUMING && channel == CH_BROWSE) {
+        browse_message(t, in);
     } else {
         deliver_inbox(t, in);
     }
@@ -67,6 +74,9 @@ void content_header(connection *c, uint16_t channel, const amqp_frame_t *f)
     in->has_header = true;
     in->size       = f->payload.properties.body_size;
     props_read(&in->props, f->payload.properties.decoded);
+    if (channel == CH_BROWSE) {
+        in->cause = props_cause(t, f->payload.properties.decoded);
+    }
     /* a returned message is known by its id; replies have no limit but the frame's */
     in->skip = in->kind == IN_RETURN || in->size > t->max_body_bytes;
     if (!in->skip) {

@@ -245,5 +245,6 @@ void control_end(patio_transport *t)
     control_step(t, UINT64_MAX);
     pthread_mutex_lock(&t->lock);
     rpc_link_lost(t);
+    browse_link_lost(t);
     pthread_mutex_unlock(&t->lock);
 }

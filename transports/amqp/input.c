@@ -57,7 +57,14 @@ static void channel_closed(connection *c, uint16_t channel, const amqp_channel_c
     pthread_mutex_lock(&t->lock);
     c->channel_open[channel] = false;
     (void)wire_method(c, channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
-    bool reopen = c->role == CONSUMING && channel != CH_INBOX;
+    bool reopen = c->role == CONSUMING && channel != CH_INBOX && channel != CH_BROWSE;
+    if (c->role == CONSUMING && channel == CH_BROWSE) {
+        t->browse_opening = false;
+        browse_failed(t, PATIO_PROTOCOL, text);
+        socket_flush(c);
+        pthread_mutex_unlock(&t->lock);
+        return;
+    }
     if (reopen) {
         if (channel == CH_TASKS) {
             subscribe_forget(t);
@@ -137,7 +144,17 @@ static void on_consuming(connection *c, uint16_t channel, const amqp_method_t *m
     patio_transport *t = c->t;
     switch (m->id) {
     case AMQP_BASIC_DELIVER_METHOD:
+    case AMQP_BASIC_GET_OK_METHOD:
         content_method(c, channel, m);
+        return;
+    case AMQP_BASIC_GET_EMPTY_METHOD:
+        browse_empty(t);
+        return;
+    case AMQP_CHANNEL_CLOSE_OK_METHOD:
+        pthread_mutex_lock(&t->lock);
+        t->browse_opening = false; /* the only channel that we close */
+        t->work           = true;
+        pthread_mutex_unlock(&t->lock);
         return;
     case AMQP_BASIC_CONSUME_OK_METHOD:
         if (channel == CH_TASKS) {

@@ -48,6 +48,7 @@ static void lose(connection *c, const char *why)
     if (c->role == CONSUMING) {
         t->inbox_ready = false;
         rpc_link_lost(t);
+        browse_link_lost(t);
         place_forget(t);
         subscribe_forget(t);
     } else {

@@ -172,6 +172,7 @@ static void channel_opened(connection *c, uint16_t channel)
     patio_transport *t = c->t;
     pthread_mutex_lock(&t->lock);
     c->channel_open[channel] = true;
+    t->browse_opening        = t->browse_opening && channel != CH_BROWSE;
     t->work                  = true;
     if (c->state == LINK_SETUP && c->role == CONSUMING && c->channel_open[CH_TASKS] &&
         c->channel_open[CH_TOPOLOGY] && c->channel_open[CH_INBOX]) {

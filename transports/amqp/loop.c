@@ -41,6 +41,7 @@ static void work(patio_transport *t, uint64_t now)
         subscribe_step(t, now);
         place_step(t);
         rpc_step(t);
+        browse_step(t);
         settle_flush(t);
         acknowledge_inbox(t);
     }

@@ -8,6 +8,7 @@ enum {
     OPT_TOPOLOGY,
     OPT_QUEUE_TYPE,
     OPT_PERSISTENT,
+    OPT_PERSISTENT_REPLIES,
     OPT_REPLY,
     OPT_HEARTBEAT_MS,
     OPT_HANDSHAKE_MS,
@@ -46,20 +47,24 @@ enum { PORT_PLAIN = 5672, PORT_TLS = 5671 };
 #define SIZE(name, fallback, min, max, help) ROW(name, PATIO_OPTION_SIZE, fallback, min, max, help)
 
 const patio_option *const option_table[] = {
-    [OPT_USER]     = TEXT("user", "", "user name; before what the URL says; neither: guest"),
-    [OPT_PASSWORD] = ROW("password", PATIO_OPTION_SECRET, "", 0, 0,
-                         "password, best as env:NAME or file:PATH; before what the URL says"),
-    [OPT_AUTH]     = CHOICE("auth", "plain", "plain|external",
-                            "plain: user and password; external: the client certificate"),
-    [OPT_TOPOLOGY] = CHOICE(
-        "topology", "declare", "declare|check|none",
-        "declare the queues, only check that they exist, or neither (read and write rights)"),
+    [OPT_USER]       = TEXT("user", "", "user name; before what the URL says; neither: guest"),
+    [OPT_PASSWORD]   = ROW("password", PATIO_OPTION_SECRET, "", 0, 0,
+                           "password, best as env:NAME or file:PATH; before what the URL says"),
+    [OPT_AUTH]       = CHOICE("auth", "plain", "plain|external",
+                              "plain: user and password; external: the client certificate"),
+    [OPT_TOPOLOGY]   = CHOICE("topology", "declare", "declare|check|none",
+                              "declare the queues, only check that they exist, "
+                                "or neither (read and write rights)"),
     [OPT_QUEUE_TYPE] = CHOICE("queue_type", "auto", "auto|classic|quorum",
                               "auto: classic, or what there is already; quorum has no priorities"),
-    [OPT_PERSISTENT] = BOOL("persistent", "true", "tasks and replies survive the broker's restart"),
-    [OPT_REPLY]      = CHOICE("reply", "auto", "auto|queue|direct",
-                              "a queue per process, or RabbitMQ's direct reply-to; auto: direct with "
-                                   "topology=none, else queue"),
+    [OPT_PERSISTENT] = BOOL("persistent", "true", "tasks survive the broker's restart"),
+    [OPT_PERSISTENT_REPLIES] =
+        BOOL("persistent_replies", "false",
+             "so do replies on their way; a worker then waits for the broker's "
+             "disk before it acknowledges"),
+    [OPT_REPLY]        = CHOICE("reply", "auto", "auto|queue|direct",
+                                "a queue per process, or RabbitMQ's direct reply-to; auto: direct with "
+                                       "topology=none, else queue"),
     [OPT_HEARTBEAT_MS] = MS("heartbeat_ms", "10s", 1000, 600000,
                             "in whole seconds; who is silent for two of them is given up"),
     [OPT_HANDSHAKE_MS] =
@@ -113,6 +118,7 @@ static void read_numbers(settings *set, const patio_endpoint *e)
     set->topology              = (uint32_t)number(e, OPT_TOPOLOGY);
     set->queue_type            = (uint32_t)number(e, OPT_QUEUE_TYPE);
     set->persistent            = number(e, OPT_PERSISTENT) != 0;
+    set->persistent_replies    = number(e, OPT_PERSISTENT_REPLIES) != 0;
     set->reply                 = (uint32_t)number(e, OPT_REPLY);
     set->heartbeat_ms          = number(e, OPT_HEARTBEAT_MS);
     set->handshake_ms          = number(e, OPT_HANDSHAKE_MS);
@@ -143,7 +149,8 @@ static bool read_texts(patio_transport *t, const patio_endpoint *e)
     password             = password[0] != '\0' ? password : e->password;
     set->user            = copy(t, user);
     set->password        = copy(t, nobody && password[0] == '\0' ? "guest" : password);
-    /* "/" and "" are the vhost "/"; "/name" and "//name" are "name" and "/name" */
+    /* "/" and "" are the vhost "/"; "/name" and "//name" are "name" and "/name"
+     */
     set->vhost           = copy(t, e->path[0] == '\0' || e->path[1] == '\0' ? "/" : e->path + 1);
     set->tls_ca_file     = copy(t, e->values[OPT_TLS_CA_FILE].text);
     set->tls_cert_file   = copy(t, e->values[OPT_TLS_CERT_FILE].text);

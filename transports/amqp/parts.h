@@ -89,7 +89,8 @@ typedef struct task_facts {
     uint8_t     priority;
     bool        persistent;
 } task_facts;
-uint64_t props_wall_ms(void);
+uint64_t   props_wall_ms(void);
+patio_buf *props_cause(const patio_transport *t, const amqp_basic_properties_t *p);
 
 /* ---- post.c ---- */
 post *post_new_task(patio_transport *t, uint8_t kind, place *to, const task_facts *facts,
@@ -215,6 +216,47 @@ void     cancel_ended(patio_transport *t, const patio_id *id);
 /* Without the lock: what this process says: "told", "late" or "noted". */
 const char *cancel_here(patio_transport *t, const patio_id *id);
 void        cancel_finish(patio_transport *t, ask *a); /* frees it */
+
+/* ---- browse.c: dead letters, one after the other ---- */
+enum { BROWSE_LIST, BROWSE_RETRY, BROWSE_DROP };
+struct letter {
+    letter    *next;
+    props      props;
+    patio_buf *body;
+    patio_buf *cause;
+};
+struct browse {
+    browse      *next;
+    queue       *queue;
+    uint32_t     verb;
+    bool         one;  /* only `id` */
+    bool         skip; /* until `after` has been seen */
+    bool         running;
+    bool         at_end;
+    bool         done;
+    patio_status status;
+    patio_id     id;
+    patio_id     after;
+    uint64_t     limit;
+    uint64_t     count;
+    uint64_t     moving; /* copies that are not confirmed */
+    uint64_t     last;   /* delivery tag of the last one to be given back */
+    letter      *letters;
+    letter     **end;
+    char         why[160];
+};
+void browse_step(patio_transport *t);                                         /* under the lock */
+void browse_moved(patio_transport *t, const post *p);                         /* under the lock */
+void browse_link_lost(patio_transport *t);                                    /* under the lock */
+void browse_failed(patio_transport *t, patio_status status, const char *why); /* under the lock */
+void browse_message(patio_transport *t, inbound *in);
+void browse_empty(patio_transport *t);
+void browse_free(patio_transport *t, browse *b);
+/* [blocks] */
+patio_status browse_run(patio_transport *t, browse *b, uint64_t timeout_ms, patio_error *err);
+
+extern const patio_dead_ops     dead_ops;
+extern const patio_topology_ops topology_ops;
 
 /* ---- subscribe.c ---- */
 patio_status transport_subscribe(patio_transport *t, const patio_subscription *s, patio_error *err);

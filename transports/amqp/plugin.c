@@ -161,6 +161,14 @@ static patio_status counts(patio_transport *t, const char *name, uint64_t timeou
     return counts_ask(t, name, timeout_ms, out, err);
 }
 
+static const void *query_instance(patio_transport *t, const char *interface_id)
+{
+    (void)t;
+    return strcmp(interface_id, PATIO_DEAD_ID) == 0       ? (const void *)&dead_ops
+           : strcmp(interface_id, PATIO_TOPOLOGY_ID) == 0 ? (const void *)&topology_ops
+                                                          : NULL;
+}
+
 static const patio_transport_ops ops = {
     PATIO_SIZED(patio_transport_ops),
     .caps = PATIO_CAP_PERSIST | PATIO_CAP_PRIORITY | PATIO_CAP_DELAY | PATIO_CAP_DEAD_LETTERS |
@@ -178,6 +186,7 @@ static const patio_transport_ops ops = {
     .notify      = transport_notify,
     .cancel      = transport_cancel,
     .counts      = counts,
+    .query       = query_instance,
 };
 
 static const void *query(const char *interface_id)

@@ -1,7 +1,8 @@
-/* Messages on their way: made, numbered, sent, and sent again after a reconnect. */
+/* Messages on their way: made, numbered, sent, and sent again after a
+ * reconnect. */
 #include "transport.h"
 
-enum { HEAD_BYTES = 16 * 1024, CAUSE_MOST = 8 * 1024, RING_FIRST = 256, HEADERS_MOST = 8 };
+enum { HEAD_BYTES = 16 * 1024, CAUSE_MOST = 8 * 1024, RING_FIRST = 256, HEADERS_MOST = 10 };
 
 static const char content_type[] = "application/x-protobuf; proto=patio.v1.Envelope";
 
@@ -122,6 +123,7 @@ post *post_new_task(patio_transport *t, uint8_t kind, place *to, const task_fact
         e->key               = wire_text("patio-cause");
         e->value.kind        = AMQP_FIELD_KIND_BYTES;
         e->value.value.bytes = (amqp_bytes_t){.len = f->cause.size, .bytes = data.out};
+        add_number(&p.headers, "patio-died-ms", props_wall_ms());
     }
     post *made = make(t, kind, "", to->name, true, &p, body);
     if (made != NULL) {
@@ -141,9 +143,10 @@ post *post_new_reply(patio_transport *t, const char *reply_to, const patio_id *i
             AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_CORRELATION_ID_FLAG | AMQP_BASIC_TYPE_FLAG,
         .content_type   = wire_text(content_type),
         .correlation_id = wire_text(text),
-        .delivery_mode =
-            persistent && !partial ? AMQP_DELIVERY_PERSISTENT : AMQP_DELIVERY_NONPERSISTENT,
-        .type = wire_text(partial ? "patio.partial" : "patio.reply"),
+        .delivery_mode  = persistent && !partial && t->set.persistent_replies
+                              ? AMQP_DELIVERY_PERSISTENT
+                              : AMQP_DELIVERY_NONPERSISTENT,
+        .type           = wire_text(partial ? "patio.partial" : "patio.reply"),
     };
     post *made = make(t, partial ? POST_PLAIN : POST_REPLY, "", reply_to, true, &p, body);
     if (made != NULL) {

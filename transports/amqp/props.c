@@ -110,6 +110,8 @@ static void read_headers(props *out, const amqp_table_t *table)
             out->sent_ms = n;
         } else if (wire_is(e->key, "patio-fence")) {
             out->fence = n;
+        } else if (wire_is(e->key, "patio-died-ms")) {
+            out->dead_at_ms = n;
         } else if (wire_is(e->key, "x-delivery-count")) {
             out->delivery_count = n;
         }
@@ -143,4 +145,41 @@ void props_read(props *out, const amqp_basic_properties_t *p)
     if ((p->_flags & AMQP_BASIC_HEADERS_FLAG) != 0) {
         read_headers(out, &p->headers);
     }
+}
+
+/* Why it is dead: what its worker said, or an encoded patio.v1.DeadLetter made of what the broker
+ * says of a message that it moved itself. NULL: nothing is known. */
+patio_buf *props_cause(const patio_transport *t, const amqp_basic_properties_t *p)
+{
+    const amqp_table_t *h    = (p->_flags & AMQP_BASIC_HEADERS_FLAG) != 0 ? &p->headers : NULL;
+    uint8_t            *data = NULL;
+    amqp_bytes_t        why  = amqp_empty_bytes;
+    for (int i = 0; h != NULL && i < h->num_entries; i++) {
+        const amqp_field_value_t *v = &h->entries[i].value;
+        if (wire_is(h->entries[i].key, "patio-cause") && v->kind == AMQP_FIELD_KIND_BYTES) {
+            patio_buf *copy = t->host->buf_new(t->host->self, v->value.bytes.len, &data);
+            if (copy != NULL && v->value.bytes.len > 0) {
+                memcpy(data, v->value.bytes.bytes, v->value.bytes.len);
+            }
+            return copy;
+        }
+        if (wire_is(h->entries[i].key, "x-first-death-reason") && v->kind == AMQP_FIELD_KIND_UTF8) {
+            why = v->value.bytes;
+        }
+    }
+    const char *cause = wire_is(why, "expired")          ? "expired"
+                        : wire_is(why, "rejected")       ? "undecodable"
+                        : wire_is(why, "delivery_limit") ? "crashes"
+                                                         : NULL;
+    if (cause == NULL) {
+        return NULL;
+    }
+    size_t     size = strlen(cause);
+    patio_buf *made = t->host->buf_new(t->host->self, size + 2, &data);
+    if (made != NULL) {
+        data[0] = 1 << 3 | 2; /* field 1, bytes */
+        data[1] = (uint8_t)size;
+        memcpy(data + 2, cause, size);
+    }
+    return made;
 }

@@ -22,7 +22,9 @@
 #include <amqp.h>
 #include <openssl/ssl.h>
 
+#include <patio/dead.h>
 #include <patio/plugin_util.h>
+#include <patio/topology.h>
 #include <patio/transport.h>
 
 enum {
@@ -30,7 +32,8 @@ enum {
     CH_TOPOLOGY = 2, /* consuming: what is declared and asked, one after the other */
     CH_INBOX    = 3, /* consuming: replies and control messages */
     CH_PUBLISH  = 1, /* publishing: everything, in confirm mode */
-    CHANNELS    = 4,
+    CH_BROWSE   = 4, /* consuming: looking through dead letters */
+    CHANNELS    = 5,
 
     NAME_MAX_BYTES  = 256,
     PROJECT_BYTES   = 100, /* so that every name of the broker's fits into 255 bytes */
@@ -58,6 +61,7 @@ typedef struct settings {
     bool     tls;
     bool     tls_verify;
     bool     persistent;
+    bool     persistent_replies;
     uint32_t auth;
     uint32_t topology;
     uint32_t queue_type;
@@ -92,6 +96,8 @@ typedef struct delivery delivery;
 typedef struct rpc      rpc;
 typedef struct ask      ask;
 typedef struct tomb     tomb;
+typedef struct browse   browse;
+typedef struct letter   letter;
 
 /* ---- one message that is published, until the broker has confirmed it ---- */
 
@@ -113,6 +119,7 @@ struct post {
     patio_buf *body;      /* may be NULL: empty */
     uint32_t   head_size; /* method and header frame, ready to be written */
     uint8_t    kind;
+    uint64_t   browsed;    /* delivery tag of the dead letter that goes with it; 0: none */
     uint8_t    returns;    /* how often its queue was not there */
     bool       receipt;    /* acceptance is to be told */
     bool       persistent; /* on disk when it is confirmed */
@@ -230,6 +237,7 @@ typedef struct props {
     uint64_t sent_ms;
     uint64_t fence;
     uint64_t delivery_count;
+    uint64_t dead_at_ms;           /* wall clock */
     char     task[NAME_MAX_BYTES]; /* property `type` */
     char     reply_to[NAME_MAX_BYTES];
 } props;
@@ -249,6 +257,7 @@ typedef struct inbound {
     uint16_t   reply_code;
     patio_buf *body;
     uint8_t   *data;
+    patio_buf *cause; /* header patio-cause; dead letters only */
     props      props;
     char       key[NAME_MAX_BYTES]; /* routing key */
 } inbound;
@@ -368,7 +377,9 @@ struct patio_transport {
     uint32_t   tomb_count;
     patio_id  *ended; /* settled here, in a ring */
     uint32_t   ended_count;
-    seen      *seen; /* deliveries of late, by a hash */
+    seen      *seen;    /* deliveries of late, by a hash */
+    browse    *browses; /* the first one is at work */
+    bool       browse_opening;
     ask       *asks;
     uint64_t   inbox_ack; /* delivery tag up to which the inbox is to be acknowledged */
     uint64_t   replies_undeliverable;

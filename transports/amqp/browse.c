@@ -1,0 +1,259 @@
+/* Looking through a queue of dead letters: one message after the other is taken, looked at, and
+ * given back, removed, or sent to work again. All on a channel of its own; one browse at a time. */
+#include "transport.h"
+
+#include <time.h>
+
+static void start_next(patio_transport *t)
+{
+    browse     *b = t->browses;
+    connection *c = &t->links[CONSUMING];
+    if (b == NULL || b->running || c->state != LINK_READY) {
+        return;
+    }
+    if (!c->channel_open[CH_BROWSE]) {
+        if (!t->browse_opening) {
+            t->browse_opening = true;
+            login_open_channel(c, CH_BROWSE);
+            socket_push(c);
+        }
+        return;
+    }
+    amqp_basic_get_t get = {.queue = wire_text(b->queue->dead.name)};
+    b->running           = true;
+    (void)wire_method(c, CH_BROWSE, AMQP_BASIC_GET_METHOD, &get);
+    socket_push(c);
+}
+
+void browse_step(patio_transport *t)
+{
+    start_next(t);
+}
+
+/* Under the lock: give back what was only looked at, and tell who waits. */
+static void finish(patio_transport *t, browse *b, patio_status status, const char *why)
+{
+    connection *c = &t->links[CONSUMING];
+    if (b->last != 0 && c->channel_open[CH_BROWSE]) {
+        amqp_basic_nack_t back = {.delivery_tag = b->last, .multiple = 1, .requeue = 1};
+        (void)wire_method(c, CH_BROWSE, AMQP_BASIC_NACK_METHOD, &back);
+        socket_push(c);
+    }
+    if (t->browses == b) {
+        t->browses = b->next;
+    }
+    b->running = false;
+    b->done    = true;
+    b->status  = status;
+    (void)snprintf(b->why, sizeof(b->why), "%s", why);
+    pthread_cond_broadcast(&t->calm);
+    t->work = true;
+}
+
+static void get_next(patio_transport *t, browse *b)
+{
+    b->running = false;
+    start_next(t);
+}
+
+void browse_empty(patio_transport *t)
+{
+    pthread_mutex_lock(&t->lock);
+    if (t->browses != NULL && t->browses->running) {
+        browse *b = t->browses;
+        b->at_end = true;
+        if (b->moving == 0) {
+            finish(t, b, PATIO_OK, "");
+        }
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void acknowledge(patio_transport *t, uint64_t number)
+{
+    connection      *c   = &t->links[CONSUMING];
+    amqp_basic_ack_t ack = {.delivery_tag = number};
+    (void)wire_method(c, CH_BROWSE, AMQP_BASIC_ACK_METHOD, &ack);
+    socket_push(c);
+}
+
+static bool keep_letter(patio_transport *t, browse *b, inbound *in)
+{
+    letter *l = t->host->alloc(t->host->self, sizeof(*l));
+    if (l == NULL) {
+        return false;
+    }
+    *l        = (letter){.props = in->props, .body = in->body, .cause = in->cause};
+    in->body  = NULL;
+    in->cause = NULL;
+    *b->end   = l;
+    b->end    = &l->next;
+    b->count++;
+    return true;
+}
+
+/* To work again, as if it were new. */
+static bool send_to_work(patio_transport *t, browse *b, const inbound *in)
+{
+    task_facts f = {
+        .id         = in->props.id,
+        .task       = in->props.task,
+        .reply_to   = "",
+        .sent_ms    = props_wall_ms(),
+        .fence      = in->props.fence + 1,
+        .flags      = in->props.flags & PATIO_MESSAGE_CARRIED & ~(uint32_t)PATIO_MESSAGE_CALL,
+        .attempt    = 1,
+        .priority   = in->props.priority,
+        .persistent = in->props.persistent,
+    };
+    uint64_t wall_fence = f.sent_ms - UINT64_C(1577836800000);
+    f.fence             = wall_fence > f.fence ? wall_fence : f.fence;
+    post *p             = post_new_task(t, POST_PLAIN, &b->queue->work, &f, in->body);
+    if (p == NULL) {
+        return false;
+    }
+    p->browsed = in->number;
+    b->moving++;
+    post_submit(t, p);
+    return true;
+}
+
+/* Under the lock: the copy is safe, so the dead letter goes. */
+void browse_moved(patio_transport *t, const post *p)
+{
+    browse *b = t->browses;
+    if (b == NULL || b->moving == 0) {
+        return;
+    }
+    acknowledge(t, p->browsed);
+    b->moving--;
+    b->count++;
+    if (b->moving == 0 && b->at_end) {
+        finish(t, b, PATIO_OK, "");
+    }
+}
+
+void browse_message(patio_transport *t, inbound *in)
+{
+    pthread_mutex_lock(&t->lock);
+    browse *b = t->browses;
+    if (b == NULL || !b->running) {
+        pthread_mutex_unlock(&t->lock);
+        return;
+    }
+    bool match = !b->one || (in->props.has_id && memcmp(&in->props.id, &b->id, sizeof(b->id)) == 0);
+    bool ok    = true;
+    bool more  = true;
+    if (b->verb == BROWSE_LIST && b->skip) {
+        b->skip = !(in->props.has_id && memcmp(&in->props.id, &b->after, sizeof(b->after)) == 0);
+        b->last = in->number;
+    } else if (!match) {
+        b->last = in->number;
+    } else if (b->verb == BROWSE_DROP) {
+        acknowledge(t, in->number);
+        b->count++;
+        more = !b->one;
+    } else if (b->verb == BROWSE_RETRY && in->body != NULL && in->props.has_id) {
+        ok   = send_to_work(t, b, in);
+        more = !b->one;
+    } else if (b->verb != BROWSE_RETRY) {
+        b->last = in->number;
+        ok      = keep_letter(t, b, in);
+        more    = !b->one && b->count < b->limit;
+    } else {
+        b->last = in->number; /* no task, never was one: it stays */
+    }
+    if (!ok) {
+        finish(t, b, PATIO_NO_MEMORY, "out of memory");
+    } else if (more) {
+        get_next(t, b);
+    } else if (b->moving > 0) {
+        b->at_end = true;
+    } else {
+        finish(t, b, PATIO_OK, "");
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+void browse_failed(patio_transport *t, patio_status status, const char *why)
+{
+    if (t->browses != NULL && (t->browses->running || t->browses->moving > 0)) {
+        finish(t, t->browses, status, why);
+    }
+}
+
+void browse_link_lost(patio_transport *t)
+{
+    t->browse_opening = false;
+    while (t->browses != NULL) {
+        finish(t, t->browses, PATIO_UNREACHABLE, "the connection was lost");
+    }
+}
+
+void browse_free(patio_transport *t, browse *b)
+{
+    while (b->letters != NULL) {
+        letter *l  = b->letters;
+        b->letters = l->next;
+        t->host->buf_drop(t->host->self, l->body);
+        t->host->buf_drop(t->host->self, l->cause);
+        t->host->free(t->host->self, l);
+    }
+    t->host->free(t->host->self, b);
+}
+
+patio_status browse_run(patio_transport *t, browse *b, uint64_t timeout_ms, patio_error *err)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += (time_t)(timeout_ms / 1000u);
+    end.tv_nsec += (long)(timeout_ms % 1000u) * 1000000;
+    end.tv_sec += end.tv_nsec / 1000000000;
+    end.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&t->lock);
+    patio_status st = !t->started || t->stopping                ? PATIO_CLOSED
+                      : t->links[CONSUMING].state != LINK_READY ? PATIO_UNREACHABLE
+                                                                : PATIO_OK;
+    if (st == PATIO_OK) {
+        browse **at = &t->browses;
+        while (*at != NULL) {
+            at = &(*at)->next;
+        }
+        *at     = b;
+        t->work = true;
+        loop_wake(t);
+        int failed = 0;
+        while (!b->done && failed == 0) {
+            failed = pthread_cond_timedwait(&t->calm, &t->lock, &end);
+        }
+        if (!b->done) {
+            st = PATIO_TIMEOUT;
+            if (b->running || b->moving > 0) {
+                finish(t, b, PATIO_TIMEOUT, "");
+                /* an answer may still come: a fresh channel knows nothing of it */
+                amqp_channel_close_t close = {.reply_code = 200, .reply_text = wire_text("late")};
+                (void)wire_method(&t->links[CONSUMING], CH_BROWSE, AMQP_CHANNEL_CLOSE_METHOD,
+                                  &close);
+                t->links[CONSUMING].channel_open[CH_BROWSE] = false;
+                t->browse_opening                           = true; /* until close-ok */
+                socket_push(&t->links[CONSUMING]);
+            } else {
+                for (at = &t->browses; *at != b;) {
+                    at = &(*at)->next;
+                }
+                *at = b->next;
+            }
+        } else {
+            st = b->status;
+        }
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (st == PATIO_OK) {
+        return st;
+    }
+    return patio_fail(err, st, 0, "dead letters of \"%s\": %s", b->queue->name,
+                      st == PATIO_CLOSED        ? "the transport is stopped"
+                      : st == PATIO_TIMEOUT     ? "no answer in time"
+                      : st == PATIO_UNREACHABLE ? "not connected"
+                                                : b->why);
+}
