@@ -4,8 +4,7 @@
 rabbit=$PATIO_SOURCE/tests/support/rabbitmq.sh
 pids=()
 own=
-# shellcheck disable=SC2034 # for the tests
-port= tls_port=
+export port="" tls_port=""
 end_all() {
     [ "${#pids[@]}" = 0 ] || kill -9 "${pids[@]}" 2>/dev/null
     [ -z "$own" ] || bash "$rabbit" stop "$own"
