@@ -123,8 +123,8 @@ static void a_task_that_does_not_return_loses_its_thread_and_not_the_others(void
     fixture_init(&f);
     add_common_tasks(f.registry);
     f.broker = start_broker(&f, f.registry,
-                            SETTINGS("executor.workers=1", "executor.stuck_after_ms=30",
-                                     "executor.stuck_max=3", "tasks.gate.attempt_timeout_ms=30",
+                            SETTINGS("executor.workers=1", "executor.stuck_after_ms=100",
+                                     "executor.stuck_max=3", "tasks.gate.attempt_timeout_ms=500",
                                      "tasks.gate.max_attempts=2", "tasks.gate.backoff_base_ms=1",
                                      "log.level=off"));
     assert_ok(patio_start(f.broker, "gate", PATIO_NO_ARGS, NULL, &future, &f.err), f.err);
@@ -155,8 +155,8 @@ static void too_many_lost_threads_wear_the_process_out(void **state)
     fixture_init(&f);
     add_common_tasks(f.registry);
     f.broker = start_broker(&f, f.registry,
-                            SETTINGS("executor.workers=2", "executor.stuck_after_ms=30",
-                                     "executor.stuck_max=1", "tasks.gate.attempt_timeout_ms=30",
+                            SETTINGS("executor.workers=2", "executor.stuck_after_ms=100",
+                                     "executor.stuck_max=1", "tasks.gate.attempt_timeout_ms=500",
                                      "tasks.gate.max_attempts=1", "log.level=off"));
     assert_true(patio_broker_ready(f.broker, &f.err));
     assert_ok(patio_start(f.broker, "gate", PATIO_NO_ARGS, NULL, &future, &f.err), f.err);
@@ -168,7 +168,7 @@ static void too_many_lost_threads_wear_the_process_out(void **state)
     assert_ok(patio_call(f.broker, "mul", PATIO_ARGS(6, 7), NULL, NULL, &f.err), f.err);
     uint64_t from = test_now_ms();
     assert_status(patio_broker_stop(f.broker, 20000, &f.err), PATIO_TIMEOUT);
-    assert_in_range(test_now_ms() - from, 0, 5000);
+    assert_in_range(test_now_ms() - from, 0, 15000);
     gate_open(&the_gate);
     assert_ok(patio_broker_stop(f.broker, 20000, &f.err), f.err);
     assert_false(patio_broker_ready(f.broker, NULL));

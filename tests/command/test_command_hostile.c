@@ -25,10 +25,10 @@ static void who_ignores_term_is_killed_after_its_grace(void **state)
     fixture f;
     world_open(&f, SETTINGS("tasks.deaf.command=trap '' TERM; sleep 71.001; sleep 71.001",
                             "tasks.deaf.shell=true", "tasks.deaf.term_grace_ms=100ms",
-                            "tasks.deaf.attempt_timeout_ms=100ms", "tasks.deaf.max_attempts=1"));
+                            "tasks.deaf.attempt_timeout_ms=1s", "tasks.deaf.max_attempts=1"));
     uint64_t from = test_now_ms();
     expect_error(&f, "deaf", PATIO_NO_ARGS, "Timeout", PATIO_TIMEOUT, "was killed");
-    assert_in_range(test_now_ms() - from, 200, 10000);
+    assert_in_range(test_now_ms() - from, 1100, 20000);
     AWAIT(processes_with("71.001") == 0);
     world_close(&f);
 }
@@ -39,7 +39,7 @@ static void who_hears_term_may_say_a_last_word(void **state)
     fixture f;
     world_open(&f, SETTINGS("tasks.polite.command=trap 'echo farewell >&2; exit 1' TERM; "
                             "while :; do sleep 0.01; done",
-                            "tasks.polite.shell=true", "tasks.polite.attempt_timeout_ms=100ms",
+                            "tasks.polite.shell=true", "tasks.polite.attempt_timeout_ms=1s",
                             "tasks.polite.max_attempts=1"));
     expect_error(&f, "polite", PATIO_NO_ARGS, "Timeout", PATIO_TIMEOUT, "farewell");
     world_close(&f);
@@ -73,7 +73,7 @@ static void output_without_end_is_cut_off(void **state)
                             "tasks.over.command=head -c 100001 /dev/zero",
                             "tasks.over.max_output_bytes=100KB",
                             "tasks.noise.command=yes 73.002 >&2", "tasks.noise.shell=true",
-                            "tasks.noise.attempt_timeout_ms=300ms", "tasks.noise.max_attempts=1"));
+                            "tasks.noise.attempt_timeout_ms=1s", "tasks.noise.max_attempts=1"));
     expect_error(&f, "yes", PATIO_NO_ARGS, "TooMuchOutput", PATIO_TOO_LARGE, "max_output_bytes");
     expect_error(&f, "over", PATIO_NO_ARGS, "TooMuchOutput", PATIO_TOO_LARGE, "max_output_bytes");
     patio_future *future = NULL;
@@ -190,7 +190,7 @@ static void a_stop_ends_whatever_runs(void **state)
         future        = begin(&f, "x", "75.001", 1, 60000);
         uint64_t from = test_now_ms();
         assert_ok(patio_broker_stop(f.broker, 400, &f.err), f.err);
-        assert_in_range(test_now_ms() - from, 0, 3000);
+        assert_in_range(test_now_ms() - from, 0, 15000);
         assert_status(patio_future_status(future, NULL), PATIO_CANCELLED);
         patio_future_destroy(future);
         AWAIT(processes_with("75.001") == 0);
