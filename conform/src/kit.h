@@ -366,9 +366,11 @@ void kit_work(kit_instance *i);
 void kit_work_stop(kit_instance *i);
 /* Counts of queue "q". */
 patio_counts kit_counts(kit_instance *i);
-void         kit_await_counts(kit_instance *i, uint64_t ready, uint64_t leased, uint64_t delayed,
-                              uint64_t dead);
-const void  *kit_query(kit_instance *i, const char *interface_id);
+/* A count, 0 for one that cannot be known. */
+uint64_t    kit_known(uint64_t count);
+void        kit_await_counts(kit_instance *i, uint64_t ready, uint64_t leased, uint64_t delayed,
+                             uint64_t dead);
+const void *kit_query(kit_instance *i, const char *interface_id);
 /* Nothing comes for a moment: for what must not happen. */
 void kit_quiet(kit_instance *i, uint32_t delivered, uint64_t for_ms);
 /* Two instances: who publishes and who works. */

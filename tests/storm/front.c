@@ -1,0 +1,198 @@
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "storm.h"
+
+enum { WINDOW = 256, CALLERS = 4 };
+
+static patio_status try_send(patio_broker *broker, int64_t number, const void *filler, size_t size,
+                             patio_future **out)
+{
+    patio_error err = PATIO_ERROR_INIT;
+    return size > 0
+               ? patio_send_start(broker, "storm", PATIO_ARGS(number, patio_blob(filler, size)),
+                                  NULL, out, &err)
+               : patio_send_start(broker, "storm", PATIO_ARGS(number), NULL, out, &err);
+}
+
+static void note_send(storm_ledger *ledger, patio_future *f)
+{
+    patio_status st =
+        patio_future_wait(f, 120000) == PATIO_OK ? patio_future_status(f, NULL) : PATIO_TIMEOUT;
+    /* certainly not taken are those that say so; of the others nobody knows */
+    bool rejected = st == PATIO_FULL || st == PATIO_BLOCKED || st == PATIO_NO_ROUTE ||
+                    st == PATIO_TOO_LARGE || st == PATIO_UNSUPPORTED;
+    storm_note(ledger,
+               st == PATIO_OK ? 'A'
+               : rejected     ? 'R'
+                              : 'U',
+               patio_future_id(f), patio_status_name(st));
+    patio_future_destroy(f);
+}
+
+bool storm_send_all(patio_broker *broker, storm_ledger *ledger, uint64_t tasks,
+                    uint64_t payload_bytes)
+{
+    static patio_future *window[WINDOW];
+    void                *filler = calloc(1, (size_t)payload_bytes + 1);
+    for (uint64_t n = 0; n < tasks + WINDOW && filler != NULL; n++) {
+        patio_future **slot = &window[n % WINDOW];
+        if (*slot != NULL) {
+            note_send(ledger, *slot);
+            *slot = NULL;
+        }
+        while (n < tasks && !atomic_load(&storm_stop)) {
+            patio_status st = try_send(broker, (int64_t)n, filler, (size_t)payload_bytes, slot);
+            if (st == PATIO_OK) {
+                break;
+            }
+            storm_sleep_ms(20); /* full, blocked, away: it was not taken */
+        }
+    }
+    free(filler);
+    return !atomic_load(&storm_stop);
+}
+
+typedef struct caller {
+    patio_broker *broker;
+    storm_ledger *ledger;
+    uint64_t      calls;
+    int64_t       first;
+    pthread_t     thread;
+} caller;
+
+static void *call(void *arg)
+{
+    caller *c = arg;
+    for (uint64_t n = 0; n < c->calls && !atomic_load(&storm_stop); n++) {
+        patio_error        err     = PATIO_ERROR_INIT;
+        patio_future      *f       = NULL;
+        int64_t            number  = c->first + (int64_t)n;
+        int64_t            got     = 0;
+        patio_call_options options = {PATIO_SIZED(patio_call_options), .timeout_ms = 60000,
+                                      .flags = PATIO_CALL_WAIT_ROUTE};
+        patio_status st = patio_start(c->broker, "storm", PATIO_ARGS(number), &options, &f, &err);
+        if (st != PATIO_OK) {
+            storm_sleep_ms(20);
+            continue;
+        }
+        (void)patio_future_wait(f, 90000);
+        st               = patio_future_status(f, NULL);
+        const char *text = patio_status_name(st);
+        if (st == PATIO_OK) {
+            bool right = patio_value_get_int64(patio_future_value(f), &got) == PATIO_OK &&
+                         got == number * 3 + 1;
+            text = right ? "ok" : "wrong";
+        }
+        storm_note(c->ledger, 'C', patio_future_id(f), text);
+        patio_future_destroy(f);
+    }
+    return NULL;
+}
+
+bool storm_call_all(patio_broker *broker, storm_ledger *ledger, uint64_t calls)
+{
+    caller c[CALLERS];
+    for (int n = 0; n < CALLERS; n++) {
+        c[n] = (caller){.broker = broker,
+                        .ledger = ledger,
+                        .calls  = calls / CALLERS,
+                        .first  = 1000000000 + n * 100000000};
+        if (pthread_create(&c[n].thread, NULL, call, &c[n]) != 0) {
+            return false;
+        }
+    }
+    for (int n = 0; n < CALLERS; n++) {
+        (void)pthread_join(c[n].thread, NULL);
+    }
+    return true;
+}
+
+static uint64_t left(patio_broker *broker)
+{
+    patio_error  err = PATIO_ERROR_INIT;
+    patio_counts c   = {PATIO_SIZED(patio_counts)};
+    if (patio_broker_counts(broker, NULL, 5000, &c, &err) != PATIO_OK) {
+        return 1;
+    }
+    uint64_t sum = 0;
+    sum += c.ready != PATIO_COUNT_UNKNOWN ? c.ready : 0;
+    sum += c.leased != PATIO_COUNT_UNKNOWN ? c.leased : 0;
+    sum += c.delayed != PATIO_COUNT_UNKNOWN ? c.delayed : 0;
+    return sum;
+}
+
+bool storm_drained(patio_broker *broker, uint64_t timeout_s)
+{
+    uint64_t until = storm_now_ms() + timeout_s * 1000;
+    int      calm  = 0;
+    while (storm_now_ms() < until && !atomic_load(&storm_stop)) {
+        calm = left(broker) == 0 ? calm + 1 : 0;
+        if (calm >= 5) {
+            return true;
+        }
+        storm_sleep_ms(100);
+    }
+    fprintf(stderr, "storm: %llu tasks are still in the queue\n", (unsigned long long)left(broker));
+    return false;
+}
+
+void storm_note_dead(patio_broker *broker, const char *dir)
+{
+    char         path[1024];
+    patio_error  err = PATIO_ERROR_INIT;
+    patio_counts c   = {PATIO_SIZED(patio_counts)};
+    (void)snprintf(path, sizeof(path), "%s/dead", dir);
+    FILE *f = fopen(path, "w");
+    if (f != NULL && patio_broker_counts(broker, NULL, 5000, &c, &err) == PATIO_OK) {
+        fprintf(f, "%llu\n", (unsigned long long)(c.dead != PATIO_COUNT_UNKNOWN ? c.dead : 0));
+    }
+    if (f != NULL) {
+        (void)fclose(f);
+    }
+}
+
+typedef struct sender {
+    patio_broker *broker;
+    storm_ledger *ledger;
+    uint64_t      tasks;
+    uint64_t      payload_bytes;
+} sender;
+
+static void *send(void *arg)
+{
+    sender *s = arg;
+    (void)storm_send_all(s->broker, s->ledger, s->tasks, s->payload_bytes);
+    return NULL;
+}
+
+int storm_front(const char *url, const char *dir, uint64_t tasks, uint64_t calls,
+                uint64_t payload_bytes)
+{
+    storm_world  w;
+    storm_ledger ledger;
+    pthread_t    thread;
+    char         path[1024];
+    if (!storm_ledger_open(&ledger, dir, "front")) {
+        return 2;
+    }
+    storm_open(&w, NULL, NULL, url, NULL);
+    sender s  = {w.broker, &ledger, tasks, payload_bytes};
+    bool   ok = pthread_create(&thread, NULL, send, &s) == 0;
+    ok        = storm_call_all(w.broker, &ledger, calls) && ok;
+    (void)pthread_join(thread, NULL);
+    (void)snprintf(path, sizeof(path), "%s/sent", dir);
+    FILE *f = fopen(path, "w"); /* the driver ends the faults now */
+    if (f != NULL) {
+        (void)fclose(f);
+    }
+    ok = storm_drained(w.broker, 300) && ok;
+    storm_note_dead(w.broker, dir);
+    patio_error err = PATIO_ERROR_INIT;
+    (void)patio_broker_stop(w.broker, 10000, &err);
+    patio_broker_destroy(w.broker);
+    return ok ? 0 : 1;
+}

@@ -1,0 +1,96 @@
+#include "storm.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kit.h"
+
+atomic_bool storm_stop;
+
+static atomic_bool calm; /* the proxy: no more cuts */
+
+static void on_signal(int number)
+{
+    atomic_store(number == SIGUSR1 ? &calm : &storm_stop, true);
+}
+
+void storm_sleep_ms(uint64_t ms)
+{
+    struct timespec left = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
+    (void)nanosleep(&left, NULL);
+}
+
+uint64_t storm_now_ms(void)
+{
+    return kit_now_ms();
+}
+
+/* Between the workers and where they meet; cut about every cut_ms. */
+static int run_proxy(const char *dir, const char *host, uint32_t port, uint64_t cut_ms)
+{
+    uint32_t   mine = 0;
+    uint64_t   cuts = 0;
+    char       path[1024];
+    kit_proxy *p = kit_proxy_start(host, port, &mine);
+    (void)snprintf(path, sizeof(path), "%s/proxy.port", dir);
+    FILE *f = p != NULL ? fopen(path, "w") : NULL;
+    if (f == NULL) {
+        return 2;
+    }
+    fprintf(f, "%u\n", mine);
+    (void)fclose(f);
+    uint64_t next = kit_now_ms() + cut_ms;
+    while (!atomic_load(&storm_stop)) {
+        storm_sleep_ms(20);
+        if (cut_ms > 0 && !atomic_load(&calm) && kit_now_ms() >= next) {
+            next = kit_now_ms() + cut_ms / 2 + (cuts * 7919) % cut_ms;
+            kit_proxy_cut(p, cuts % 2 != 0);
+            cuts++;
+        }
+    }
+    kit_proxy_stop(p);
+    (void)snprintf(path, sizeof(path), "%s/cuts", dir);
+    f = fopen(path, "w");
+    if (f != NULL) {
+        fprintf(f, "%llu\n", (unsigned long long)cuts);
+        (void)fclose(f);
+    }
+    return 0;
+}
+
+static uint64_t number(const char *text)
+{
+    return strtoull(text, NULL, 10);
+}
+
+int main(int argc, char **argv)
+{
+    struct sigaction on_term = {.sa_handler = on_signal};
+    (void)sigaction(SIGTERM, &on_term, NULL);
+    (void)sigaction(SIGINT, &on_term, NULL);
+    (void)sigaction(SIGUSR1, &on_term, NULL);
+    const char *role = argc > 1 ? argv[1] : "";
+    if (strcmp(role, "work") == 0 && argc == 5) {
+        return storm_work(argv[2], argv[3], argv[4]);
+    }
+    if (strcmp(role, "front") == 0 && argc == 7) {
+        return storm_front(argv[2], argv[3], number(argv[4]), number(argv[5]), number(argv[6]));
+    }
+    if (strcmp(role, "proxy") == 0 && argc == 6) {
+        return run_proxy(argv[2], argv[3], (uint32_t)number(argv[4]), number(argv[5]));
+    }
+    if (strcmp(role, "check") == 0 && argc == 5) {
+        return storm_check(argv[2], number(argv[3]), number(argv[4]));
+    }
+    if (strcmp(role, "memory") == 0 && argc == 7) {
+        return storm_memory(argv[2], argv[3], number(argv[4]), number(argv[5]),
+                            (uint32_t)number(argv[6]));
+    }
+    (void)fprintf(stderr, "usage: storm work URL DIR THREADS | front URL DIR TASKS CALLS BYTES |\n"
+                          "             proxy DIR HOST PORT CUT_MS | check DIR KILLS CUTS |\n"
+                          "             memory URL DIR TASKS CALLS WORKERS\n");
+    return 2;
+}

@@ -1,0 +1,55 @@
+/* storm.h: one program of several roles: who sends and calls, who works and is killed, the link
+ * that is cut, and the checker that compares what they have written down. scripts/storm plays it.
+ */
+#ifndef STORM_H
+#define STORM_H
+
+#include <patio/patio.h>
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct storm_world {
+    patio_runtime  *runtime;
+    patio_registry *registry; /* NULL: it only calls */
+    patio_broker   *broker;
+} storm_world;
+
+/* ledger.c: one line per event, each written at once: what a killed process knew is there. */
+typedef struct storm_ledger {
+    int fd;
+} storm_ledger;
+bool storm_ledger_open(storm_ledger *l, const char *dir, const char *who);
+void storm_note(storm_ledger *l, char what, patio_id id, const char *text);
+int  storm_check(const char *dir, uint64_t kills, uint64_t cuts);
+
+/* work.c */
+/* A registry with the task "storm"; it writes into the ledger of this process. */
+patio_registry *storm_registry(const char *dir);
+/* A started broker; runtime may be NULL. Ends the program on a failure. */
+void storm_open(storm_world *w, patio_runtime *runtime, patio_registry *registry, const char *url,
+                const char *workers);
+int  storm_work(const char *url, const char *dir, const char *workers);
+
+/* front.c */
+int storm_front(const char *url, const char *dir, uint64_t tasks, uint64_t calls,
+                uint64_t payload_bytes);
+/* Send and call through a broker that is there, until all is done. */
+bool storm_send_all(patio_broker *broker, storm_ledger *ledger, uint64_t tasks,
+                    uint64_t payload_bytes);
+bool storm_call_all(patio_broker *broker, storm_ledger *ledger, uint64_t calls);
+/* How many are dead letters, for the checker. */
+void storm_note_dead(patio_broker *broker, const char *dir);
+bool storm_drained(patio_broker *broker, uint64_t timeout_s);
+
+/* memory.c: the same in one process, where workers cannot be killed: brokers leave and come back.
+ */
+int storm_memory(const char *url, const char *dir, uint64_t tasks, uint64_t calls,
+                 uint32_t workers);
+
+void               storm_sleep_ms(uint64_t ms);
+uint64_t           storm_now_ms(void);
+extern atomic_bool storm_stop; /* a signal has asked us to end */
+
+#endif
