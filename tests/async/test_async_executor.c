@@ -413,7 +413,9 @@ static void stop_gives_back_what_has_not_started_and_waits_for_the_rest(void **s
         assert_status(submit(&w, i, park_for_good), PATIO_OK);
     }
     AWAIT(atomic_load(&w.begun) == 1);
-    assert_status(w.ops->stop(w.x, 300, &err), PATIO_TIMEOUT);
+    assert_status(w.ops->stop(w.x, 1, NULL), PATIO_TIMEOUT);
+    AWAIT(atomic_load(&w.ended) == 5);
+    assert_status(w.ops->stop(w.x, 1, &err), PATIO_TIMEOUT);
     assert_contains(err.message, "1 tasks still run");
     for (int i = 1; i <= 5; i++) {
         assert_int_equal(atomic_load(&w.jobs[i].done), 1);
