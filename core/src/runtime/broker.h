@@ -256,6 +256,8 @@ void pt_held_submit(pt_executor *x);
 void pt_held_return(patio_broker *broker);
 
 /* lend.c: true if the slot of the run was lent; then it is to be taken back. */
+/* Is there a slot to lend at all, under this executor? */
+bool pt_lends(const pt_awaiter *awaiter);
 bool pt_lend(const pt_awaiter *awaiter);
 void pt_lend_back(const pt_awaiter *awaiter);
 

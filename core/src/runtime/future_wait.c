@@ -1,6 +1,8 @@
 #include "base/clock.h"
 #include "runtime/broker.h"
 
+enum { LEND_AGAIN_NS = 20 * 1000 * 1000 };
+
 bool patio_future_done(const patio_future *f)
 {
     return atomic_load_explicit(&f->done, memory_order_acquire) != 0;
@@ -58,8 +60,18 @@ static bool wait_until(patio_future *f, uint64_t until_ns)
 static patio_status wait_lending(pt_awaiter *me, patio_future *const *futures, size_t count,
                                  uint64_t until_ns, size_t *index)
 {
-    bool         lent = me->ops == NULL && pt_lend(me);
-    patio_status st   = pt_future_await(me, futures, count, until_ns, index);
+    bool         lends = me->ops == NULL && pt_lends(me);
+    bool         lent  = lends && pt_lend(me);
+    patio_status st    = PATIO_OK;
+    for (bool again = true; again;) {
+        /* As many as may be are lent, for now: some of them by tasks that end soon. Nobody says
+         * when, so it is asked again now and then. */
+        uint64_t slice = pt_now_ns() + LEND_AGAIN_NS;
+        uint64_t end   = lends && !lent && slice < until_ns ? slice : until_ns;
+        st             = pt_future_await(me, futures, count, end, index);
+        again = st == PATIO_TIMEOUT && end < until_ns && pt_await_told(me, pt_now_ns()) == PATIO_OK;
+        lent  = lent || (again && pt_lend(me));
+    }
     if (lent) {
         pt_lend_back(me);
     }

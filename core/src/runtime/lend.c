@@ -8,6 +8,12 @@ static pt_executor *executor_of(const pt_awaiter *a)
     return job != NULL && job->end.route != NULL ? job->end.route->executor : NULL;
 }
 
+bool pt_lends(const pt_awaiter *a)
+{
+    const pt_executor *x = executor_of(a);
+    return x != NULL && x->lend != NULL;
+}
+
 bool pt_lend(const pt_awaiter *a)
 {
     pt_executor *x = executor_of(a);
