@@ -1,5 +1,8 @@
 /* Cases 301 to 329: executors. */
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "kit.h"
@@ -115,6 +118,44 @@ static void on_room(void *self)
     kit_changed(b->k);
 }
 
+static patio_status no_publish(void *self, const patio_message *message, patio_error *err)
+{
+    (void)self;
+    (void)message;
+    return patio_fail(err, PATIO_UNSUPPORTED, 0, "the kit's tasks call nobody");
+}
+
+static patio_status no_cancel(void *self, const char *queue, const patio_id *id, patio_error *err)
+{
+    (void)self;
+    (void)queue;
+    (void)id;
+    return patio_fail(err, PATIO_UNSUPPORTED, 0, "the kit's tasks call nobody");
+}
+
+/* For executors with child processes: the helper that is installed with this program, without any
+ * task. */
+static const patio_child_setup *child_setup(void)
+{
+    static char              path[PATH_MAX];
+    static patio_child_setup setup = {
+        PATIO_SIZED(patio_child_setup),
+        .project          = "conform",
+        .program          = path,
+        .max_body_bytes   = 1 << 20,
+        .max_decode_bytes = 1 << 26,
+        .publish          = no_publish,
+        .cancel           = no_cancel,
+    };
+    ssize_t size              = readlink("/proc/self/exe", path, sizeof(path) - 64);
+    path[size > 0 ? size : 0] = '\0';
+    for (int i = 0; i < 2 && strrchr(path, '/') != NULL; i++) {
+        *strrchr(path, '/') = '\0';
+    }
+    (void)snprintf(path + strlen(path), 64, "/libexec/patio/patio-child");
+    return &setup;
+}
+
 static patio_status create(bench *b, patio_error *err)
 {
     patio_executor_params params = {
@@ -122,6 +163,7 @@ static patio_status create(bench *b, patio_error *err)
         .values      = b->values,
         .stack_bytes = 16384,
         .events      = &b->events,
+        .child       = child_setup(),
     };
     return b->k->xops->create(&b->k->host.table, &params, &b->x, err);
 }

@@ -231,10 +231,11 @@ void end_child(patio_executor *x, child *c)
     hear_rest(x, c);
     ending e = reap(c);
     pthread_mutex_lock(&x->lock);
-    bool     starting = c->state == CHILD_STARTING;
-    bool     expected = c->state == CHILD_CLOSED && c->held == 0;
-    uint32_t count    = take_jobs(x, c, lost);
-    limits   l        = count > 0 ? give_limits(x, lost[0]) : c->allowed;
+    bool starting = c->state == CHILD_STARTING;
+    bool expected = c->state == CHILD_CLOSED && c->held == 0 &&
+                    (!WIFEXITED(e.status) || WEXITSTATUS(e.status) == 0);
+    uint32_t count = take_jobs(x, c, lost);
+    limits   l     = count > 0 ? give_limits(x, lost[0]) : c->allowed;
     x->ready -= c->state == CHILD_READY ? 1 : 0;
     c->state = CHILD_CLOSED;
     c->gone  = true;
@@ -249,6 +250,6 @@ void end_child(patio_executor *x, child *c)
         fail_running(x, c, lost[i], &e, message);
     }
     if (starting && !x->stopping) {
-        loop_note_failure(x, message);
+        loop_note_failure(x, PATIO_IO, message);
     }
 }

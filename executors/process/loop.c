@@ -17,7 +17,7 @@ bool loop_watch(patio_executor *x, child *c, int fd, unsigned kind)
 
 /* ---- children that come and go ---- */
 
-void loop_note_failure(patio_executor *x, const char *why)
+void loop_note_failure(patio_executor *x, patio_status status, const char *why)
 {
     uint64_t pause = RETRY_MIN_MS;
     for (uint32_t i = 0; i < x->failures && pause < RETRY_MAX_MS; i++) {
@@ -28,7 +28,7 @@ void loop_note_failure(patio_executor *x, const char *why)
     x->failures++;
     x->spawn_after_ns = now + (pause < RETRY_MAX_MS ? pause : RETRY_MAX_MS) * NS_PER_MS;
     if (x->start_error.status == PATIO_OK) {
-        (void)patio_fail(&x->start_error, PATIO_IO, 0, "%s", why);
+        (void)patio_fail(&x->start_error, status, 0, "%s", why);
     }
     pthread_cond_broadcast(&x->changed);
     pthread_mutex_unlock(&x->lock);
@@ -44,7 +44,7 @@ static void spawn_missing(patio_executor *x, uint64_t now)
     while (have < x->workers && !x->stopping && now >= x->spawn_after_ns) {
         patio_error err = PATIO_ERROR_INIT;
         if (spawn_child(x, &err) != PATIO_OK) {
-            loop_note_failure(x, err.message);
+            loop_note_failure(x, err.status, err.message);
             return;
         }
         have++;

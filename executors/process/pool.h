@@ -199,7 +199,7 @@ void give_word(patio_executor *x, child *c, uint32_t type, uint64_t number,
 void *loop_run(void *x);
 enum { WATCH_PID, WATCH_JOBS, WATCH_OUT, WATCH_ERR, WATCH_KINDS };
 /* A child could not be started, or did not get ready: the next one later. */
-void loop_note_failure(patio_executor *x, const char *why);
+void loop_note_failure(patio_executor *x, patio_status status, const char *why);
 bool loop_watch(patio_executor *x, child *c, int fd, unsigned kind);
 
 /* hear.c */
