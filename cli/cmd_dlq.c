@@ -88,6 +88,7 @@ static int list(cli_operation *op)
     } else if (st == PATIO_OK) {
         cli_table_print(&l.table, "");
     }
+    cli_table_free(&l.table);
     json_object_put(l.array);
     return st == PATIO_OK ? cli_finish_output() : cli_fail("list dead letters", st, &err);
 }

@@ -112,6 +112,7 @@ static int run(cli_operation *op)
     } else if (st == PATIO_OK) {
         cli_table_print(&table, "");
     }
+    cli_table_free(&table);
     json_object_put(array);
     return st == PATIO_OK ? cli_finish_output() : cli_fail("read the counts", st, &err);
 }

@@ -34,6 +34,15 @@ static void print_row(const cli_table *table, size_t first, const size_t *widths
     printf("%s\n", table->cells[first + table->columns - 1]);
 }
 
+void cli_table_free(cli_table *table)
+{
+    for (size_t i = 0; i < table->cell_count; i++) {
+        cli_free(table->cells[i]);
+    }
+    cli_free(table->cells);
+    *table = (cli_table){0};
+}
+
 void cli_table_print(cli_table *table, const char *indent)
 {
     size_t widths[CLI_TABLE_COLUMNS_MAX] = {0};
@@ -45,9 +54,5 @@ void cli_table_print(cli_table *table, const char *indent)
     for (size_t i = 0; i < table->cell_count; i += table->columns) {
         print_row(table, i, widths, indent);
     }
-    for (size_t i = 0; i < table->cell_count; i++) {
-        cli_free(table->cells[i]);
-    }
-    cli_free(table->cells);
-    *table = (cli_table){0};
+    cli_table_free(table);
 }

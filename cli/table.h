@@ -17,6 +17,8 @@ typedef struct cli_table {
 void cli_table_add(cli_table *table, size_t columns, const char *const *texts);
 /* Print to standard output, every line beginning with `indent`, and free. */
 void cli_table_print(cli_table *table, const char *indent);
+/* Free without printing; harmless after it. */
+void cli_table_free(cli_table *table);
 
 /* CLI_ROW(table, "a", "b"): one row. */
 #define CLI_ROW(table, ...)                                                                        \
