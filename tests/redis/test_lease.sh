@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# A task that runs ten leases long runs once, while others look for dead workers. The long form (three
+# minutes under a lease of five seconds): scripts/redis-long.
+. "${PATIO_SOURCE:?}/tests/redis/lib.sh" || exit 1
+export PATIO_LOG_LEVEL=error PATIO_WORKERS=1
+server lease
+lease=${LEASE_MS:-1000}
+task=${TASK_MS:-10000}
+url="redis://127.0.0.1:$port?lease_ms=$lease"
+for _ in 1 2 3; do ledger_worker "$url" log; done
+"$LEDGER" send "$url" log 0 1 "$task"
+expect_all_done log $((task / 1000 + 10))
+[ "$(count_of log start)" = 1 ] || complain "it was started $(count_of log start) times"
+
+# A worker that is stopped past its lease: its task is done elsewhere, and what it says later is stale.
+"$LEDGER" send "$url" log 100 1 100
+expect_all_done log
+for each in "${pids[@]:1:2}"; do kill "$each"; done
+ledger_worker "$url" slow
+slow=$worker
+kill "${pids[3]}"
+"$LEDGER" send "$url" slow 1 1 3000
+until_true "it runs" grep -q '^start 1 ' slow
+kill -STOP "$slow"
+ledger_worker "$url" slow
+until_true "another worker has it" sh -c "[ \$(grep -c '^start 1 ' slow) = 2 ]"
+kill -CONT "$slow"
+expect_all_done slow
+until_true "all is settled" sh -c "[ \$(redis-cli -p $port xlen 'patio:{default:default}:s:f') = 0 ]"
+finish
