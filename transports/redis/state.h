@@ -369,7 +369,7 @@ struct patio_transport {
     uint32_t        node_count;
     uint8_t        *slot_node; /* cluster: node of each slot, + 1 */
     bool            slots_known;
-    bool            slots_wanted;
+    _Atomic bool    slots_wanted;
     uint64_t        slots_ns;
     delivery       *deliveries;
     uint32_t        delivery_room;
