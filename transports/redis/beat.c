@@ -126,25 +126,25 @@ static delivery *find_place(patio_transport *t, const queue *q, const place *at)
     return NULL;
 }
 
-static bool known_orphan(const queue *q, const place *at)
+static const orphan *known_orphan(const queue *q, const place *at)
 {
     for (uint32_t i = 0; i < q->orphan_count; i++) {
-        const place *o = &q->orphans[i];
+        const place *o = &q->orphans[i].at;
         if (o->ms == at->ms && o->seq == at->seq && o->suffix == at->suffix) {
-            return true;
+            return &q->orphans[i];
         }
     }
-    return false;
+    return NULL;
 }
 
-/* What the group says we hold, and we do not: it was on its way when a connection ended. Seen twice
- * it cannot be on its way any more. What we hold and the group does not know was taken over. Under
+/* What the group says we hold, and we do not: it was on its way when a connection ended, or
+ * still is. What we hold and the group does not know was taken over. Under
  * the lock; tags of the latter go to `lost`. */
 static uint32_t compare(queue *q, const resp *r, size_t from, patio_tag *lost, uint32_t most)
 {
     patio_transport *t   = q->t;
     uint64_t         now = now_ns(t);
-    place            fresh[ORPHANS_MAX];
+    orphan           fresh[ORPHANS_MAX];
     uint32_t         count = 0;
     q->round++;
     for (size_t i = from; i < r->count; i++) {
@@ -157,10 +157,14 @@ static uint32_t compare(queue *q, const resp *r, size_t from, patio_tag *lost, u
         delivery *d = find_place(t, q, &at);
         if (d != NULL) {
             d->round = q->round;
-        } else if (known_orphan(q, &at)) {
+            continue;
+        }
+        const orphan *o = known_orphan(q, &at);
+        if (o != NULL && q->reads >= o->after) {
             settle_own(q, SETTLE_RETURN, &at, NULL);
         } else if (count < ORPHANS_MAX) {
-            fresh[count++] = at;
+            uint64_t after = o != NULL ? o->after : q->reads + (q->armed ? 1 : 0);
+            fresh[count++] = (orphan){at, after};
         }
     }
     memcpy(q->orphans, fresh, count * sizeof(fresh[0]));

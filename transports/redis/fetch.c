@@ -149,7 +149,8 @@ void read_answer(conn *c, const cmd *k, const resp *r)
     pthread_mutex_lock(&t->lock);
     q->armed    = false;
     q->reserved = 0;
-    q->more     = r->count > 0;
+    q->reads++;
+    q->more = r->count > 0;
     pthread_mutex_unlock(&t->lock);
     if (trouble != TROUBLE_NONE) {
         if (trouble == TROUBLE_NOGROUP) {

@@ -51,7 +51,7 @@ static void write(queue *q, char suffix, delivery **list, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         same += list[i]->at.suffix == suffix ? 1 : 0;
     }
-    if (same == 0 || command(c, CMD_MARK, q, 8 + same) == NULL) {
+    if (same == 0 || command(c, CMD_MARK, q, 10 + same) == NULL) {
         return;
     }
     q->mark_flights++;
@@ -67,6 +67,9 @@ static void write(queue *q, char suffix, delivery **list, uint32_t count)
             q->marks--;
         }
     }
+    /* the look at what we hold is for what has been idle: a mark must not hide it */
+    arg_text(c, "IDLE");
+    arg_text(c, "3600000");
     arg_text(c, "RETRYCOUNT");
     arg_number(c, STARTED_COUNT);
     arg_text(c, "JUSTID");

@@ -68,6 +68,13 @@ typedef struct place {
     char     suffix; /* 'f' or a priority */
 } place;
 
+/* Ours, as the group says, and not known here. The read under way may still bring it: only when
+ * that one is over it is certain that none will. */
+typedef struct orphan {
+    place    at;
+    uint64_t after; /* so many reads */
+} orphan;
+
 /* A task on its way to the server; head and dedup key follow the struct. */
 typedef struct publish_op {
     struct publish_op *next;
@@ -313,7 +320,8 @@ struct queue {
     uint32_t beats;
     uint32_t round;
     uint32_t orphan_count;
-    place    orphans[ORPHANS_MAX];
+    orphan   orphans[ORPHANS_MAX];
+    uint64_t reads; /* answered or lost */
 };
 
 typedef struct settings {

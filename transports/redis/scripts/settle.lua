@@ -64,7 +64,7 @@ for _, o in ipairs(others) do
         if not found or #held == 0 then
             stale[#stale + 1] = o[1]
         else
-            redis.call('XCLAIM', stream, GROUP, owner, 0, entry, 'RETRYCOUNT', 1000, 'JUSTID')
+            redis.call('XCLAIM', stream, GROUP, owner, 0, entry, 'IDLE', 3600000, 'RETRYCOUNT', 1000, 'JUSTID')
         end
     elseif redis.call('XACK', stream, GROUP, entry) == 0 or not found then
         stale[#stale + 1] = o[1]
