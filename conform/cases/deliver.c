@@ -160,6 +160,22 @@ static void a_first_delivery_looks_like_one(kit *k)
               d.task, d.queue);
 }
 
+/* What the host says of a task travels with it, whatever the transport makes of it. */
+static void what_the_host_marks_is_carried(kit *k)
+{
+    kit_pair p = kit_pair_open(k, NULL);
+    kit_subscribe(p.worker, 1);
+    uint32_t keep   = (k->ops->caps & PATIO_CAP_RESULTS) != 0 ? PATIO_MESSAGE_KEEP_RESULT : 0;
+    uint32_t want   = PATIO_MESSAGE_CALL | PATIO_MESSAGE_IDEMPOTENT | PATIO_MESSAGE_POLICY | keep;
+    patio_message m = kit_message(k, 1, want | PATIO_MESSAGE_WAIT_ROUTE);
+    kit_send_message(p.caller, &m);
+    for (uint32_t n = 0; n < 2; n++) { /* also when it comes again */
+        kit_delivery d = kit_delivered(p.worker, n);
+        KIT_EQUAL(k, d.flags & PATIO_MESSAGE_CARRIED, want, "flags that came along");
+        kit_settle_ok(p.worker, d.tag, n == 0 ? PATIO_RETRY : PATIO_ACK, 0, n == 0 ? -1 : 10);
+    }
+}
+
 const kit_case kit_deliver_cases[] = {
     {70, 0, "credit_is_never_exceeded", "delivery 11", 0, 0, NULL, credit_is_never_exceeded},
     {71, 0, "no_credit_pauses_and_new_credit_goes_on", "transport.h subscribe", 0, 0, NULL,
@@ -176,5 +192,7 @@ const kit_case kit_deliver_cases[] = {
      several_queues_share_an_instance},
     {77, 0, "a_first_delivery_looks_like_one", "message.h patio_message", 0, 0, NULL,
      a_first_delivery_looks_like_one},
+    {78, 0, "what_the_host_marks_is_carried", "message.h PATIO_MESSAGE_CARRIED", 0, 0, NULL,
+     what_the_host_marks_is_carried},
     {0},
 };

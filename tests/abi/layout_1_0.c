@@ -1,7 +1,14 @@
 /* The layout of ABI 1.0, frozen. What stands here is compiled into plugins that nobody can rebuild:
  * a line may be added for an appended member, none may ever be changed. It breaks when the headers
  * do. */
+#include <patio/dead.h>
+#include <patio/doctor.h>
 #include <patio/executor.h>
+#include <patio/peers.h>
+#include <patio/presence.h>
+#include <patio/queues.h>
+#include <patio/results.h>
+#include <patio/topology.h>
 #include <patio/transport.h>
 
 #ifndef __LP64__
@@ -367,6 +374,135 @@ MEMBER(patio_executor_ops, query, 72, const void *(*)(patio_executor *, const ch
 MEMBER(patio_executor_ops, task_options, 80, const patio_option *const *);
 MEMBER(patio_executor_ops, add_task, 88,
        patio_status (*)(patio_executor *, const char *, const patio_option_value *, patio_error *));
+
+/* patio/dead.h */
+GROWS(patio_dead_letter, 72);
+MEMBER(patio_dead_letter, struct_size, 0, uint32_t);
+MEMBER(patio_dead_letter, attempts, 4, uint16_t);
+MEMBER(patio_dead_letter, crashes, 6, uint16_t);
+MEMBER(patio_dead_letter, id, 8, patio_id);
+MEMBER(patio_dead_letter, queue, 24, const char *);
+MEMBER(patio_dead_letter, task, 32, const char *);
+MEMBER(patio_dead_letter, dead_ms, 40, uint64_t);
+MEMBER(patio_dead_letter, cause, 48, patio_bytes);
+MEMBER(patio_dead_letter, body, 64, patio_buf *);
+
+GROWS(patio_dead_ops, 40);
+MEMBER(patio_dead_ops, struct_size, 0, uint32_t);
+MEMBER(patio_dead_ops, reserved, 4, uint32_t);
+MEMBER(patio_dead_ops, list, 8,
+       patio_status (*)(patio_transport *t, const char *queue, const patio_id *after,
+                        uint32_t limit, uint64_t timeout_ms, patio_dead_visit_fn visit, void *arg,
+                        patio_error *err));
+MEMBER(patio_dead_ops, get, 16,
+       patio_status (*)(patio_transport *t, const char *queue, const patio_id *id,
+                        uint64_t timeout_ms, patio_dead_visit_fn visit, void *arg,
+                        patio_error *err));
+MEMBER(patio_dead_ops, retry, 24,
+       patio_status (*)(patio_transport *t, const char *queue, const patio_id *id,
+                        uint64_t timeout_ms, uint64_t *count, patio_error *err));
+MEMBER(patio_dead_ops, drop, 32,
+       patio_status (*)(patio_transport *t, const char *queue, const patio_id *id,
+                        uint64_t timeout_ms, uint64_t *count, patio_error *err));
+
+/* patio/results.h */
+GROWS(patio_result, 24);
+MEMBER(patio_result, struct_size, 0, uint32_t);
+MEMBER(patio_result, state, 4, uint32_t);
+MEMBER(patio_result, ttl_ms, 8, uint64_t);
+MEMBER(patio_result, reply, 16, patio_buf *);
+
+GROWS(patio_results_ops, 16);
+MEMBER(patio_results_ops, struct_size, 0, uint32_t);
+MEMBER(patio_results_ops, reserved, 4, uint32_t);
+MEMBER(patio_results_ops, get, 8,
+       patio_status (*)(patio_transport *t, const char *queue, const patio_id *id,
+                        uint64_t timeout_ms, patio_result *out, patio_error *err));
+
+/* patio/queues.h */
+GROWS(patio_queues_ops, 48);
+MEMBER(patio_queues_ops, struct_size, 0, uint32_t);
+MEMBER(patio_queues_ops, reserved, 4, uint32_t);
+MEMBER(patio_queues_ops, list, 8,
+       patio_status (*)(patio_transport *t, uint64_t timeout_ms, patio_queue_visit_fn visit,
+                        void *arg, patio_error *err));
+MEMBER(patio_queues_ops, purge, 16,
+       patio_status (*)(patio_transport *t, const char *queue, uint64_t timeout_ms, uint64_t *count,
+                        patio_error *err));
+MEMBER(patio_queues_ops, set_state, 24,
+       patio_status (*)(patio_transport *t, const char *queue, uint32_t state, uint64_t timeout_ms,
+                        patio_error *err));
+MEMBER(patio_queues_ops, get_state, 32,
+       patio_status (*)(patio_transport *t, const char *queue, uint64_t timeout_ms, uint32_t *state,
+                        patio_error *err));
+MEMBER(patio_queues_ops, set_limit, 40,
+       patio_status (*)(patio_transport *t, const char *queue, uint64_t max_in_flight,
+                        uint64_t timeout_ms, patio_error *err));
+
+/* patio/presence.h */
+GROWS(patio_presence, 48);
+MEMBER(patio_presence, struct_size, 0, uint32_t);
+MEMBER(patio_presence, reserved, 4, uint32_t);
+MEMBER(patio_presence, incarnation, 8, uint64_t);
+MEMBER(patio_presence, seen_ms, 16, uint64_t);
+MEMBER(patio_presence, rtt_ns, 24, uint64_t);
+MEMBER(patio_presence, info, 32, patio_bytes);
+
+GROWS(patio_presence_ops, 24);
+MEMBER(patio_presence_ops, struct_size, 0, uint32_t);
+MEMBER(patio_presence_ops, reserved, 4, uint32_t);
+MEMBER(patio_presence_ops, announce, 8,
+       patio_status (*)(patio_transport *t, patio_bytes info, patio_error *err));
+MEMBER(patio_presence_ops, list, 16,
+       patio_status (*)(patio_transport *t, uint64_t timeout_ms, patio_presence_visit_fn visit,
+                        void *arg, patio_error *err));
+
+/* patio/doctor.h */
+GROWS(patio_finding, 32);
+MEMBER(patio_finding, struct_size, 0, uint32_t);
+MEMBER(patio_finding, severity, 4, uint32_t);
+MEMBER(patio_finding, subject, 8, const char *);
+MEMBER(patio_finding, finding, 16, const char *);
+MEMBER(patio_finding, advice, 24, const char *);
+
+GROWS(patio_doctor_ops, 16);
+MEMBER(patio_doctor_ops, struct_size, 0, uint32_t);
+MEMBER(patio_doctor_ops, reserved, 4, uint32_t);
+MEMBER(patio_doctor_ops, check, 8,
+       patio_status (*)(patio_transport *t, uint64_t timeout_ms, patio_finding_visit_fn visit,
+                        void *arg, patio_error *err));
+
+/* patio/topology.h */
+GROWS(patio_topology_ops, 16);
+MEMBER(patio_topology_ops, struct_size, 0, uint32_t);
+MEMBER(patio_topology_ops, reserved, 4, uint32_t);
+MEMBER(patio_topology_ops, print, 8,
+       patio_status (*)(patio_transport *t, const char *const *queues, size_t queue_count,
+                        patio_buf **out, patio_error *err));
+
+/* patio/peers.h */
+GROWS(patio_peer, 96);
+MEMBER(patio_peer, struct_size, 0, uint32_t);
+MEMBER(patio_peer, link, 4, uint32_t);
+MEMBER(patio_peer, address, 8, const char *);
+MEMBER(patio_peer, security, 16, const char *);
+MEMBER(patio_peer, project, 24, const char *);
+MEMBER(patio_peer, tasks, 32, const char *const *);
+MEMBER(patio_peer, task_count, 40, size_t);
+MEMBER(patio_peer, incarnation, 48, uint64_t);
+MEMBER(patio_peer, listening, 56, uint32_t);
+MEMBER(patio_peer, credit, 60, uint32_t);
+MEMBER(patio_peer, in_flight, 64, uint64_t);
+MEMBER(patio_peer, rtt_ns, 72, uint64_t);
+MEMBER(patio_peer, bytes_in, 80, uint64_t);
+MEMBER(patio_peer, bytes_out, 88, uint64_t);
+
+GROWS(patio_peers_ops, 16);
+MEMBER(patio_peers_ops, struct_size, 0, uint32_t);
+MEMBER(patio_peers_ops, reserved, 4, uint32_t);
+MEMBER(patio_peers_ops, list, 8,
+       patio_status (*)(patio_transport *t, patio_peer_visit_fn visit, void *arg,
+                        patio_error *err));
 
 int main(void)
 {
