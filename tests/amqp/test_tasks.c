@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum { ORDER_MOST = 32 };
-static int64_t          order[ORDER_MOST];
+static _Atomic int64_t  order[ORDER_MOST];
 static _Atomic uint32_t ordered;
 
 static patio_status task_order(patio_context *ctx)
@@ -193,7 +193,7 @@ static void higher_priorities_go_first(void **state)
     }
     w.f.broker =
         start_broker(&w.f, w.f.registry, SETTINGS(w.url, w.project_setting, "executor.workers=1"));
-    AWAIT(atomic_load(&ordered) == 20);
+    AWAIT(atomic_load(&ordered) == 20 && stats_of(w.f.broker).tasks_ok == 20);
     for (int i = 0; i < 20; i++) {
         assert_int_equal(order[i], 10 * (i % 2) + 9 - i / 2);
     }

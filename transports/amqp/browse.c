@@ -1,5 +1,6 @@
-/* Looking through a queue of dead letters: one message after the other is taken, looked at, and
- * given back, removed, or sent to work again. All on a channel of its own; one browse at a time. */
+/* Looking through a queue of dead letters: one message after the other is
+ * taken, looked at, and given back, removed, or sent to work again. All on a
+ * channel of its own; one browse at a time. */
 #include "transport.h"
 
 #include <time.h>

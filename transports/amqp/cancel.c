@@ -1,6 +1,7 @@
-/* Cancelling by id. Whoever runs the task is told. A task that waits in the broker cannot be taken
- * out of the middle of its queue: all processes of the project remember its id, and the one that it
- * is delivered to throws it away. */
+/* Cancelling by id. Whoever runs the task is told. A task that waits in the
+ * broker cannot be taken out of the middle of its queue: all processes of the
+ * project remember its id, and the one that it is delivered to throws it away.
+ */
 #include "transport.h"
 
 enum { TOMBS = 10000, ENDED = 8192, WAIT_MS = 300, WORDS_BYTES = 512 };
@@ -53,7 +54,8 @@ void cancel_open(patio_transport *t, const patio_id *id, queue *waits)
     }
 }
 
-/* What is cancelled and still in the broker is not ready. An empty queue holds nothing of it. */
+/* What is cancelled and still in the broker is not ready. An empty queue holds
+ * nothing of it. */
 uint64_t cancel_still_ready(patio_transport *t, const queue *q, uint64_t messages)
 {
     uint64_t waits = 0;

@@ -1,4 +1,5 @@
-/* What became of messages that were sent: confirmed, refused, returned, or given up. */
+/* What became of messages that were sent: confirmed, refused, returned, or
+ * given up. */
 #include "transport.h"
 
 enum { RETURNS_MOST = 3 };
@@ -54,8 +55,9 @@ static void failed_now(patio_transport *t, post *p, patio_status status, const c
     post_free(t, p);
 }
 
-/* Under the lock. Its queue was not there: a reply has lost its caller, which costs nothing; a task
- * has it declared again, if that is ours to do. True: it is done. */
+/* Under the lock. Its queue was not there: a reply has lost its caller, which
+ * costs nothing; a task has it declared again, if that is ours to do. True: it
+ * is done. */
 static bool was_returned(patio_transport *t, post *p)
 {
     if (p->place == NULL) {
@@ -69,7 +71,8 @@ static bool was_returned(patio_transport *t, post *p)
     return false;
 }
 
-/* Under the lock: one that is off the ring; true: accepted_now or failed_now is to follow. */
+/* Under the lock: one that is off the ring; true: accepted_now or failed_now is
+ * to follow. */
 static bool settle_one(patio_transport *t, post *p, bool accepted, patio_status *status)
 {
     *status = PATIO_OK;
@@ -184,7 +187,8 @@ static void sweep_list(patio_transport *t, post_list *list, uint64_t now, post_l
     }
 }
 
-/* Those that were sent and have not been answered: their callers hear that it is not known. */
+/* Those that were sent and have not been answered: their callers hear that it
+ * is not known. */
 static void tell_unknown(patio_transport *t, uint64_t now)
 {
     for (;;) {

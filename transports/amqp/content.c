@@ -77,7 +77,8 @@ void content_header(connection *c, uint16_t channel, const amqp_frame_t *f)
     if (channel == CH_BROWSE) {
         in->cause = props_cause(t, f->payload.properties.decoded);
     }
-    /* a returned message is known by its id; replies have no limit but the frame's */
+    /* a returned message is known by its id; replies have no limit but the
+     * frame's */
     in->skip = in->kind == IN_RETURN || in->size > t->max_body_bytes;
     if (!in->skip) {
         in->body = t->host->buf_new(t->host->self, (size_t)in->size, &in->data);

@@ -1,5 +1,5 @@
-/* Questions to all processes of a project: a fanout exchange that every inbox is bound to. What is
- * asked is a line of words; docs/protocol.md has them. */
+/* Questions to all processes of a project: a fanout exchange that every inbox
+ * is bound to. What is asked is a line of words; docs/protocol.md has them. */
 #include "transport.h"
 
 #include <stdlib.h>
@@ -101,7 +101,7 @@ void control_wait(patio_transport *t, ask *a, uint64_t timeout_ms)
 
 /* ---- what others ask us ---- */
 
-static void answer(patio_transport *t, const inbound *in, const void *data, size_t size)
+void control_answer(patio_transport *t, const inbound *in, const void *data, size_t size)
 {
     patio_bytes words = {data, size};
     pthread_mutex_lock(&t->lock);
@@ -125,7 +125,7 @@ static void answer_leased(patio_transport *t, const inbound *in, const char *nam
     pthread_mutex_unlock(&t->lock);
     int size = snprintf(words, sizeof(words), "%llu %d", (unsigned long long)leased, subscribed);
     if (leased > 0 || subscribed) {
-        answer(t, in, words, (size_t)size);
+        control_answer(t, in, words, (size_t)size);
     }
 }
 
@@ -138,7 +138,7 @@ static void answer_cancel(patio_transport *t, const inbound *in, const char *wor
         return;
     }
     const char *said = cancel_here(t, &id);
-    answer(t, in, said, strlen(said));
+    control_answer(t, in, said, strlen(said));
 }
 
 static void heard(patio_transport *t, const char *words)
@@ -151,6 +151,12 @@ static void heard(patio_transport *t, const char *words)
         queue *q = place_queue(t, name + 1, false);
         if (q != NULL) {
             place_made(q, ms);
+        }
+    } else if (strncmp(words, "state ", 6) == 0 && words[6] >= '0' && words[6] <= '2' &&
+               words[7] == ' ') {
+        queue *q = place_queue(t, words + 8, false);
+        if (q != NULL) {
+            queues_follow(t, q, (uint32_t)(words[6] - '0'));
         }
     } else if (strncmp(words, "gone ", 5) == 0 && props_read_id(&id, wire_text(words + 5))) {
         cancel_open(t, &id, NULL);
@@ -167,6 +173,8 @@ static void on_ask(patio_transport *t, const inbound *in, const char *words)
         answer_leased(t, in, words + 7);
     } else if (strncmp(words, "cancel ", 7) == 0) {
         answer_cancel(t, in, words + 7);
+    } else if (strcmp(words, "presence") == 0) {
+        presence_answer(t, in);
     } else {
         heard(t, words);
     }
@@ -174,7 +182,7 @@ static void on_ask(patio_transport *t, const inbound *in, const char *words)
 
 /* ---- what they answer ---- */
 
-static void on_answer(patio_transport *t, const inbound *in, const char *words)
+static void on_answer(patio_transport *t, const inbound *in, const char *words, patio_bytes body)
 {
     pthread_mutex_lock(&t->lock);
     ask *a = t->asks;
@@ -190,6 +198,8 @@ static void on_answer(patio_transport *t, const inbound *in, const char *words)
         a->late = a->late || strcmp(words, "late") == 0;
         a->answers++;
         t->work = true;
+    } else if (a != NULL) {
+        presence_heard(t, a, body);
     }
     if (a != NULL && a->awaited) {
         pthread_cond_broadcast(&t->calm);
@@ -213,11 +223,12 @@ void control_input(patio_transport *t, inbound *in)
     if (strcmp(in->props.task, "patio.control.ask") == 0) {
         on_ask(t, in, words);
     } else if (strcmp(in->props.task, "patio.control.answer") == 0) {
-        on_answer(t, in, words);
+        on_answer(t, in, words, body);
     }
 }
 
-/* Cancels wait for nobody: they end when they are told, or when their time has come. */
+/* Cancels wait for nobody: they end when they are told, or when their time has
+ * come. */
 void control_step(patio_transport *t, uint64_t now)
 {
     for (;;) {

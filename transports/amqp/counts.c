@@ -1,4 +1,5 @@
-/* The numbers of one queue: what the broker says of its queues, and what we hold ourselves. */
+/* The numbers of one queue: what the broker says of its queues, and what we
+ * hold ourselves. */
 #include "transport.h"
 
 /* A queue that does not exist is empty. */
@@ -19,7 +20,8 @@ static patio_status ask_for(patio_transport *t, const char *name, uint64_t timeo
     return st == PATIO_NOT_FOUND ? PATIO_OK : st;
 }
 
-/* Who works on the queue says what it holds. What is missing after a while is not known. */
+/* Who works on the queue says what it holds. What is missing after a while is
+ * not known. */
 static uint64_t ask_leased(patio_transport *t, queue *q, uint64_t workers, uint64_t timeout_ms)
 {
     enum { NOBODY_MS = 20, SOME_MS = 500 };

@@ -1,11 +1,13 @@
-/* What the broker hands us: tasks under a lease, replies, and what is neither. */
+/* What the broker hands us: tasks under a lease, replies, and what is neither.
+ */
 #include "transport.h"
 
 enum { SLOTS_FIRST = 64, SLOTS_MOST = 1 << TAG_SLOT_BITS };
 
 /* ---- slots ---- */
 
-/* Slots never move, for the circle of leases runs through them: chunks double in size. */
+/* Slots never move, for the circle of leases runs through them: chunks double
+ * in size. */
 static bool add_slots(patio_transport *t, uint32_t count)
 {
     if (t->slot_count + count >= SLOTS_MOST || t->chunk_count == SLOT_CHUNKS) {
@@ -110,8 +112,8 @@ static delivery *take_slot(patio_transport *t, queue *q)
 
 /* ---- tasks ---- */
 
-/* A clock reading is only believed as far as the broker bears it out: what has a time to live and
- * was delivered has not outlived it. */
+/* A clock reading is only believed as far as the broker bears it out: what has
+ * a time to live and was delivered has not outlived it. */
 static uint64_t age_of(const delivery *p)
 {
     uint64_t wall = props_wall_ms();
@@ -156,7 +158,8 @@ static void reject(patio_transport *t, uint64_t number, bool requeue)
     socket_push(c);
 }
 
-/* Not one of ours, or broken: the broker moves it to the dead letters as it is. */
+/* Not one of ours, or broken: the broker moves it to the dead letters as it is.
+ */
 static const char *strangeness(const inbound *in)
 {
     if (in->skip) {
@@ -178,9 +181,9 @@ static bool is_text(const char *s)
     return true;
 }
 
-/* A message that was not confirmed when the link died is sent again, and may be there twice. The
- * second one that comes here is thrown away; if the first one is lost, the broker brings it back,
- * and says so. */
+/* A message that was not confirmed when the link died is sent again, and may be
+ * there twice. The second one that comes here is thrown away; if the first one
+ * is lost, the broker brings it back, and says so. */
 static bool is_first(patio_transport *t, const delivery *d)
 {
     enum { REMEMBERED = 4096 };
@@ -231,8 +234,8 @@ static delivery *accept(patio_transport *t, queue *q, inbound *in)
     bool classic = q->work.type != QUEUE_QUORUM;
     bool unasked = !q->subscribed || t->stopping;
     if ((classic && d->redelivered > 0) || unasked) {
-        /* A classic queue says that it was delivered before, not how often: a copy keeps count.
-         * And what comes after the last word goes back uncounted. */
+        /* A classic queue says that it was delivered before, not how often: a copy
+         * keeps count. And what comes after the last word goes back uncounted. */
         task_facts facts;
         settle_facts(d, &facts);
         facts.crashes = (uint16_t)(facts.crashes - (unasked ? d->redelivered : 0));
@@ -265,7 +268,8 @@ void deliver_uncount(patio_transport *t, delivery *d)
     }
 }
 
-/* Copies for others, at no cost to the task: what waits, or (held) what the host has not settled.
+/* Copies for others, at no cost to the task: what waits, or (held) what the
+ * host has not settled.
  */
 void deliver_give_back(patio_transport *t, queue *q, bool held)
 {
@@ -337,7 +341,8 @@ void deliver_task(patio_transport *t, inbound *in)
                        q->work.name, strange);
     }
     if (d != NULL) {
-        /* only this thread ends a lease that nobody has settled, so it stays until it is told */
+        /* only this thread ends a lease that nobody has settled, so it stays until
+         * it is told */
         tell(t, d);
     }
 }
@@ -376,7 +381,8 @@ void deliver_step(patio_transport *t)
 
 /* ---- replies ---- */
 
-/* A reply may come again after a cut; of two with one id the second is no news. */
+/* A reply may come again after a cut; of two with one id the second is no news.
+ */
 static bool is_news(patio_transport *t, const patio_id *id)
 {
     enum { REMEMBERED = 4096 };

@@ -38,12 +38,14 @@ static void connection_closed(connection *c, const amqp_connection_close_t *clos
                   t->set.user, t->set.vhost, text);
         return;
     }
-    /* a right that was taken away is looked at again by the next login, which says so for good */
+    /* a right that was taken away is looked at again by the next login, which
+     * says so for good */
     link_fail(c, PATIO_PEER_LOST, "%s closed the connection: %u %s", c->shown, close->reply_code,
               text);
 }
 
-/* A channel that the broker has closed is answered at once: until then it keeps what we hold. */
+/* A channel that the broker has closed is answered at once: until then it keeps
+ * what we hold. */
 static void channel_closed(connection *c, uint16_t channel, const amqp_channel_close_t *close)
 {
     patio_transport *t = c->t;

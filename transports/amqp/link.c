@@ -171,7 +171,8 @@ void link_writable(connection *c)
     pthread_mutex_unlock(&t->lock);
 }
 
-/* Hand the bytes to the library, frame by frame. false: the connection is gone. */
+/* Hand the bytes to the library, frame by frame. false: the connection is gone.
+ */
 static bool take(connection *c, uint8_t *data, size_t size)
 {
     uint64_t generation = c->generation;

@@ -1,4 +1,5 @@
-/* From a fresh connection to a ready one: protocol header, login, channels, confirm mode. */
+/* From a fresh connection to a ready one: protocol header, login, channels,
+ * confirm mode. */
 #include "transport.h"
 
 static amqp_table_entry_t entry_text(const char *key, const char *value)
@@ -39,6 +40,24 @@ static void answer(connection *c, uint32_t next, uint32_t method, void *decoded)
     if (!ok) {
         link_fail(c, PATIO_NO_MEMORY, "log in to %s: user or password is too long", c->shown);
     }
+}
+
+/* "RabbitMQ 3.10.8", for people. */
+static void read_product(connection *c, const amqp_connection_start_t *start)
+{
+    patio_transport *t = c->t;
+    char             what[2][64];
+    what[0][0] = what[1][0] = '\0';
+    for (int i = 0; i < start->server_properties.num_entries; i++) {
+        const amqp_table_entry_t *e = &start->server_properties.entries[i];
+        int slot = wire_is(e->key, "product") ? 0 : wire_is(e->key, "version") ? 1 : 2;
+        if (slot < 2 && e->value.kind == AMQP_FIELD_KIND_UTF8) {
+            wire_copy(what[slot], sizeof(what[slot]), e->value.value.bytes);
+        }
+    }
+    pthread_mutex_lock(&t->lock);
+    (void)snprintf(t->product, sizeof(t->product), "%s %s", what[0], what[1]);
+    pthread_mutex_unlock(&t->lock);
 }
 
 /* Who we are, what we understand, and the proof. */
@@ -196,6 +215,7 @@ void login_method(connection *c, uint16_t channel, const amqp_method_t *m)
     switch (m->id) {
     case AMQP_CONNECTION_START_METHOD:
         if (c->state == LINK_START) {
+            read_product(c, m->decoded);
             start_ok(c);
             return;
         }

@@ -1,4 +1,5 @@
-/* The I/O thread: reads both connections, keeps them alive, and does what others asked for. */
+/* The I/O thread: reads both connections, keeps them alive, and does what
+ * others asked for. */
 #include "transport.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* parts.h: what each file of this plugin offers to the others. Included by transport.h. */
+/* parts.h: what each file of this plugin offers to the others. Included by
+ * transport.h. */
 #ifndef PATIO_AMQP_PARTS_H
 #define PATIO_AMQP_PARTS_H
 
@@ -16,7 +17,8 @@ patio_status loop_start(patio_transport *t, patio_error *err);
 void         loop_stop(patio_transport *t);
 void         loop_wake(patio_transport *t); /* any thread, with or without the lock */
 
-/* ---- link.c: one connection. I/O thread, without the lock, unless it says otherwise ---- */
+/* ---- link.c: one connection. I/O thread, without the lock, unless it says
+ * otherwise ---- */
 void link_connect(connection *c);
 void link_step(connection *c, uint64_t now_ns); /* what time brings */
 void link_read(connection *c);
@@ -27,12 +29,15 @@ void link_close(connection *c); /* without a word */
 
 /* ---- socket.c ---- */
 int socket_connect(connection *c, patio_error *err); /* to the next address */
-/* Bytes moved; 0: not now; -1: failed or ended, errno says why (0: the other side ended it). */
+/* Bytes moved; 0: not now; -1: failed or ended, errno says why (0: the other
+ * side ended it). */
 ssize_t socket_read(connection *c, void *data, size_t size);
 ssize_t socket_write(connection *c, const void *data, size_t size);
-/* Under the lock, which it lets go while it writes. Any thread with `plain` connections. */
+/* Under the lock, which it lets go while it writes. Any thread with `plain`
+ * connections. */
 void socket_flush(connection *c);
-/* Under the lock: write now if that is worth it, else let the I/O thread do it. */
+/* Under the lock: write now if that is worth it, else let the I/O thread do it.
+ */
 void socket_push(connection *c);
 bool socket_is_calm(const connection *c); /* under the lock: nothing went out just now */
 
@@ -103,7 +108,8 @@ post *post_new_probe(patio_transport *t);
 post *post_new_control(patio_transport *t, const char *exchange, const char *key, const char *type,
                        const patio_id *nonce, const char *reply_to, patio_bytes words);
 void  post_free(patio_transport *t, post *p); /* under the lock or the only one who knows it */
-/* Under the lock: on its way, now or when its place is ready and the link is up. */
+/* Under the lock: on its way, now or when its place is ready and the link is
+ * up. */
 void  post_submit(patio_transport *t, post *p);
 void  post_list_init(post_list *list);
 void  post_list_add(post_list *list, post *p);
@@ -140,12 +146,23 @@ enum { PLACE_ARGUMENTS = 8 };
 int place_arguments(const patio_transport *t, const place *p, amqp_table_entry_t *out);
 
 /* ---- rpc.c: the topology channel ---- */
-enum { RPC_DECLARE, RPC_PASSIVE, RPC_INBOX, RPC_EXCHANGE, RPC_BIND, RPC_PURGE, RPC_DELETE };
+enum {
+    RPC_DECLARE,
+    RPC_PASSIVE,
+    RPC_INBOX,
+    RPC_EXCHANGE,
+    RPC_BIND,
+    RPC_MARK,
+    RPC_PURGE,
+    RPC_DELETE
+};
 struct rpc {
     rpc     *next;
     uint32_t kind;
     place   *place;  /* RPC_DECLARE */
     ask     *cancel; /* whose outcome depends on it */
+    queue   *marked; /* whose state is looked at */
+    uint32_t mark;
     /* a caller that waits; else it is freed when done */
     bool         awaited;
     bool         done;
@@ -171,7 +188,8 @@ void rpc_decide(patio_transport *t); /* I/O thread, without the lock */
 patio_status counts_ask(patio_transport *t, const char *name, uint64_t timeout_ms,
                         patio_counts *out, patio_error *err);
 
-/* ---- control.c: questions to all processes of the project, over an exchange ---- */
+/* ---- control.c: questions to all processes of the project, over an exchange
+ * ---- */
 enum { ASK_LEASED, ASK_CANCEL, ASK_PRESENCE };
 struct ask {
     ask     *next;
@@ -199,7 +217,8 @@ void control_input(patio_transport *t, inbound *in);
 void control_step(patio_transport *t, uint64_t now_ns); /* without the lock */
 void control_free_all(patio_transport *t);
 void control_end(patio_transport *t);
-/* [blocks], under the lock: until `expected` have answered, or until the time has come. */
+/* [blocks], under the lock: until `expected` have answered, or until the time
+ * has come. */
 void control_wait(patio_transport *t, ask *a, uint64_t timeout_ms);
 #define CONTROL_NAME(t, buffer)                                                                    \
     ((void)snprintf((buffer), sizeof(buffer), "patio:%.100s:@control", (t)->address))
@@ -255,8 +274,19 @@ void browse_free(patio_transport *t, browse *b);
 /* [blocks] */
 patio_status browse_run(patio_transport *t, browse *b, uint64_t timeout_ms, patio_error *err);
 
+extern const patio_queues_ops   queues_ops;
+extern const patio_presence_ops presence_ops;
+extern const patio_doctor_ops   doctor_ops;
 extern const patio_dead_ops     dead_ops;
 extern const patio_topology_ops topology_ops;
+
+/* ---- queues.c, presence.c ---- */
+void queues_follow(patio_transport *t, queue *q, uint32_t state); /* under the lock */
+bool queues_ask(patio_transport *t, queue *q);                    /* under the lock; true: known */
+void queues_marked(patio_transport *t, const rpc *r);             /* under the lock */
+void presence_answer(patio_transport *t, const inbound *in);
+void presence_heard(patio_transport *t, ask *a, patio_bytes body); /* under the lock */
+void control_answer(patio_transport *t, const inbound *in, const void *data, size_t size);
 
 /* ---- subscribe.c ---- */
 patio_status transport_subscribe(patio_transport *t, const patio_subscription *s, patio_error *err);
@@ -288,7 +318,8 @@ patio_status transport_settle(patio_transport *t, patio_tag tag, const patio_set
 patio_status transport_notify(patio_transport *t, patio_tag tag, patio_buf *body, patio_error *err);
 void         settle_confirmed(patio_transport *t, patio_tag tag); /* under the lock */
 void         settle_flush(patio_transport *t);                    /* under the lock */
-/* Under the lock: a copy with other counters to another queue, then the original goes. */
+/* Under the lock: a copy with other counters to another queue, then the
+ * original goes. */
 bool settle_move(patio_transport *t, delivery *d, place *to, const task_facts *changed);
 void settle_orphan(patio_transport *t, patio_tag tag); /* under the lock: its lease is gone */
 void settle_facts(const delivery *d, task_facts *out);

@@ -1,5 +1,6 @@
-/* The queues that the broker needs for one of ours: the work queue, its dead letters, and the steps
- * of its delays. Declared, or only looked at, when the first message or consumer wants them. */
+/* The queues that the broker needs for one of ours: the work queue, its dead
+ * letters, and the steps of its delays. Declared, or only looked at, when the
+ * first message or consumer wants them. */
 #include "transport.h"
 
 #include <openssl/evp.h>
@@ -30,8 +31,8 @@ static void init_place(place *p, queue *q, uint8_t kind, uint64_t ttl_ms, const 
                    suffix);
 }
 
-/* A name as a part of the broker's names, which have 255 bytes: a long one is cut, and the hash of
- * the whole stands for the rest. */
+/* A name as a part of the broker's names, which have 255 bytes: a long one is
+ * cut, and the hash of the whole stands for the rest. */
 void place_shorten(char *out, size_t most, const char *name)
 {
     size_t size = strlen(name);
@@ -89,7 +90,8 @@ place *place_step_at(patio_transport *t, queue *q, int step)
     return q->delay[step];
 }
 
-/* The smallest step that is not shorter; a longer delay waits in the longest. */
+/* The smallest step that is not shorter; a longer delay waits in the longest.
+ */
 place *place_delay(patio_transport *t, queue *q, uint64_t delay_ms)
 {
     int step = 0;
@@ -226,6 +228,9 @@ void place_forget(patio_transport *t)
 {
     for (queue *q = t->queues; q != NULL; q = q->next) {
         forget(&q->work);
+        q->mark_state     = MARKS_UNKNOWN; /* it may have changed meanwhile */
+        q->marks_due      = 0;
+        q->operator_state = PATIO_QUEUE_OPEN;
         forget(&q->dead);
         for (int i = 0; i < DELAY_STEPS; i++) {
             forget(q->delay[i]);
@@ -260,7 +265,8 @@ static amqp_table_entry_t number(const char *key, uint64_t value)
         .key = wire_text(key), .value = {.kind = AMQP_FIELD_KIND_I64, .value.i64 = (int64_t)value}};
 }
 
-/* What `place_json` and a declaration have in common: docs/amqp.md lists them. */
+/* What `place_json` and a declaration have in common: docs/amqp.md lists them.
+ */
 int place_arguments(const patio_transport *t, const place *p, amqp_table_entry_t *out)
 {
     bool quorum = p->type == QUEUE_QUORUM;

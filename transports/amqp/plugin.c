@@ -1,5 +1,5 @@
-/* The amqp transport: tasks through RabbitMQ. docs/amqp.md has its names, its choices and their
- * reasons; transport.h is the place to begin reading. */
+/* The amqp transport: tasks through RabbitMQ. docs/amqp.md has its names, its
+ * choices and their reasons; transport.h is the place to begin reading. */
 #include "transport.h"
 
 #include <time.h>
@@ -33,6 +33,7 @@ static void destroy(patio_transport *t)
     }
     rpc_link_lost(t);
     control_free_all(t);
+    host->free(host->self, t->info.data);
     host->free(host->self, t->replied);
     host->free(host->self, t->seen);
     host->free(host->self, t->tombs);
@@ -165,6 +166,9 @@ static const void *query_instance(patio_transport *t, const char *interface_id)
 {
     (void)t;
     return strcmp(interface_id, PATIO_DEAD_ID) == 0       ? (const void *)&dead_ops
+           : strcmp(interface_id, PATIO_QUEUES_ID) == 0   ? &queues_ops
+           : strcmp(interface_id, PATIO_PRESENCE_ID) == 0 ? &presence_ops
+           : strcmp(interface_id, PATIO_DOCTOR_ID) == 0   ? &doctor_ops
            : strcmp(interface_id, PATIO_TOPOLOGY_ID) == 0 ? (const void *)&topology_ops
                                                           : NULL;
 }

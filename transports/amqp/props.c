@@ -50,7 +50,8 @@ uint64_t props_wall_ms(void)
     return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 
-/* Numbers come in whatever width the other side's library likes. Negative ones count as 0. */
+/* Numbers come in whatever width the other side's library likes. Negative ones
+ * count as 0. */
 static bool number_of(const amqp_field_value_t *v, uint64_t *out)
 {
     int64_t n = 0;
@@ -118,7 +119,8 @@ static void read_headers(props *out, const amqp_table_t *table)
     }
 }
 
-/* A property without its flag is memory of an older message: it is not looked at. */
+/* A property without its flag is memory of an older message: it is not looked
+ * at. */
 void props_read(props *out, const amqp_basic_properties_t *p)
 {
     memset(out, 0, sizeof(*out) - sizeof(out->task) - sizeof(out->reply_to));
@@ -147,8 +149,9 @@ void props_read(props *out, const amqp_basic_properties_t *p)
     }
 }
 
-/* Why it is dead: what its worker said, or an encoded patio.v1.DeadLetter made of what the broker
- * says of a message that it moved itself. NULL: nothing is known. */
+/* Why it is dead: what its worker said, or an encoded patio.v1.DeadLetter made
+ * of what the broker says of a message that it moved itself. NULL: nothing is
+ * known. */
 patio_buf *props_cause(const patio_transport *t, const amqp_basic_properties_t *p)
 {
     const amqp_table_t *h    = (p->_flags & AMQP_BASIC_HEADERS_FLAG) != 0 ? &p->headers : NULL;

@@ -11,7 +11,8 @@ static patio_status refuse_unsupported(const patio_transport *t, const patio_mes
     }
     if (m->level > PATIO_LEVEL_DISK) {
         return patio_fail(err, PATIO_UNSUPPORTED, 0,
-                          "send %s: level %u is demanded; a broker does not say how many disks it "
+                          "send %s: level %u is demanded; a broker does not say "
+                          "how many disks it "
                           "has, amqp reaches level 2 (the broker's disk)",
                           m->task, m->level);
     }
@@ -22,7 +23,8 @@ static patio_status refuse_unsupported(const patio_transport *t, const patio_mes
     }
     if (m->priority != PATIO_PRIORITY_DEFAULT && t->set.queue_type == QUEUE_QUORUM) {
         return patio_fail(err, PATIO_UNSUPPORTED, 0,
-                          "send %s: priority %u is asked for, quorum queues have none (capability "
+                          "send %s: priority %u is asked for, quorum queues have "
+                          "none (capability "
                           "\"priority\"; queue_type=classic has it)",
                           m->task, m->priority);
     }
@@ -47,7 +49,8 @@ static patio_status refuse_now(const patio_transport *t, const patio_message *m,
     }
     if (t->posts >= t->set.max_unconfirmed || size > t->set.max_unconfirmed_bytes - t->post_bytes) {
         return patio_fail(err, PATIO_FULL, 0,
-                          "send %s: %llu messages of %llu bytes wait for the broker's confirmation "
+                          "send %s: %llu messages of %llu bytes wait for the "
+                          "broker's confirmation "
                           "(max_unconfirmed %llu, max_unconfirmed_bytes %llu)",
                           m->task, (unsigned long long)t->posts, (unsigned long long)t->post_bytes,
                           (unsigned long long)t->set.max_unconfirmed,
@@ -103,6 +106,13 @@ patio_status transport_publish(patio_transport *t, const patio_message *m, patio
     st        = refuse_now(t, m, size, err);
     queue *q  = st == PATIO_OK ? place_queue(t, m->queue, true) : NULL;
     place *to = q == NULL ? NULL : m->delay_ms > 0 ? place_delay(t, q, m->delay_ms) : &q->work;
+    if (q != NULL) {
+        (void)queues_ask(t, q);
+        if (q->operator_state == PATIO_QUEUE_DRAINING) {
+            st = patio_fail(err, PATIO_BLOCKED, 0, "send %s: queue \"%s\" is draining", m->task,
+                            m->queue);
+        }
+    }
     if (st == PATIO_OK && to != NULL && to->state == PLACE_FAILED && to->waiting.first == NULL &&
         t->host->now_ns(t->host->self) - to->failed_ns < UINT64_C(1000000000)) {
         st = patio_fail(err, to->status, 0, "send %s: %s", m->task, to->why);

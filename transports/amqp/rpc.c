@@ -1,5 +1,5 @@
-/* The topology channel: one question at a time, answered or refused. A refusal closes the channel;
- * it is opened again and the next question follows. */
+/* The topology channel: one question at a time, answered or refused. A refusal
+ * closes the channel; it is opened again and the next question follows. */
 #include "transport.h"
 
 #include <sys/socket.h>
@@ -32,8 +32,11 @@ static bool send_declare(connection *c, const rpc *r)
     amqp_queue_declare_t declare = {.queue = wire_text(r->name), .durable = 1};
     if (r->kind == RPC_PASSIVE) {
         declare.passive = 1;
+    } else if (r->kind == RPC_MARK) {
+        declare.arguments = amqp_empty_table;
     } else if (r->kind == RPC_INBOX) {
-        /* durable, so that a reply finds it after the broker's restart; gone a while after us */
+        /* durable, so that a reply finds it after the broker's restart; gone a
+         * while after us */
         entries[0] = (amqp_table_entry_t){
             .key   = wire_text("x-expires"),
             .value = {.kind = AMQP_FIELD_KIND_I64, .value.i64 = (int64_t)t->set.reply_expires_ms}};
@@ -95,7 +98,8 @@ static void consume_inbox(patio_transport *t)
     socket_push(c);
 }
 
-/* The inbox, the exchange of the project's processes, its binding, then the consumer. */
+/* The inbox, the exchange of the project's processes, its binding, then the
+ * consumer. */
 static void inbox_next(patio_transport *t, const rpc *r)
 {
     char control[NAME_MAX_BYTES];
@@ -117,7 +121,8 @@ static void inbox_next(patio_transport *t, const rpc *r)
     }
 }
 
-/* Under the lock: what follows from the answer. The question is off the list. */
+/* Under the lock: what follows from the answer. The question is off the list.
+ */
 static void finish(patio_transport *t, rpc *r)
 {
     if (r->place != NULL && r->status == PATIO_OK) {
@@ -128,6 +133,9 @@ static void finish(patio_transport *t, rpc *r)
         inbox_next(t, r);
     } else if (r->kind >= RPC_INBOX && r->kind <= RPC_BIND) {
         state_fatal(t, r->status, "%s", r->why);
+    }
+    if (r->marked != NULL) {
+        queues_marked(t, r);
     }
     if (r->awaited) {
         r->done = true;
@@ -173,7 +181,8 @@ void rpc_method(patio_transport *t, const amqp_method_t *m)
     pthread_mutex_unlock(&t->lock);
 }
 
-/* "… inequivalent arg 'A' for queue 'Q' in vhost 'V': received X but current is Y" */
+/* "… inequivalent arg 'A' for queue 'Q' in vhost 'V': received X but current is
+ * Y" */
 static void explain_mismatch(rpc *r, const char *text)
 {
     const char *name = strstr(text, "inequivalent arg '");
@@ -186,7 +195,8 @@ static void explain_mismatch(rpc *r, const char *text)
     }
     want += sizeof("received ") - 1;
     (void)snprintf(r->why, sizeof(r->why),
-                   "queue \"%s\" exists with another %.*s: it has %s, patio wants %.*s; delete it "
+                   "queue \"%s\" exists with another %.*s: it has %s, patio wants %.*s; "
+                   "delete it "
                    "when it is empty, or set the option that fits (or topology=check)",
                    r->name, (int)(end - name - 18), name + 18, has + 16, (int)(has - want), want);
 }

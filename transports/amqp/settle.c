@@ -1,8 +1,10 @@
-/* How deliveries end: reply first, its confirmation, then the acknowledgement. */
+/* How deliveries end: reply first, its confirmation, then the acknowledgement.
+ */
 #include "transport.h"
 
-/* Two copies of one task can come from one delivery, if the link dies between a copy and its
- * original's acknowledgement: the later one has the larger number, too. */
+/* Two copies of one task can come from one delivery, if the link dies between a
+ * copy and its original's acknowledgement: the later one has the larger number,
+ * too. */
 static uint64_t next_fence(const delivery *d)
 {
     const uint64_t epoch_ms = UINT64_C(1577836800000); /* 2020, so that the number stays short */
@@ -78,7 +80,8 @@ static void send_ack(patio_transport *t, uint64_t number, bool multiple)
     (void)wire_method(&t->links[CONSUMING], CH_TASKS, AMQP_BASIC_ACK_METHOD, &ack);
 }
 
-/* One frame for all at the front, one each for those behind a task that still runs. */
+/* One frame for all at the front, one each for those behind a task that still
+ * runs. */
 void settle_flush(patio_transport *t)
 {
     uint64_t  upto  = 0;
@@ -112,8 +115,8 @@ void settle_flush(patio_transport *t)
     t->ackable = 0;
 }
 
-/* Copies that were on their way when their lease went are not repeated: the original comes again. A
- * reply is: its caller has it so much the sooner. */
+/* Copies that were on their way when their lease went are not repeated: the
+ * original comes again. A reply is: its caller has it so much the sooner. */
 static void orphan_in(post *p, patio_tag tag)
 {
     if (p != NULL && p->tag == tag) {

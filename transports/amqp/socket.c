@@ -110,8 +110,8 @@ ssize_t socket_write(connection *c, const void *data, size_t size)
     return got >= 0 ? got : errno == EAGAIN || errno == EINTR ? 0 : -1;
 }
 
-/* Under the lock. Whoever finds it free writes for all; what comes meanwhile goes with the next
- * round. An error is left for the reader to find. */
+/* Under the lock. Whoever finds it free writes for all; what comes meanwhile
+ * goes with the next round. An error is left for the reader to find. */
 void socket_flush(connection *c)
 {
     patio_transport *t = c->t;
@@ -160,8 +160,8 @@ bool socket_is_calm(const connection *c)
            t->host->now_ns(t->host->self) - c->sent_ns > DIRECT_PAUSE_NS;
 }
 
-/* A lone message is written by who brings it: that saves waking a thread. In a stream of them the
- * I/O thread writes many at once. */
+/* A lone message is written by who brings it: that saves waking a thread. In a
+ * stream of them the I/O thread writes many at once. */
 void socket_push(connection *c)
 {
     patio_transport *t = c->t;

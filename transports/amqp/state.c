@@ -1,5 +1,6 @@
-/* What the host is told of the link. UP means: both connections, every subscription granted, and a
- * message of our own has gone out through one and come back through the other. */
+/* What the host is told of the link. UP means: both connections, every
+ * subscription granted, and a message of our own has gone out through one and
+ * come back through the other. */
 #include "transport.h"
 
 void state_fatal(patio_transport *t, patio_status status, const char *format, ...)
@@ -40,7 +41,8 @@ static uint32_t look(patio_transport *t)
     if (t->links[PUBLISHING].blocked) {
         return PATIO_LINK_BLOCKED;
     }
-    /* what is subscribed later, or anew with another credit, does not take a proven link down */
+    /* what is subscribed later, or anew with another credit, does not take a
+     * proven link down */
     bool ready = t->links[CONSUMING].state == LINK_READY &&
                  t->links[PUBLISHING].state == LINK_READY && t->inbox_ready;
     bool was_up = t->raised == PATIO_LINK_UP || t->raised == PATIO_LINK_BLOCKED;

@@ -1,4 +1,5 @@
-/* Consumers: what the host wants, what the broker has been asked for, and what it has granted. */
+/* Consumers: what the host wants, what the broker has been asked for, and what
+ * it has granted. */
 #include "transport.h"
 
 enum { RETRY_MS = 1000, GENERATION_BITS = 16, TAG_BYTES = 32 };
@@ -79,7 +80,7 @@ static void cancel(patio_transport *t, queue *q)
 
 static void step(patio_transport *t, queue *q, uint64_t now)
 {
-    bool wanted = q->subscribed && q->credit > 0;
+    bool wanted = q->subscribed && q->credit > 0 && q->operator_state != PATIO_QUEUE_PAUSED;
     if ((q->state == SUB_ON || q->state == SUB_ASKED) &&
         (!wanted || q->credit != q->asked_credit)) {
         cancel(t, q);
@@ -91,6 +92,12 @@ static void step(patio_transport *t, queue *q, uint64_t now)
         return;
     }
     if (place_ensure(t, &q->work)) {
+        if (!queues_ask(t, q)) {
+            return;
+        }
+        if (q->operator_state == PATIO_QUEUE_PAUSED) {
+            return;
+        }
         consume(t, q);
     } else if (q->work.state == PLACE_FAILED) {
         state_fatal(t, q->work.status, "%s", q->work.why);
@@ -112,7 +119,8 @@ void subscribe_step(patio_transport *t, uint64_t now)
 bool subscribe_all_on(const patio_transport *t)
 {
     for (const queue *q = t->queues; q != NULL; q = q->next) {
-        if (q->subscribed && q->credit > 0 && q->state != SUB_ON) {
+        if (q->subscribed && q->credit > 0 && q->state != SUB_ON &&
+            q->operator_state != PATIO_QUEUE_PAUSED) {
             return false;
         }
     }
@@ -131,7 +139,8 @@ void subscribe_ok(patio_transport *t, amqp_bytes_t tag)
     pthread_mutex_unlock(&t->lock);
 }
 
-/* The broker took the consumer away: its queue was deleted, or moved to another node. */
+/* The broker took the consumer away: its queue was deleted, or moved to another
+ * node. */
 void subscribe_cancelled(patio_transport *t, amqp_bytes_t tag)
 {
     uint32_t number = subscribe_number(tag);

@@ -1,4 +1,5 @@
-/* TLS of our own: verified during the handshake, with the reason of a refusal kept. */
+/* TLS of our own: verified during the handshake, with the reason of a refusal
+ * kept. */
 #include "transport.h"
 
 #include <arpa/inet.h>
@@ -83,7 +84,8 @@ static bool is_address(const char *host)
     return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
-/* The name that the certificate must have: what was asked for, or the host of the URL. */
+/* The name that the certificate must have: what was asked for, or the host of
+ * the URL. */
 int tls_begin(connection *c)
 {
     patio_transport *t    = c->t;

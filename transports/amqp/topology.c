@@ -1,4 +1,5 @@
-/* patio.topology/1: the queues as a file that RabbitMQ's management and rabbitmqctl import. */
+/* patio.topology/1: the queues as a file that RabbitMQ's management and
+ * rabbitmqctl import. */
 #include "transport.h"
 
 #include <patio/topology.h>
@@ -83,9 +84,9 @@ static patio_status print(patio_transport *t, const char *const *names, size_t c
     }
     add(&x, "\n  ],\n  \"exchanges\": [\n    {\"name\": \"%s\", \"vhost\": ", control);
     add_quoted(&x, t->set.vhost);
-    add(&x,
-        ", \"type\": \"fanout\", \"durable\": true, \"auto_delete\": false, \"internal\": false, "
-        "\"arguments\": {}}\n  ],\n  \"bindings\": []\n}\n");
+    add(&x, ", \"type\": \"fanout\", \"durable\": true, \"auto_delete\": false, "
+            "\"internal\": false, "
+            "\"arguments\": {}}\n  ],\n  \"bindings\": []\n}\n");
     uint8_t   *data = NULL;
     patio_buf *made = x.failed ? NULL : t->host->buf_new(t->host->self, x.out.size, &data);
     if (made != NULL) {

@@ -1,16 +1,18 @@
-/* transport.h: what the files of this plugin share. docs/amqp.md has the names, the properties and
- * the reasons.
+/* transport.h: what the files of this plugin share. docs/amqp.md has the names,
+ * the properties and the reasons.
  *
- * One instance has two connections to the broker and one thread that reads both. The publishing
- * connection carries tasks, replies and copies, all confirmed; the consuming one carries
- * deliveries, acknowledgements and whatever is declared. They are two because a broker in an alarm
- * stops reading who publishes, and acknowledgements must still pass.
+ * One instance has two connections to the broker and one thread that reads
+ * both. The publishing connection carries tasks, replies and copies, all
+ * confirmed; the consuming one carries deliveries, acknowledgements and
+ * whatever is declared. They are two because a broker in an alarm stops reading
+ * who publishes, and acknowledgements must still pass.
  *
- * librabbitmq encodes and decodes. The sockets are ours: nothing here ever waits inside the
- * library, and a write carries as many frames as there are.
+ * librabbitmq encodes and decodes. The sockets are ours: nothing here ever
+ * waits inside the library, and a write carries as many frames as there are.
  *
- * Locking: one lock for the state of an instance, held for short. What only the I/O thread touches
- * says so. Events are raised by the I/O thread only, without the lock.
+ * Locking: one lock for the state of an instance, held for short. What only the
+ * I/O thread touches says so. Events are raised by the I/O thread only, without
+ * the lock.
  */
 #ifndef PATIO_AMQP_TRANSPORT_H
 #define PATIO_AMQP_TRANSPORT_H
@@ -23,7 +25,10 @@
 #include <openssl/ssl.h>
 
 #include <patio/dead.h>
+#include <patio/doctor.h>
 #include <patio/plugin_util.h>
+#include <patio/presence.h>
+#include <patio/queues.h>
 #include <patio/topology.h>
 #include <patio/transport.h>
 
@@ -104,7 +109,8 @@ typedef struct letter   letter;
 enum {
     POST_TASK,  /* of our own caller: a receipt follows */
     POST_REPLY, /* then the task is acknowledged */
-    POST_MOVE,  /* a copy of a delivered task to another queue, then it is acknowledged */
+    POST_MOVE,  /* a copy of a delivered task to another queue, then it is
+                   acknowledged */
     POST_PLAIN, /* nothing follows */
     POST_PROBE, /* not repeated after a reconnect */
 };
@@ -158,6 +164,8 @@ struct place {
 enum { SUB_NONE, SUB_WANTED, SUB_ASKED, SUB_ON };
 
 /* A queue of the project, as patio sees it. Never freed before the instance. */
+enum { MARKS_UNKNOWN, MARKS_ASKED, MARKS_KNOWN };
+
 struct queue {
     queue           *next;
     patio_transport *t;
@@ -165,6 +173,9 @@ struct queue {
     place            dead;
     place           *delay[DELAY_STEPS];
     bool             subscribed;
+    uint8_t          operator_state; /* PATIO_QUEUE_… */
+    uint8_t          mark_state;     /* MARKS_… */
+    uint8_t          marks_due;
     uint8_t          state;        /* SUB_… of the current consumer */
     uint32_t         credit;       /* wanted */
     uint32_t         asked_credit; /* of the consumer that is on */
@@ -205,15 +216,16 @@ struct delivery {
     uint32_t   position; /* of the slot, from 1 */
     uint16_t   attempt;
     uint16_t   crashes;
-    uint16_t   redelivered; /* how often this copy came before, as far as the broker says */
-    uint8_t    priority;
-    uint8_t    state;
-    bool       persistent;
-    bool       quiet;   /* the host does not know of it */
-    bool       counted; /* in `given` */
-    bool       told_cancel;
-    char      *reply_to;
-    char      *task; /* in the same allocation */
+    uint16_t   redelivered; /* how often this copy came before, as far as the broker
+                               says */
+    uint8_t priority;
+    uint8_t state;
+    bool    persistent;
+    bool    quiet;   /* the host does not know of it */
+    bool    counted; /* in `given` */
+    bool    told_cancel;
+    char   *reply_to;
+    char   *task; /* in the same allocation */
 };
 
 enum { SLOT_CHUNKS = 24 };
@@ -224,7 +236,8 @@ typedef struct slot_chunk {
 
 /* ---- what is read ---- */
 
-/* The properties of a message that mean something here; only what had its flag is set. */
+/* The properties of a message that mean something here; only what had its flag
+ * is set. */
 typedef struct props {
     patio_id id;
     bool     has_id;
@@ -280,16 +293,16 @@ enum {
 typedef struct connection {
     patio_transport        *t;
     uint32_t                role;
-    uint32_t                state;
+    _Atomic uint32_t        state;
     int                     fd;
     SSL                    *ssl;   /* I/O thread */
     amqp_connection_state_t codec; /* I/O thread */
     obuf                    out;   /* under the lock */
     obuf                    wire;  /* belongs to who flushes */
-    bool                    flushing;
-    bool                    want_write;
+    _Atomic bool            flushing;
+    _Atomic bool            want_write;
     bool                    tls_wants_write;
-    bool                    blocked;
+    _Atomic bool            blocked;
     bool                    channel_open[CHANNELS];
     uint32_t                frame_max;
     uint32_t                failures; /* in a row */
@@ -340,14 +353,15 @@ struct patio_transport {
     bool            stopping;
     bool            quit;
     bool            removing; /* our inbox: its end is no surprise */
-    bool            proven;   /* a message has gone out and come back since the last reconnect */
-    bool            probing;
-    bool            work; /* something for the I/O thread to look at */
-    uint64_t        probe_ns;
-    uint32_t        raised;     /* link state the host knows */
-    patio_status    fatal;      /* refused for a reason that waiting does not heal */
-    bool            raised_why; /* and it has been told why */
-    char            why[WHY_BYTES];
+    bool            proven;   /* a message has gone out and come back since the last reconnect
+                               */
+    bool         probing;
+    bool         work; /* something for the I/O thread to look at */
+    uint64_t     probe_ns;
+    uint32_t     raised;     /* link state the host knows */
+    patio_status fatal;      /* refused for a reason that waiting does not heal */
+    bool         raised_why; /* and it has been told why */
+    char         why[WHY_BYTES];
 
     connection links[LINKS];
 
@@ -381,7 +395,9 @@ struct patio_transport {
     browse    *browses; /* the first one is at work */
     bool       browse_opening;
     ask       *asks;
-    uint64_t   inbox_ack; /* delivery tag up to which the inbox is to be acknowledged */
+    obuf       info;         /* what the host says of itself */
+    char       product[200]; /* what the broker says of itself */
+    uint64_t   inbox_ack;    /* delivery tag up to which the inbox is to be acknowledged */
     uint64_t   replies_undeliverable;
     uint64_t   sweep_ns;
 };

@@ -1,0 +1,67 @@
+/* patio.doctor/1: what can be seen of the broker through AMQP. */
+#include "transport.h"
+
+#include <patio/doctor.h>
+
+static int32_t say(patio_finding_visit_fn visit, void *arg, uint32_t severity, const char *subject,
+                   const char *finding, const char *advice)
+{
+    patio_finding f = {PATIO_SIZED(patio_finding), .severity = severity, .subject = subject,
+                       .finding = finding, .advice = advice};
+    return visit(arg, &f);
+}
+
+static patio_status check(patio_transport *t, uint64_t timeout_ms, patio_finding_visit_fn visit,
+                          void *arg, patio_error *err)
+{
+    char product[200];
+    char why[WHY_BYTES];
+    (void)timeout_ms;
+    pthread_mutex_lock(&t->lock);
+    bool ready =
+        t->links[CONSUMING].state == LINK_READY && t->links[PUBLISHING].state == LINK_READY;
+    bool     blocked = t->links[PUBLISHING].blocked;
+    uint64_t lost    = t->replies_undeliverable;
+    (void)snprintf(product, sizeof(product), "%s", t->product);
+    (void)snprintf(why, sizeof(why), "%s", t->why);
+    pthread_mutex_unlock(&t->lock);
+    if (!ready) {
+        return patio_fail(err, PATIO_UNREACHABLE, 0, "%s: %s", t->shown, why);
+    }
+    int32_t stop = say(visit, arg, PATIO_FINDING_OK, "broker", product, "");
+    if (stop == 0) {
+        stop = blocked ? say(visit, arg, PATIO_FINDING_ERROR, "alarm", why,
+                             "give the broker memory or disk, or take from its queues")
+                       : say(visit, arg, PATIO_FINDING_OK, "alarm", "none", "");
+    }
+    if (stop == 0) {
+        stop = t->set.tls
+                   ? say(visit, arg, PATIO_FINDING_OK, "tls", "verified", "")
+                   : say(visit, arg, PATIO_FINDING_NOTE, "tls", "the connection is not encrypted",
+                         "use amqps:// beyond this machine");
+    }
+    if (stop == 0 && !t->set.tls_verify) {
+        stop = say(visit, arg, PATIO_FINDING_ERROR, "tls_verify", "any certificate is accepted",
+                   "set tls_verify=true and tls_ca_file");
+    }
+    if (stop == 0 && !t->set.persistent) {
+        stop = say(visit, arg, PATIO_FINDING_WARN, "persistent",
+                   "tasks do not survive the broker's restart", "set persistent=true");
+    }
+    if (stop == 0 && lost > 0) {
+        char text[80];
+        (void)snprintf(text, sizeof(text), "%llu replies found no caller any more",
+                       (unsigned long long)lost);
+        stop = say(visit, arg, PATIO_FINDING_NOTE, "replies", text, "");
+    }
+    if (stop == 0) {
+        (void)say(visit, arg, PATIO_FINDING_NOTE, "consumer_timeout",
+                  "AMQP does not tell it; RabbitMQ's default takes a task back "
+                  "after 30 minutes",
+                  "tasks that run longer: ack = on_start, or raise "
+                  "consumer_timeout in rabbitmq.conf");
+    }
+    return PATIO_OK;
+}
+
+const patio_doctor_ops doctor_ops = {PATIO_SIZED(patio_doctor_ops), .check = check};
