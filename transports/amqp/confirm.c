@@ -163,6 +163,12 @@ void confirm_returned(patio_transport *t, const inbound *in)
     pthread_mutex_unlock(&t->lock);
 }
 
+/* `now` may be a moment older than what has just been taken. */
+static bool is_late(const patio_transport *t, const post *p, uint64_t now)
+{
+    return now > p->made_ns && now - p->made_ns >= t->set.enqueue_ms * 1000000u;
+}
+
 /* Under the lock: take what has waited too long out of a list. */
 static void sweep_list(patio_transport *t, post_list *list, uint64_t now, post_list *ended)
 {
@@ -171,8 +177,7 @@ static void sweep_list(patio_transport *t, post_list *list, uint64_t now, post_l
     post_list_init(&kept);
     while ((p = post_list_take(list)) != NULL) {
         bool late   = p->end_ns != 0 && now >= p->end_ns;
-        late        = late || (p->kind == POST_TASK && !p->sent &&
-                        now - p->made_ns >= t->set.enqueue_ms * 1000000u);
+        late        = late || (p->kind == POST_TASK && !p->sent && is_late(t, p, now));
         bool failed = p->place != NULL && p->place->state == PLACE_FAILED && p->tag == 0;
         if (late || failed || p->orphan) {
             uncount(t, p);
@@ -200,16 +205,15 @@ static void tell_unknown(patio_transport *t, uint64_t now)
         bool blocked = t->links[PUBLISHING].blocked;
         for (uint64_t n = t->ring_first; n < t->ring_next && !found; n++) {
             post *p = t->ring[n & (t->ring_size - 1)];
-            found   = p != NULL && p->kind == POST_TASK && p->receipt && !p->told &&
-                    now - p->made_ns >= t->set.enqueue_ms * 1000000u;
+            found =
+                p != NULL && p->kind == POST_TASK && p->receipt && !p->told && is_late(t, p, now);
             if (found) {
                 p->told = true;
                 copy    = *p;
             }
         }
         for (post *p = t->resend.first; p != NULL && !found; p = p->next) {
-            found = p->kind == POST_TASK && p->receipt && !p->told && p->sent &&
-                    now - p->made_ns >= t->set.enqueue_ms * 1000000u;
+            found = p->kind == POST_TASK && p->receipt && !p->told && p->sent && is_late(t, p, now);
             if (found) {
                 p->told = true;
                 copy    = *p;
