@@ -130,7 +130,7 @@ void plain_publish(amqp_connection_state_t c, const char *queue, amqp_basic_prop
 
 bool plain_get(amqp_connection_state_t c, const char *queue, amqp_message_t *out)
 {
-    for (uint64_t until = test_now_ms() + 5000; test_now_ms() < until; test_pause()) {
+    for (uint64_t until = test_now_ms() + 20000; test_now_ms() < until; test_pause()) {
         amqp_rpc_reply_t r = amqp_basic_get(c, 1, amqp_cstring_bytes(queue), 0);
         assert_int_equal(r.reply_type, AMQP_RESPONSE_NORMAL);
         if (r.reply.id == AMQP_BASIC_GET_OK_METHOD) {

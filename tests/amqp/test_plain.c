@@ -1,0 +1,163 @@
+/* docs/protocol.md, "On RabbitMQ": a client that knows nothing but AMQP and protobuf calls and
+ * executes; and what is no task does no harm. */
+#include "world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST = 512 };
+
+static size_t put(uint8_t *at, size_t size, const void *data, size_t more)
+{
+    assert_true(size + more <= MOST);
+    memcpy(at + size, data, more);
+    return size + more;
+}
+
+/* Envelope{kind, id, task, project, payload}; each text is shorter than 128 bytes. */
+static size_t envelope(uint8_t *at, uint8_t kind, const uint8_t id[16], const char *task,
+                       const char *project, const void *payload, size_t payload_size)
+{
+    const uint8_t head[] = {2 << 3, kind, 3 << 3 | 2, 16};
+    size_t        size   = put(at, 0, head, sizeof(head));
+    size                 = put(at, size, id, 16);
+    if (task[0] != '\0') {
+        size = put(at, size, (const uint8_t[]){4 << 3 | 2, (uint8_t)strlen(task)}, 2);
+        size = put(at, size, task, strlen(task));
+        size = put(at, size, (const uint8_t[]){5 << 3 | 2, (uint8_t)strlen(project)}, 2);
+        size = put(at, size, project, strlen(project));
+    }
+    size = put(at, size, (const uint8_t[]){0xA2, 0x06, (uint8_t)payload_size}, 3);
+    return put(at, size, payload, payload_size);
+}
+
+static bool holds(amqp_bytes_t body, const void *part, size_t size)
+{
+    for (size_t i = 0; i + size <= body.len; i++) {
+        if (memcmp((const uint8_t *)body.bytes + i, part, size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void a_plain_client_calls(void **state)
+{
+    (void)state;
+    static const uint8_t id[16]    = {0xAB, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xCD};
+    static const uint8_t values[]  = {0x0A, 2, 3, 3, 0x12, 2, 12, 14, 0x38, 2}; /* (6, 7) */
+    static const uint8_t product[] = {0x12, 1, 84};                             /* 42 */
+    world                w;
+    uint8_t              body[MOST];
+    world_init(&w, "");
+    w.f.broker                    = world_worker(&w, NULL);
+    amqp_connection_state_t  c    = plain_open(&w);
+    size_t                   size = envelope(body, 1, id, "mul", w.project, values, sizeof(values));
+    amqp_queue_declare_ok_t *own =
+        amqp_queue_declare(c, 1, amqp_empty_bytes, 0, 0, 1, 1, amqp_empty_table);
+    assert_non_null(own);
+    char reply_to[256];
+    (void)snprintf(reply_to, sizeof(reply_to), "%.*s", (int)own->queue.len,
+                   (const char *)own->queue.bytes);
+    amqp_basic_properties_t p = {
+        ._flags     = AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TYPE_FLAG | AMQP_BASIC_REPLY_TO_FLAG,
+        .message_id = amqp_cstring_bytes("ab010203-0405-0607-0809-0a0b0c0d0ecd"),
+        .type       = amqp_cstring_bytes("mul"),
+        .reply_to   = amqp_cstring_bytes(reply_to)};
+    plain_publish(c, queue_name(&w, ""), &p, body, size);
+    amqp_message_t m;
+    assert_true(plain_get(c, reply_to, &m));
+    assert_true((m.properties._flags & AMQP_BASIC_CORRELATION_ID_FLAG) != 0);
+    assert_int_equal(m.properties.correlation_id.len, 32);
+    assert_memory_equal(m.properties.correlation_id.bytes, "ab0102030405060708090a0b0c0d0ecd", 32);
+    assert_true(holds(m.body, product, sizeof(product)));
+    amqp_destroy_message(&m);
+    plain_close(c);
+    world_close(&w);
+}
+
+static void a_plain_client_executes(void **state)
+{
+    (void)state;
+    static const uint8_t result[] = {0x0A, 1, 3, 0x12, 1, 84, 0x38, 1}; /* 42 */
+    world                w;
+    world_init(&w, "");
+    w.f.broker      = world_caller(&w);
+    patio_future *f = NULL;
+    assert_ok(patio_start(w.f.broker, "answer", PATIO_NO_ARGS, NULL, &f, &w.f.err), w.f.err);
+    amqp_connection_state_t c = plain_open(&w);
+    amqp_message_t          m;
+    AWAIT(counts_of(w.f.broker, NULL).ready == 1);
+    assert_true(plain_get(c, queue_name(&w, ""), &m));
+    const amqp_flags_t needed =
+        AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TYPE_FLAG | AMQP_BASIC_REPLY_TO_FLAG;
+    assert_true((m.properties._flags & needed) == needed);
+    assert_memory_equal(m.properties.type.bytes, "answer", 6);
+    /* the id is the envelope's: field 3, 16 bytes */
+    uint8_t     id[16];
+    uint8_t     body[MOST];
+    char        reply_to[256];
+    const char *hex = m.properties.message_id.bytes;
+    for (int i = 0; i < 16; i++) {
+        const char digits[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
+        id[i]                = (uint8_t)strtoul(digits, NULL, 16);
+    }
+    (void)snprintf(reply_to, sizeof(reply_to), "%.*s", (int)m.properties.reply_to.len,
+                   (const char *)m.properties.reply_to.bytes);
+    size_t                  size = envelope(body, 3, id, "", "", result, sizeof(result));
+    amqp_basic_properties_t p    = {._flags = AMQP_BASIC_CORRELATION_ID_FLAG | AMQP_BASIC_TYPE_FLAG,
+                                    .correlation_id = m.properties.message_id,
+                                    .type           = amqp_cstring_bytes("patio.reply")};
+    plain_publish(c, reply_to, &p, body, size);
+    assert_int_equal(patio_future_wait(f, 5000), PATIO_OK);
+    assert_ok(patio_future_status(f, &w.f.err), w.f.err);
+    assert_value(patio_future_value(f), PATIO_VALUE((int64_t)42));
+    patio_future_destroy(f);
+    amqp_destroy_message(&m);
+    plain_close(c);
+    world_close(&w);
+}
+
+/* Every message that is no task ends as a dead letter, and the worker goes on. */
+static void what_is_no_task_is_parked(void **state)
+{
+    (void)state;
+    static const char all[] = "0123456789abcdef0123456789abcdef";
+    world             w;
+    world_init(&w, "");
+    w.f.broker                = world_worker(&w, NULL);
+    amqp_connection_state_t c = plain_open(&w);
+    AWAIT(counts_of(w.f.broker, NULL).consumers == 1);
+    amqp_basic_properties_t bad[] = {
+        {._flags = 0},
+        {._flags = AMQP_BASIC_MESSAGE_ID_FLAG, .message_id = amqp_cstring_bytes(all)},
+        {._flags = AMQP_BASIC_TYPE_FLAG, .type = amqp_cstring_bytes("mul")},
+        {._flags     = AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TYPE_FLAG,
+         .message_id = amqp_cstring_bytes("no number"),
+         .type       = amqp_cstring_bytes("mul")},
+        /* an envelope that is none is found when it is decoded */
+        {._flags     = AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TYPE_FLAG,
+         .message_id = amqp_cstring_bytes(all),
+         .type       = amqp_cstring_bytes("mul")},
+    };
+    uint32_t count = sizeof(bad) / sizeof(bad[0]);
+    for (uint32_t i = 0; i < count; i++) {
+        plain_publish(c, queue_name(&w, ""), &bad[i], "\xFF\xFF\xFF", 3);
+    }
+    AWAIT(plain_count(c, queue_name(&w, ":dead")) == count);
+    int64_t got = 0;
+    assert_ok(call_mul(w.f.broker, 6, 7, &got, &w.f.err), w.f.err);
+    assert_int_equal(got, 42);
+    plain_close(c);
+    world_close(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_plain_client_calls),
+        cmocka_unit_test(a_plain_client_executes),
+        cmocka_unit_test(what_is_no_task_is_parked),
+    };
+    return RUN_TESTS("amqp: plain clients", tests);
+}
