@@ -183,6 +183,9 @@ static void leave(conn *c)
         c->next->prev = c->prev;
     }
     t->conn_count--;
+    for (unsigned i = 0; i < FRAME_CHANNELS; i++) {
+        t->piece_bytes -= c->pieces[i].size; /* 0 where none is on its way */
+    }
     if (t->waiting_calm) {
         pthread_cond_broadcast(&t->calm);
     }

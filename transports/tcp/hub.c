@@ -184,13 +184,34 @@ void hub_unlink(list *l, entry *e)
     }
 }
 
+/* By their order: at the end, but what comes back unstarted has its old place. */
+static void insert(list *l, entry *e)
+{
+    entry *after = l->last;
+    if (after == NULL || after->order < e->order) {
+        hub_append(l, e);
+        return;
+    }
+    entry *before = l->first;
+    while (before->order < e->order) {
+        before = before->next;
+    }
+    e->next = before;
+    e->prev = before->prev;
+    if (before->prev != NULL) {
+        before->prev->next = e;
+    } else {
+        l->first = e;
+    }
+    before->prev = e;
+}
+
 void hub_push_ready(entry *e)
 {
     lane  *l = e->lane;
     queue *q = l->queue;
     e->state = ENTRY_READY;
-    e->order = ++e->t->order;
-    hub_append(&l->ready[e->priority], e);
+    insert(&l->ready[e->priority], e);
     l->nonempty |= 1u << e->priority;
     q->nonempty[l->index / WORD_BITS] |= UINT64_C(1) << (l->index % WORD_BITS);
     q->ready++;

@@ -6,8 +6,11 @@ enum { OLD_NS = 50 * 1000 * 1000 };
 bool inbox_put(conn *from, uint64_t remote, const frame_publish *p, lane *l, patio_buf *body,
                effects *fx)
 {
-    patio_transport *t = from->t;
-    entry           *e = hub_entry_new(t);
+    patio_transport *t    = from->t;
+    uint64_t         size = t->host->buf_view(t->host->self, body).size;
+    bool             room = from->self || (t->inbound < t->set.max_queued &&
+                               size <= t->set.max_queued_bytes - t->inbound_bytes);
+    entry           *e    = room ? hub_entry_new(t) : NULL;
     if (e == NULL) {
         t->host->buf_drop(t->host->self, body);
         return false;
@@ -27,6 +30,10 @@ bool inbox_put(conn *from, uint64_t remote, const frame_publish *p, lane *l, pat
     e->accepted_ns = fx->now - age;
     if (p->ttl_ms != 0 && p->ttl_ms < (UINT64_MAX - fx->now) / 1000000u) {
         e->deadline_ns = fx->now + p->ttl_ms * 1000000u;
+    }
+    if (!from->self) {
+        t->inbound++;
+        t->inbound_bytes += size;
     }
     hub_link(from, &from->received, e);
     from->received_count++;
@@ -109,6 +116,10 @@ void inbox_forget(entry *e, effects *fx)
                (e->prev != NULL || e->next != NULL || s->inbox[e->priority].first == e)) {
         unlink_inbox(s, e);
     }
+    if (!c->self) {
+        e->t->inbound--;
+        e->t->inbound_bytes -= e->t->host->buf_view(e->t->host->self, e->body).size;
+    }
     c->received_count--;
     hub_unlink_link(&c->received, e);
     hub_entry_free(e);
@@ -132,6 +143,14 @@ void inbox_return(entry *e, effects *fx)
     }
 }
 
+void inbox_return_unsettled(entry *e, effects *fx)
+{
+    bool once = (e->flags & PATIO_MESSAGE_CALL) != 0 && (e->flags & PATIO_MESSAGE_IDEMPOTENT) == 0;
+    if (e->state == ENTRY_DELIVERED && !e->claimed && !once) {
+        inbox_return(e, fx);
+    }
+}
+
 void inbox_return_all(subscription *s, effects *fx)
 {
     for (unsigned p = 0; p < PRIORITIES; p++) {
@@ -141,13 +160,18 @@ void inbox_return_all(subscription *s, effects *fx)
     }
 }
 
-/* Where all of the credit is with slow tasks, what waits behind it may be run sooner elsewhere. */
+/* Where all of the credit is with slow tasks, what waits behind it may be run sooner elsewhere.
+ * With the first of a priority go all behind it, so that they do not overtake it. */
 void inbox_return_old(subscription *s, uint64_t now, effects *fx)
 {
     for (unsigned p = 0; p < PRIORITIES; p++) {
+        const entry *first = s->inbox[p].first;
+        if (first == NULL || now <= first->moved_ns + OLD_NS) {
+            continue;
+        }
         for (entry *e = s->inbox[p].first; e != NULL && effects_room(fx);) {
             entry *next = e->next;
-            if (!e->link->self && now > e->moved_ns + OLD_NS) {
+            if (!e->link->self) {
                 inbox_return(e, fx);
             }
             e = next;

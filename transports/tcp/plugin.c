@@ -128,16 +128,28 @@ static bool is_flushed(const patio_transport *t)
     return clean;
 }
 
-static void give_back_inbox(patio_transport *t)
+/* What came here and is not settled goes to another worker. First nobody may give it back to us. */
+static void give_back(patio_transport *t)
 {
     effects fx;
     effects_begin(&fx, t);
     for (queue *q = t->queues; q != NULL; q = q->next) {
+        if (q->own != NULL) {
+            subscribe_close(q);
+        }
+    }
+    peer_announce_all(t, &fx);
+    for (queue *q = t->queues; q != NULL; q = q->next) {
         while (q->own != NULL && q->own->waiting > 0) {
-            q->own->closed = true;
             inbox_return_all(q->own, &fx);
             effects_pass(&fx);
         }
+    }
+    for (uint32_t i = 0; i < t->chunk_count * CHUNK_ENTRIES; i++) {
+        if (!effects_room(&fx)) {
+            effects_pass(&fx);
+        }
+        inbox_return_unsettled(&t->chunks[i / CHUNK_ENTRIES][i % CHUNK_ENTRIES], &fx);
     }
     effects_end(&fx);
 }
@@ -169,7 +181,7 @@ static patio_status stop(patio_transport *t, uint64_t grace_ms, patio_error *err
         return PATIO_OK;
     }
     atomic_store_explicit(&t->stopping, true, memory_order_seq_cst);
-    give_back_inbox(t);
+    give_back(t);
     pthread_mutex_lock(&t->lock);
     bool     flushed = wait_flushed(t, grace_ms > LAST_WORDS_MS ? grace_ms : LAST_WORDS_MS);
     uint64_t held    = t->sends;

@@ -68,6 +68,7 @@ static void fill(entry *e, lane *l, const patio_message *m, size_t size, uint64_
     e->crashes  = m->crashes;
     e->priority = (uint8_t)(m->priority < PRIORITIES ? m->priority : PATIO_PRIORITY_MAX);
     e->state    = ENTRY_READY;
+    e->order    = ++t->order;
     t->held++;
     t->held_bytes += size;
     t->sends += (m->flags & PATIO_MESSAGE_CALL) == 0 ? 1 : 0;

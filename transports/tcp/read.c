@@ -155,6 +155,9 @@ static const char *begin_piece(conn *c, const frame_header *h, patio_bytes body,
     if (total == 0 || total > c->t->set.max_frame_bytes) {
         return "a message longer than max_frame_bytes";
     }
+    if (total > c->t->set.max_queued_bytes - c->t->piece_bytes) {
+        return "no room for a long message: max_queued_bytes are on their way";
+    }
     p->head_bytes = body.size - 4;
     p->head       = host->alloc(host->self, p->head_bytes + 1);
     p->body       = host->buf_new(host->self, total, &p->data);
@@ -162,6 +165,7 @@ static const char *begin_piece(conn *c, const frame_header *h, patio_bytes body,
         return "no memory for a long message";
     }
     memcpy(p->head, body.data + 4, p->head_bytes);
+    c->t->piece_bytes += total;
     p->size = total;
     p->at   = 0;
     p->id   = h->id;
@@ -194,6 +198,7 @@ static const char *got_piece(conn *c, const frame_header *h, patio_bytes body, e
                      .tail    = p->body,
                      .is_long = true};
     uint8_t *head = p->head;
+    c->t->piece_bytes -= p->size;
     memset(p, 0, sizeof(*p));
     const char *why = dispatch(c, &in, fx);
     host->buf_drop(host->self, in.tail);

@@ -187,6 +187,7 @@ static void due(void *arg)
     if (e->t->running && e->state == ENTRY_DELAYED) {
         e->lane->queue->delayed--;
         e->timer = 0;
+        e->order = ++e->t->order;
         route_put(e, &fx);
     }
     effects_end(&fx);

@@ -148,7 +148,7 @@ static void finish(entry *e, const frame_settle *s, patio_buf *reply, effects *f
         x->text   = "the task ran, but its result is larger than this side takes";
     }
     e->t->host->buf_drop(e->t->host->self, reply);
-    if (s->verdict == PATIO_REJECT) {
+    if (s->verdict == PATIO_REJECT && !(call && (s->flags & SETTLE_FORBIDDEN) != 0)) {
         route_bury(e, s->cause, fx);
     } else {
         hub_entry_free(e);
@@ -184,9 +184,12 @@ void settle_came(conn *c, uint64_t tag, const frame_settle *s, patio_buf *reply,
         t->host->buf_drop(t->host->self, reply);
         e->claimed = false;
         if (s->verdict == PATIO_RETRY && (s->flags & SETTLE_CRASHED) != 0) {
-            e->crashes++;
+            e->crashes = (uint16_t)(e->crashes < UINT16_MAX ? e->crashes + 1 : e->crashes);
         } else if (s->verdict == PATIO_RETRY) {
-            e->attempt++;
+            e->attempt = (uint16_t)(e->attempt < UINT16_MAX ? e->attempt + 1 : e->attempt);
+        }
+        if (s->verdict == PATIO_RETRY) {
+            e->order = ++t->order; /* others had their turn meanwhile; what is returned keeps its */
         }
         if (s->delay_ms > 0) {
             route_delay(e, s->delay_ms, fx);

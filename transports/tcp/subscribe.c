@@ -20,6 +20,14 @@ static void forget_own(queue *q)
     }
 }
 
+void subscribe_close(queue *q)
+{
+    patio_subscription none = {PATIO_SIZED(patio_subscription), .queue = q->name};
+    q->own->closed          = true;
+    forget_own(q);
+    (void)peer_set_self(q, &none); /* needs no memory */
+}
+
 patio_status tcp_subscribe(patio_transport *t, const patio_subscription *in, patio_error *err)
 {
     effects fx;
@@ -57,10 +65,7 @@ patio_status tcp_unsubscribe(patio_transport *t, const char *name, patio_error *
     subscription *s     = q != NULL ? q->own : NULL;
     bool          found = s != NULL && !s->closed;
     if (found) {
-        patio_subscription none = {PATIO_SIZED(patio_subscription), .queue = name};
-        s->closed               = true;
-        forget_own(q);
-        (void)peer_set_self(q, &none); /* needs no memory */
+        subscribe_close(q);
         peer_announce_all(t, &fx);
         while (s->waiting > 0) {
             inbox_return_all(s, &fx);

@@ -357,6 +357,8 @@ struct patio_transport {
     uint64_t        lanes;
     uint64_t        held; /* entries that go out, and their bytes */
     uint64_t        held_bytes;
+    uint64_t        inbound; /* entries of other peers that are here, and their bytes */
+    uint64_t        inbound_bytes;
     uint64_t        sends; /* of those, nobody waits for and not dead */
     conn           *conns;
     uint32_t        conn_count;
@@ -377,6 +379,7 @@ struct patio_transport {
     uv_check_t   check;
     uv_timer_t   tick;
     uint8_t     *read_data;
+    uint64_t     piece_bytes; /* announced for long messages that have not come whole */
     rate        *rates; /* RATE_SLOTS of them, or NULL */
     uint32_t     link_state;
     char         link_why[200];
@@ -505,6 +508,8 @@ bool inbox_put(conn *from, uint64_t remote, const frame_publish *p, lane *l, pat
 void inbox_pump(subscription *s, effects *fx);
 /* Give back what was not started. */
 void inbox_return(entry *e, effects *fx);
+/* At the end: a delivered one, unless it is a call that must not run twice. */
+void inbox_return_unsettled(entry *e, effects *fx);
 void inbox_return_all(subscription *s, effects *fx);
 void inbox_return_old(subscription *s, uint64_t now, effects *fx);
 bool inbox_lost(conn *c, effects *fx);
@@ -524,6 +529,8 @@ void         cancel_asked(conn *c, uint64_t tag, patio_bytes id, effects *fx);
 void         cancel_came(conn *c, uint64_t tag, patio_bytes body, effects *fx);
 patio_status tcp_subscribe(patio_transport *t, const patio_subscription *in, patio_error *err);
 patio_status tcp_unsubscribe(patio_transport *t, const char *name, patio_error *err);
+/* Take no more from it. Under the lock. */
+void         subscribe_close(queue *q);
 patio_status tcp_counts(patio_transport *t, const char *name, uint64_t timeout_ms,
                         patio_counts *out, patio_error *err);
 
