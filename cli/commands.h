@@ -20,6 +20,7 @@
     X(limit, "bound the tasks of a queue that run at once, over all workers")                      \
     X(doctor, "check what the transport stands on, and say what to change")                        \
     X(topology, "print what must be created where patio may not")                                  \
+    X(peers, "list who this end is connected with")                                                \
     X(plugins, "list the transports and executors that are installed")                             \
     X(describe, "show the options of a plugin, or the tasks of a module")                          \
     X(bench, "measure calls and sends, beside what the machine itself can do")                     \

@@ -30,6 +30,7 @@ function(patio_man_page page line option)
 .BR patio-limit (1),
 .BR patio-doctor (1),
 .BR patio-topology (1),
+.BR patio-peers (1),
 .BR patio-plugins (1),
 .BR patio-describe (1),
 .BR patio-bench (1),
@@ -60,6 +61,7 @@ patio_man_page(patio-drain "let a queue be worked off" "drain --help")
 patio_man_page(patio-limit "bound the tasks of a queue that run at once" "limit --help")
 patio_man_page(patio-doctor "check what the transport stands on" "doctor --help")
 patio_man_page(patio-topology "print what must be created on the server" "topology --help")
+patio_man_page(patio-peers "list who this end is connected with" "peers --help")
 patio_man_page(patio-plugins "list installed transports and executors" "plugins --help")
 patio_man_page(patio-describe "show the options of a plugin, or the tasks of a module" "describe --help")
 patio_man_page(patio-bench "measure calls and sends" "bench --help")

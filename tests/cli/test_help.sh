@@ -36,7 +36,7 @@ mentions() {
     mentions result $reach --timeout -q --queue --json
     mentions cancel $reach --timeout -q --queue
     mentions topology $reach -q --queue
-    for command in workers ping doctor; do
+    for command in workers ping doctor peers; do
         mentions $command $reach --timeout --json
     done
     for command in purge pause resume drain limit; do
@@ -51,7 +51,7 @@ mentions() {
 run help
 expect_code 0
 for command in worker call send cancel result stats workers ping dlq purge pause resume drain limit doctor topology \
-    plugins describe bench conform help; do
+    peers plugins describe bench conform help; do
     expect_out_has "  $command "
 done
 overview=$out

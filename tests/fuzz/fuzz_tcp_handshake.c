@@ -42,19 +42,25 @@ bool tls_binding(conn *c, uint8_t binding[TLS_BINDING_BYTES])
 
 static patio_status next_random(void *self, void *to, size_t size)
 {
-    uint8_t *bytes = to;
+    uint8_t *out = to;
     (void)self;
     for (size_t i = 0; i < size; i++) {
         random_state = random_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-        bytes[i]     = (uint8_t)(random_state >> 56);
+        out[i]       = (uint8_t)(random_state >> 56);
     }
     return PATIO_OK;
 }
 
-static ssize_t swallow(conn *c, const void *bytes, size_t size)
+static uint64_t no_time(void *self)
+{
+    (void)self;
+    return 1;
+}
+
+static ssize_t swallow(conn *c, const void *data, size_t size)
 {
     (void)c;
-    (void)bytes;
+    (void)data;
     return (ssize_t)size;
 }
 
@@ -110,7 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     uint8_t         mode = data[0];
-    patio_host      host = {.random = next_random};
+    patio_host      host = {.random = next_random, .now_ns = no_time};
     patio_transport t    = {.host = &host, .incarnation = 1, .set.max_frame_bytes = 1 << 20};
     endpoint        ep   = {.t = &t, .listens = (mode & LISTENS) != 0};
     conn            c    = {.t        = &t,

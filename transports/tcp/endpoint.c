@@ -119,6 +119,8 @@ patio_status endpoint_listen(endpoint *ep, patio_error *err)
     } else {
         (void)snprintf(text, sizeof(text), "%.79s", ep->path);
     }
+    (void)snprintf(ep->bound_to, sizeof(ep->bound_to), "%s%s", ep->is_unix ? "unix:" : "",
+                   ep->is_unix ? ep->path : text);
     patio_host_log(ep->t->host, PATIO_LOG_INFO, "listening on %s", text);
     return PATIO_OK;
 }

@@ -95,8 +95,10 @@ void hello_goodbye(conn *c, enum goodbye reason)
 
 static const char *open_up(conn *c)
 {
-    c->state = CONN_OPEN;
-    if (!peer_announce(c)) {
+    c->state          = CONN_OPEN;
+    frame_header ping = {.type = FRAME_PING, .id = c->t->host->now_ns(c->t->host->self)};
+    c->pinged_ns      = ping.id;
+    if (!peer_announce(c) || !write_frame(c, &ping, (patio_bytes){NULL, 0}, NULL, 0)) {
         return "out of memory";
     }
     write_mark_dirty(c);

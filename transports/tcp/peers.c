@@ -83,7 +83,20 @@ static patio_status list_peers(patio_transport *t, patio_peer_visit_fn visit, vo
     return ok ? PATIO_OK : patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
 }
 
+static patio_status address_at(patio_transport *t, size_t index, char *text, size_t room,
+                               patio_error *err)
+{
+    for (uint32_t i = 0; i < t->endpoint_count; i++) {
+        if (t->endpoints[i].listens && index-- == 0) {
+            (void)snprintf(text, room, "%s", t->endpoints[i].bound_to);
+            return PATIO_OK;
+        }
+    }
+    return patio_fail(err, PATIO_NOT_FOUND, 0, "this side listens on no more addresses");
+}
+
 const patio_peers_ops tcp_peers = {
     PATIO_SIZED(patio_peers_ops),
-    .list = list_peers,
+    .list    = list_peers,
+    .address = address_at,
 };

@@ -297,6 +297,7 @@ struct endpoint {
     uint32_t         port;
     char             path[108];
     char             shown[300];
+    char             bound_to[128]; /* where it listens in truth */
     int              fd; /* listening */
     uv_poll_t        poll;
     bool             poll_on;

@@ -87,6 +87,19 @@ PATIO_API PATIO_CHECKED patio_status patio_broker_counts(patio_broker *broker, c
                                                          uint64_t timeout_ms, patio_counts *counts,
                                                          patio_error *err);
 
+/* The links of a transport without a server, one by one (struct in patio/peers.h). Return 0 to go
+ * on, anything else to stop; the visitor calls nothing of the broker. UNSUPPORTED: it has a server.
+ * Any thread, but not inside a task's or a future's callback. */
+struct patio_peer;
+PATIO_API PATIO_CHECKED patio_status
+patio_broker_peers(patio_broker *broker, int32_t (*visit)(void *arg, const struct patio_peer *peer),
+                   void *arg, patio_error *err);
+/* Where it listens: the address of the index-th listening URL, with the true port where the URL
+ * said 0. NOT_FOUND: no more. As patio_broker_peers. */
+PATIO_API PATIO_CHECKED patio_status patio_broker_address(patio_broker *broker, size_t index,
+                                                          char *text, size_t room,
+                                                          patio_error *err);
+
 #ifdef __cplusplus
 }
 #endif

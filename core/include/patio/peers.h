@@ -40,6 +40,10 @@ typedef struct patio_peers_ops {
     uint32_t reserved;
     patio_status (*list)(patio_transport *t, patio_peer_visit_fn visit, void *arg,
                          patio_error *err);
+    /* Where this side listens, one by one: the true port, where the URL said 0. NOT_FOUND: no more.
+     * At most room bytes with the NUL. */
+    patio_status (*address)(patio_transport *t, size_t index, char *text, size_t room,
+                            patio_error *err);
 } patio_peers_ops;
 
 #ifdef __cplusplus

@@ -137,7 +137,14 @@ static patio_status peers_list(patio_transport *t, patio_peer_visit_fn visit, vo
     PASS(t, patio_peers_ops, PATIO_PEERS_ID, list, visit, arg, err);
 }
 
-static const patio_peers_ops peers = {PATIO_SIZED(patio_peers_ops), .list = peers_list};
+static patio_status peers_address(patio_transport *t, size_t index, char *text, size_t room,
+                                  patio_error *err)
+{
+    PASS(t, patio_peers_ops, PATIO_PEERS_ID, address, index, text, room, err);
+}
+
+static const patio_peers_ops peers = {PATIO_SIZED(patio_peers_ops), .list = peers_list,
+                                      .address = peers_address};
 
 const void *pt_layer_query(patio_transport *t, const char *interface_id)
 {

@@ -1,0 +1,141 @@
+/* cmd_peers.c: `patio peers`: who this end is connected with, and what they can run. */
+#include <json-c/json.h>
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include <patio/peers.h>
+
+#include "commands.h"
+#include "exits.h"
+#include "inspect.h"
+#include "operation.h"
+#include "result.h"
+#include "table.h"
+
+enum { LOOKS = 40, LOOK_US = 25 * 1000, TASKS_SHOWN = 60 };
+
+typedef struct listing {
+    bool         complete; /* of each peer all is known */
+    size_t       count;
+    cli_table    table;
+    json_object *array;
+} listing;
+
+static int32_t look(void *arg, const patio_peer *p)
+{
+    listing *list = arg;
+    list->count++;
+    list->complete = list->complete && p->project[0] != '\0' && p->rtt_ns != 0;
+    return 0;
+}
+
+static const char *role(const patio_peer *p)
+{
+    return p->listening != 0 ? "came" : "we went";
+}
+
+/* The first names, and how many more there are. */
+static void tasks_text(const patio_peer *p, char *text, size_t room)
+{
+    size_t at    = 0;
+    size_t shown = 0;
+    text[0]      = '\0';
+    for (; shown < p->task_count && at < TASKS_SHOWN; shown++) {
+        at += (size_t)snprintf(text + at, room - at, "%s%s", shown > 0 ? "," : "", p->tasks[shown]);
+    }
+    if (shown < p->task_count) {
+        (void)snprintf(text + at, room - at, " and %zu more", p->task_count - shown);
+    } else if (shown == 0) {
+        (void)snprintf(text, room, "-");
+    }
+}
+
+static int32_t add_row(void *arg, const patio_peer *p)
+{
+    listing *list = arg;
+    char     tasks[512];
+    char     flight[32];
+    char     rtt[32];
+    char     bytes[64];
+    tasks_text(p, tasks, sizeof(tasks));
+    (void)snprintf(flight, sizeof(flight), "%llu", (unsigned long long)p->in_flight);
+    (void)snprintf(rtt, sizeof(rtt), "%.3f ms", (double)p->rtt_ns / 1e6);
+    (void)snprintf(bytes, sizeof(bytes), "%llu / %llu", (unsigned long long)p->bytes_in,
+                   (unsigned long long)p->bytes_out);
+    CLI_ROW(&list->table, p->address, role(p), p->security,
+            p->project[0] != '\0' ? p->project : NULL, tasks, flight, p->rtt_ns != 0 ? rtt : NULL,
+            bytes);
+    return 0;
+}
+
+static void add(json_object *to, const char *key, uint64_t number)
+{
+    json_object_object_add(to, key, json_object_new_uint64(number));
+}
+
+static int32_t add_json(void *arg, const patio_peer *p)
+{
+    listing     *list  = arg;
+    json_object *one   = json_object_new_object();
+    json_object *tasks = json_object_new_array();
+    for (size_t i = 0; i < p->task_count; i++) {
+        json_object_array_add(tasks, json_object_new_string(p->tasks[i]));
+    }
+    json_object_object_add(one, "address", json_object_new_string(p->address));
+    json_object_object_add(one, "role", json_object_new_string(role(p)));
+    json_object_object_add(one, "up", json_object_new_boolean(p->link == PATIO_LINK_UP));
+    json_object_object_add(one, "security", json_object_new_string(p->security));
+    json_object_object_add(one, "project", json_object_new_string(p->project));
+    json_object_object_add(one, "tasks", tasks);
+    add(one, "credit", p->credit);
+    add(one, "in_flight", p->in_flight);
+    add(one, "rtt_us", p->rtt_ns / 1000);
+    add(one, "bytes_in", p->bytes_in);
+    add(one, "bytes_out", p->bytes_out);
+    json_object_array_add(list->array, one);
+    return 0;
+}
+
+static int run_peers(cli_operation *op)
+{
+    patio_error  err  = PATIO_ERROR_INIT;
+    listing      list = {0};
+    patio_status st   = PATIO_OK;
+    /* the first ping is on its way */
+    for (int i = 0; i < LOOKS && st == PATIO_OK && (list.count == 0 || !list.complete); i++) {
+        if (i > 0) {
+            usleep(LOOK_US);
+        }
+        list.count    = 0;
+        list.complete = true;
+        st            = patio_broker_peers(op->broker, look, &list, &err);
+    }
+    if (st == PATIO_OK && op->json) {
+        list.array = json_object_new_array();
+        st         = patio_broker_peers(op->broker, add_json, &list, &err);
+        cli_inspect_print(list.array);
+    } else if (st == PATIO_OK) {
+        CLI_ROW(&list.table, "ADDRESS", "ROLE", "SECURITY", "PROJECT", "TASKS", "IN FLIGHT", "RTT",
+                "BYTES IN / OUT");
+        st = patio_broker_peers(op->broker, add_row, &list, &err);
+        cli_table_print(&list.table, "");
+    }
+    return st == PATIO_OK ? cli_finish_output() : cli_fail("list the peers", st, &err);
+}
+
+int cmd_peers(int argc, char **argv)
+{
+    static const cli_operation_spec spec = {
+        .command = "peers",
+        .doc   = "Connect as a call would, and list who is at the other ends: address, who went to "
+                 "whom, how it is secured, project, tasks, tasks of this side that are with it, "
+                 "round-trip time and bytes."
+                 "\v"
+                 "A transport with a server, like amqp, has no peers. A listening URL waits up to a "
+                 "second for somebody to come.",
+        .takes = CLI_TAKES_JSON,
+        .run   = run_peers,
+    };
+    return cli_operation_main(&spec, argc, argv);
+}

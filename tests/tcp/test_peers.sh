@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# `patio peers` tells who is at the other end, over each kind of link.
+. "$(dirname "$0")/lib.sh"
+has_transport tcp || skip "the tcp transport is not built"
+certs=$scratch/certs
+"$PATIO_SOURCE/scripts/demo-certificates" "$certs" || complain "no certificates"
+
+worker w.log "tcp+listen://127.0.0.1:0" -p shop
+port=$(port_of w.log)
+run peers -b "tcp://127.0.0.1:$port" -p shop
+expect_code 0
+expect_out_has "ADDRESS"
+for word in "127.0.0.1:$port" "we went" plain shop mul " ms"; do
+    expect_out_has "$word"
+done
+run peers -b "tcp://127.0.0.1:$port" -p shop --json
+expect_code 0
+LAST="patio peers --json"
+[ "$(jq -r '.[0] | [.address, .role, .up, .security, .project, .in_flight] | join(" ")' <<<"$out")" = \
+    "127.0.0.1:$port we went true plain shop 0" ] || complain "$out"
+jq -e '.[0] | .rtt_us > 0 and .bytes_in > 0 and .bytes_out > 0 and (.tasks | index("mul")) != null' \
+    <<<"$out" >/dev/null || complain "$out"
+
+# Two of them, one through TLS with a certificate.
+worker t.log "tls+listen://127.0.0.1:0?tls_cert_file=$certs/server.crt&tls_key_file=$certs/server.key" -p shop
+tls="tls://127.0.0.1:$(port_of t.log)?tls_ca_file=$certs/ca.crt"
+run peers -b "tcp://127.0.0.1:$port" -b "$tls" -p shop --json
+expect_code 0
+expect_out_has "TLSv1.3 CN=server.patio.example"
+
+# One that listens sees who came; it says where it listens.
+free_port
+"$PATIO" worker -b "tcp://127.0.0.1:$port?reconnect_max_ms=50" -m demo 2>w2.log &
+pids+=($!)
+run peers -b "tcp+listen://127.0.0.1:$port"
+expect_code 0
+expect_out_has "came"
+
+run peers -b memory://
+expect_err_has "UNSUPPORTED"
+finish
