@@ -298,7 +298,7 @@ struct endpoint {
     char             path[108];
     char             shown[300];
     char             bound_to[128]; /* where it listens in truth */
-    int              fd; /* listening */
+    int              fd;            /* listening */
     uv_poll_t        poll;
     bool             poll_on;
     bool             paused; /* out of file descriptors */
@@ -381,7 +381,7 @@ struct patio_transport {
     uv_timer_t   tick;
     uint8_t     *read_data;
     uint64_t     piece_bytes; /* announced for long messages that have not come whole */
-    rate        *rates; /* RATE_SLOTS of them, or NULL */
+    rate        *rates;       /* RATE_SLOTS of them, or NULL */
     uint32_t     link_state;
     char         link_why[200];
 };
