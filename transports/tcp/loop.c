@@ -1,7 +1,7 @@
 /* The I/O thread: one libuv loop that owns all sockets of an instance. */
 #include "tcp.h"
 
-enum { TICK_MS = 250, READ_BYTES = 256 * 1024, PARTING_MS = 200 };
+enum { TICK_MS = 250, READ_BYTES = 256 * 1024, PARTING_MS = 200, MANY = 256 };
 
 bool loop_is_mine(const patio_transport *t)
 {
@@ -168,6 +168,10 @@ static void on_tick(uv_timer_t *timer)
     for (uint32_t i = 0; i < t->endpoint_count; i++) {
         endpoint_resume(&t->endpoints[i]);
         secure_reload(&t->endpoints[i], fx.now);
+    }
+    /* of many connections each is looked at once a second only */
+    if (t->conn_count > MANY && ++t->ticks % (1000 / TICK_MS) != 0) {
+        return;
     }
     for (conn *c = t->conns; c != NULL;) {
         conn *next = c->next;

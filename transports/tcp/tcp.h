@@ -381,7 +381,8 @@ struct patio_transport {
     uv_timer_t   tick;
     uint8_t     *read_data;
     uint64_t     piece_bytes; /* announced for long messages that have not come whole */
-    rate        *rates;       /* RATE_SLOTS of them, or NULL */
+    uint32_t     ticks;
+    rate        *rates; /* RATE_SLOTS of them, or NULL */
     uint32_t     link_state;
     char         link_why[200];
 };

@@ -356,8 +356,10 @@ static ssize_t outcome(const conn *c, struct tls *s, int rc, int os_errno, bool 
 {
     int kind = SSL_get_error(s->ssl, rc);
     if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE) {
-        s->read_room = reading && kind == SSL_ERROR_WANT_WRITE;
-        errno        = EAGAIN;
+        if (reading) {
+            s->read_room = kind == SSL_ERROR_WANT_WRITE;
+        }
+        errno = EAGAIN;
         return -1;
     }
     if (kind == SSL_ERROR_ZERO_RETURN) {
@@ -430,14 +432,17 @@ static bool more_tls(conn *c)
 
 bool tls_reads_wait_for_room(conn *c)
 {
-    return c->tls != NULL && c->tls->read_room;
+    return c->tls != NULL && c->tls->read_room; /* the I/O thread's own */
 }
 
 static const char *why_tls(conn *c, int os_errno, patio_status *status)
 {
     (void)os_errno;
-    *status = c->tls->status != PATIO_OK ? c->tls->status : PATIO_PEER_LOST;
-    return c->tls->why[0] != '\0' ? c->tls->why : "the connection failed";
+    pthread_mutex_lock(&c->tls->lock);
+    bool known = c->tls->status != PATIO_OK; /* then it and the words do not change any more */
+    *status    = known ? c->tls->status : PATIO_PEER_LOST;
+    pthread_mutex_unlock(&c->tls->lock);
+    return known ? c->tls->why : "the connection failed";
 }
 
 static void finish_tls(conn *c)
