@@ -497,11 +497,14 @@ MEMBER(patio_peer, rtt_ns, 72, uint64_t);
 MEMBER(patio_peer, bytes_in, 80, uint64_t);
 MEMBER(patio_peer, bytes_out, 88, uint64_t);
 
-GROWS(patio_peers_ops, 16);
+GROWS(patio_peers_ops, 24);
 MEMBER(patio_peers_ops, struct_size, 0, uint32_t);
 MEMBER(patio_peers_ops, reserved, 4, uint32_t);
 MEMBER(patio_peers_ops, list, 8,
        patio_status (*)(patio_transport *t, patio_peer_visit_fn visit, void *arg,
+                        patio_error *err));
+MEMBER(patio_peers_ops, address, 16,
+       patio_status (*)(patio_transport *t, size_t index, char *text, size_t room,
                         patio_error *err));
 
 int main(void)
