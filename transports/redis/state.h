@@ -1,9 +1,10 @@
 /* state.h: what an instance of the redis transport is made of.
  *
  * An instance has one lock and one I/O thread. The lock guards everything but what a comment calls
- * the I/O thread's own; it is never held while an event is raised or a socket is used. All events
- * are raised by the I/O thread. Other threads append to the lists of a queue and then try to write
- * at once (conn_flush), so that a task costs no hand-off to the I/O thread on its way out.
+ * the I/O thread's own; it is never held while an event is raised or a socket is used. Events
+ * are raised by the I/O thread, `delivered` also by the thread that settles. Other threads append
+ * to the lists of a queue and then try to write at once (conn_flush), so that a task costs no
+ * hand-off to the I/O thread on its way out.
  *
  * A node is one server that holds slots (outside of a cluster there is one, with all of them), and
  * its pipelined connection. A queue has two connections of its own, which may block at the server:
