@@ -50,8 +50,9 @@ static void a_plain_client_calls(void **state)
     world                w;
     uint8_t              body[MOST];
     world_init(&w, "");
-    w.f.broker                    = world_worker(&w, NULL);
-    amqp_connection_state_t  c    = plain_open(&w);
+    w.f.broker                = world_worker(&w, NULL);
+    amqp_connection_state_t c = plain_open(&w);
+    AWAIT(counts_of(w.f.broker, NULL).consumers == 1); /* then its queue is there, too */
     size_t                   size = envelope(body, 1, id, "mul", w.project, values, sizeof(values));
     amqp_queue_declare_ok_t *own =
         amqp_queue_declare(c, 1, amqp_empty_bytes, 0, 0, 1, 1, amqp_empty_table);
