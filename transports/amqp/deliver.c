@@ -268,17 +268,22 @@ void deliver_uncount(patio_transport *t, delivery *d)
     }
 }
 
-/* Copies for others, at no cost to the task: what waits, or (held) what the
- * host has not settled.
- */
-void deliver_give_back(patio_transport *t, queue *q, bool held)
+static delivery *find_own(patio_transport *t, const queue *q, bool held)
 {
     for (delivery *d = t->leases.next; d != &t->leases; d = d->next) {
-        bool mine =
-            d->queue == q && (d->state == LEASE_WAITING || (held && d->state == LEASE_HELD));
-        if (!mine) {
-            continue;
+        if (d->queue == q && (d->state == LEASE_WAITING || (held && d->state == LEASE_HELD))) {
+            return d;
         }
+    }
+    return NULL;
+}
+
+/* Copies for others, at no cost to the task: what waits, or (held) what the host has not settled.
+ * Sending one may let go of the lock, so each look begins anew. */
+void deliver_give_back(patio_transport *t, queue *q, bool held)
+{
+    delivery *d;
+    while ((d = find_own(t, q, held)) != NULL) {
         task_facts facts;
         settle_facts(d, &facts);
         facts.crashes = (uint16_t)(facts.crashes - d->redelivered);
@@ -287,6 +292,7 @@ void deliver_give_back(patio_transport *t, queue *q, bool held)
         d->quiet = true;
         if (!settle_move(t, d, &q->work, &facts)) {
             d->state = LEASE_HELD; /* the end of the channel gives it back, too */
+            return;
         }
     }
 }
