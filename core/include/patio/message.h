@@ -27,7 +27,8 @@ enum {
     /* Wait for a worker that knows the task, instead of refusing with NO_ROUTE. Implied without
      * CALL where the transport keeps queues. */
     PATIO_MESSAGE_WAIT_ROUTE = 1u << 1,
-    /* Raise `published` only if the message was not accepted, or was lost after it had been. */
+    /* Raise `published` only if the message was not accepted, was lost after it had been, or is a
+     * duplicate of one that was. */
     PATIO_MESSAGE_NO_RECEIPT = 1u << 2,
     /* The task may safely run twice: a transport may send it to another peer after a loss. */
     PATIO_MESSAGE_IDEMPOTENT = 1u << 3,

@@ -70,7 +70,8 @@ typedef struct patio_transport_events {
     /* The reply to a CALL of this instance. Without PATIO_REPLY_PARTIAL at most one per id; a late
      * one, or one for an unknown id, is the host's to count and drop. */
     void (*replied)(void *self, const patio_reply *reply);
-    /* The outcome of a publish that returned OK: exactly once, or with NO_RECEIPT only a failure,
+    /* The outcome of a publish that returned OK: exactly once, or with NO_RECEIPT only a failure
+     * or a duplicate,
      * at any time until the reply (a link that died with a call in flight: UNKNOWN, PEER_LOST). */
     void (*published)(void *self, const patio_receipt *receipt);
     /* The lease of an unsettled delivery is gone and another worker may run it. The host tells the

@@ -17,6 +17,7 @@ struct pt_check_executor {
     patio_executor_events        down;
     const patio_suspend_ops     *suspend;
     const patio_relay_ops       *relay;
+    const patio_lend_ops        *lend;
     int                          mode;
     pthread_mutex_t              lock;
     pt_idmap                     jobs; /* by address: submitted and not done */
@@ -174,12 +175,34 @@ static int32_t pass_published(patio_executor *x, const patio_receipt *receipt)
 static const patio_relay_ops relay_ops = {PATIO_SIZED(patio_relay_ops), .replied = pass_replied,
                                           .published = pass_published};
 
+static uint32_t pass_most(patio_executor *x)
+{
+    return check_of(x)->lend->most(check_of(x)->x);
+}
+
+static bool pass_lend(patio_executor *x)
+{
+    return check_of(x)->lend->lend(check_of(x)->x);
+}
+
+static void pass_back(patio_executor *x)
+{
+    check_of(x)->lend->back(check_of(x)->x);
+}
+
+static const patio_lend_ops lend_ops = {PATIO_SIZED(patio_lend_ops), .most = pass_most,
+                                        .lend = pass_lend, .back = pass_back};
+
 static const void *check_query(patio_executor *x, const char *interface_id)
 {
     check *c = check_of(x);
     if (strcmp(interface_id, PATIO_RELAY_ID) == 0) {
         c->relay = c->real->ops.query(c->x, interface_id);
         return c->relay != NULL ? &relay_ops : NULL;
+    }
+    if (strcmp(interface_id, PATIO_LEND_ID) == 0) {
+        c->lend = c->real->ops.query(c->x, interface_id);
+        return c->lend != NULL ? &lend_ops : NULL;
     }
     if (strcmp(interface_id, PATIO_SUSPEND_ID) != 0) {
         return NULL;
@@ -229,6 +252,28 @@ static void check_room(void *self)
     c->up->room(c->up->self);
 }
 
+static void check_stuck(void *self, patio_job *job)
+{
+    check *c = self;
+    pthread_mutex_lock(&c->lock);
+    bool known = pt_idmap_find(&c->jobs, key_of(job)) != NULL;
+    pthread_mutex_unlock(&c->lock);
+    if (!known) {
+        REPORT(c, "\"stuck\" for a job that was not submitted, or is done");
+        return;
+    }
+    c->up->stuck(c->up->self, job);
+}
+
+static void check_worn_out(void *self, const patio_error *why)
+{
+    check *c = self;
+    if (why == NULL || why->status == PATIO_OK || why->message[0] == '\0') {
+        REPORT(c, "\"worn_out\" without an error that says why");
+    }
+    c->up->worn_out(c->up->self, why);
+}
+
 static void fill(check *c)
 {
     const patio_executor_ops *ops = &c->real->ops;
@@ -246,8 +291,12 @@ static void fill(check *c)
     c->plugin.ops.query   = check_query;
 
     c->plugin.ops.add_task = check_add_task;
-    c->down                = (patio_executor_events){PATIO_SIZED(patio_executor_events), .self = c,
-                                                     .done = check_done, .room = check_room};
+    c->down                = (patio_executor_events){PATIO_SIZED(patio_executor_events),
+                                                     .self     = c,
+                                                     .done     = check_done,
+                                                     .room     = check_room,
+                                                     .stuck    = check_stuck,
+                                                     .worn_out = check_worn_out};
 }
 
 patio_status pt_check_executor_create(const pt_executor_plugin **plugin, const patio_host *host,

@@ -201,8 +201,8 @@ static void check_published(void *self, const patio_receipt *r)
         (void)pt_idmap_remove(&c->publishes, key);
     }
     pthread_mutex_unlock(&c->lock);
-    /* a failure may come late, also without NO_RECEIPT's silence being broken */
-    if (!mine && (r->outcome == PATIO_ACCEPTED || r->outcome == PATIO_DUPLICATE)) {
+    /* a failure may come late, and NO_RECEIPT silences neither that nor a duplicate */
+    if (!mine && r->outcome == PATIO_ACCEPTED) {
         REPORT(c, "a publish was told twice, or success to one with NO_RECEIPT");
     }
     c->layer.up->published(c->layer.up->self, r);
