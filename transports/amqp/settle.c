@@ -171,7 +171,12 @@ static patio_status move(patio_transport *t, delivery *d, const patio_settlement
 {
     task_facts facts;
     settle_facts(d, &facts);
-    facts.attempt = (uint16_t)(d->attempt + (s->verdict == PATIO_RETRY && d->attempt < UINT16_MAX));
+    bool crashed = PATIO_HAS(patio_settlement, s, flags) && (s->flags & PATIO_SETTLE_CRASHED) != 0;
+    if (s->verdict == PATIO_RETRY && crashed) {
+        facts.crashes = (uint16_t)(d->crashes + (d->crashes < UINT16_MAX));
+    } else if (s->verdict == PATIO_RETRY) {
+        facts.attempt = (uint16_t)(d->attempt + (d->attempt < UINT16_MAX));
+    }
     /* a return is no crash, and a retry starts a new count of them */
     place *to = s->delay_ms > 0 ? place_delay(t, d->queue, s->delay_ms) : &d->queue->work;
     if (s->delay_ms > 0) {

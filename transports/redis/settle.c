@@ -82,7 +82,9 @@ static uint8_t kind_of(const patio_settlement *s, const delivery *d)
     case PATIO_ACK:
         return s->reply != NULL || d->dedup != NULL ? SETTLE_REPLY : SETTLE_DONE;
     case PATIO_RETRY:
-        return SETTLE_RETRY;
+        return PATIO_HAS(patio_settlement, s, flags) && (s->flags & PATIO_SETTLE_CRASHED) != 0
+                   ? SETTLE_CRASH
+                   : SETTLE_RETRY;
     case PATIO_RETURN:
         return SETTLE_RETURN;
     case PATIO_REJECT:
@@ -239,6 +241,7 @@ static uint32_t args_of(uint8_t kind)
     case SETTLE_BURY:
         return 8;
     case SETTLE_RETRY:
+    case SETTLE_CRASH:
     case SETTLE_RETURN:
         return 4;
     case SETTLE_NOTIFY:
@@ -278,6 +281,7 @@ static void write_one(conn *c, const settle_op *op)
         arg_bytes(c, body.data, body.size);
         break;
     case SETTLE_RETRY:
+    case SETTLE_CRASH:
     case SETTLE_RETURN:
         arg_number(c, op->delay_ms);
         break;

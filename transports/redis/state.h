@@ -99,6 +99,7 @@ enum settle_kind {
     SETTLE_DONE   = 'A',
     SETTLE_REPLY  = 'R',
     SETTLE_RETRY  = 'T',
+    SETTLE_CRASH  = 'K', /* a retry after the run took its process along */
     SETTLE_RETURN = 'U',
     SETTLE_BURY   = 'X',
     SETTLE_CLAIM  = 'C',

@@ -2,6 +2,7 @@
 --   A suffix entry                                       done, nobody waits
 --   R suffix entry reply id result_ttl_ms dedup body     done, with the answer
 --   T suffix entry delay_ms                              again, one attempt more
+--   K suffix entry delay_ms                              again, one crash more
 --   U suffix entry delay_ms                              back, never started
 --   X suffix entry cause reply id dedup body             to the dead letters
 --   C suffix entry                                       claim: never deliver it again
@@ -10,7 +11,7 @@
 -- one who holds it: nothing else is a fence, and nothing else is needed.
 -- Returns {clock, entries in front, ms until the next delayed or -1, numbers of stale ones ...}.
 local owner = ARGV[1]
-local width = {A = 3, R = 8, T = 4, U = 4, X = 8, C = 3, N = 6}
+local width = {A = 3, R = 8, T = 4, K = 4, U = 4, X = 8, C = 3, N = 6}
 local now = clock()
 local stale = {}
 local done = {}    -- suffix -> {entries}, {ordinals}
@@ -84,6 +85,7 @@ for _, o in ipairs(others) do
             grow_older(e, entry_ms(entry), now)
             e.deliveries = e.deliveries + 1
             if kind == 'T' then e.attempt = e.attempt + 1 end
+            if kind == 'K' then e.crashes = e.crashes + 1 end
             if delay > 0 then
                 put_off(e, body, now, delay)
             else
