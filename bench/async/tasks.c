@@ -13,7 +13,7 @@ static patio_status task_yield(patio_context *ctx)
     for (uint64_t i = 0; i < n && st == PATIO_OK; i++) {
         st = patio_yield(ctx);
     }
-    atomic_fetch_add_explicit(&bench_done, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&bench_done, 1, memory_order_release);
     return st;
 }
 
@@ -30,7 +30,7 @@ static patio_status task_sleep(patio_context *ctx)
     uint64_t due         = bench_now_ns() + ms * BENCH_NS_PER_MS;
     st                   = patio_sleep_ms(ctx, ms);
     bench_late_ns[place] = bench_now_ns() - due;
-    atomic_fetch_add_explicit(&bench_done, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&bench_done, 1, memory_order_release);
     return st;
 }
 

@@ -83,10 +83,10 @@ static void raise_one(patio_transport *t, effect *x)
 
 static void release(patio_transport *t)
 {
-    /* stop() sets stopping, then reads calls; here it is the other way round: one sees the other */
-    if (atomic_fetch_sub_explicit(&t->calls, 1, memory_order_seq_cst) == 1 &&
-        atomic_load_explicit(&t->stopping, memory_order_seq_cst)) {
+    /* When stop() does not wait, or this is not the last, it may stop and be freed from here on. */
+    if (atomic_fetch_sub_explicit(&t->calls, 1, memory_order_seq_cst) == CALLS_AWAITED + 1) {
         pthread_mutex_lock(&t->lock);
+        t->idled = true;
         pthread_cond_broadcast(&t->calm);
         pthread_mutex_unlock(&t->lock);
     }

@@ -186,7 +186,8 @@ static patio_status stop(patio_transport *t, uint64_t grace_ms, patio_error *err
     bool     flushed = wait_flushed(t, grace_ms > LAST_WORDS_MS ? grace_ms : LAST_WORDS_MS);
     uint64_t held    = t->sends;
     t->running       = false;
-    while (atomic_load_explicit(&t->calls, memory_order_seq_cst) != 0) {
+    uint32_t calls   = atomic_fetch_or_explicit(&t->calls, CALLS_AWAITED, memory_order_seq_cst);
+    while (calls != 0 && !t->idled) {
         pthread_cond_wait(&t->calm, &t->lock);
     }
     pthread_mutex_unlock(&t->lock);

@@ -334,6 +334,9 @@ typedef struct settings {
     uint64_t handshakes_per_second;
 } settings;
 
+/* In `calls`: stop() waits for the last of them. */
+enum { CALLS_AWAITED = 1 << 30 };
+
 struct patio_transport {
     const patio_host             *host;
     const patio_transport_events *events;
@@ -368,6 +371,7 @@ struct patio_transport {
     bool            awake; /* the I/O thread will look at `dirty` before it sleeps */
 
     _Atomic bool     stopping;
+    bool             idled; /* under the lock: no event runs any more */
     _Atomic uint32_t calls; /* events being raised on threads that are not ours */
 
     /* the I/O thread's own */
