@@ -231,8 +231,8 @@ static void turn(kit_proxy *p)
             }
         }
     }
-    pthread_mutex_unlock(&p->lock);
     bool shaped = p->delay_ms > 0 || p->rate > 0 || p->slice > 0;
+    pthread_mutex_unlock(&p->lock);
     (void)poll(fds, count, shaped ? 1 : 20);
     pthread_mutex_lock(&p->lock);
     if ((fds[1].revents & POLLIN) != 0) {
