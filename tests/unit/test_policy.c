@@ -21,8 +21,7 @@ static patio_buf *encode(const pt_policy *policy)
         .tracestate  = "",
         .dedup_key   = "",
         .ttl_ms      = 5000,
-        .has_policy  = policy != NULL,
-        .policy      = policy != NULL ? *policy : (pt_policy){0},
+        .policy      = policy,
     };
     assert_int_equal(pt_encode_request(&pt_malloc_allocator, &request, NULL, 1024, &buf, NULL),
                      PATIO_OK);

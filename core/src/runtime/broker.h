@@ -4,11 +4,11 @@
  *   broker_make.c   configuration -> routes, with broker_transport.c and broker_executor.c
  *   broker_life.c   start, stop, join
  *   broker_event.c  what the transport says to the caller's side
- *   call.c          the caller's way out;  future_*.c  waiting and reading;  callback.c
- *   jobs.c          the slab of jobs
- *   worker.c        the worker's way: delivery -> job -> executor;  settle.c  its end
- *   job_ops.c       the same for executors that do not call job->run;  report.c  progress
- *   broker_child.c  what tasks in other processes need of it
+ *   outgoing.c      what a call is made of;  call.c  the caller's way out
+ *   future_*.c      waiting and reading;  callback.c
+ * reading;  callback.c jobs.c          the slab of jobs worker.c        the worker's way: delivery
+ * -> job -> executor;  settle.c  its end job_ops.c       the same for executors that do not call
+ * job->run;  report.c  progress broker_child.c  what tasks in other processes need of it
  *   operate*.c, presence.c  looking after queues, dead letters, results, workers
  *   run.c           one run of one task;  context.c  what the task sees
  */

@@ -153,7 +153,7 @@ static patio_status add_extra(Patio__V1__Envelope *envelope, Patio__V1__Extra *e
 {
     bool needed = r->task_version != 0 || r->queue[0] != '\0' || r->dedup_key[0] != '\0' ||
                   r->traceparent[0] != '\0' || r->header_count > 0 || r->attempt > 1 ||
-                  r->priority != 0 || r->wants_progress || r->has_policy;
+                  r->priority != 0 || r->wants_progress || r->policy != NULL;
     if (!needed) {
         return PATIO_OK;
     }
@@ -172,7 +172,7 @@ static patio_status add_extra(Patio__V1__Envelope *envelope, Patio__V1__Extra *e
     extra->attempt           = r->attempt;
     extra->priority_plus_one = r->priority;
     extra->wants_progress    = r->wants_progress;
-    if (r->has_policy && !add_policy(extra, &r->policy, arena)) {
+    if (r->policy != NULL && !add_policy(extra, r->policy, arena)) {
         return pt_arena_fail(arena, "envelope", "policy", err);
     }
     if (r->header_count > 0) {

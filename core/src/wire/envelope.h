@@ -49,8 +49,7 @@ typedef struct pt_request {
     const patio_header *headers;
     size_t              header_count;
     bool                wants_progress;
-    pt_policy           policy; /* of a request to be encoded; zero: nothing to say */
-    bool                has_policy;
+    const pt_policy    *policy; /* to be encoded: what the caller says; NULL: nothing */
 } pt_request;
 
 typedef struct pt_reply {
