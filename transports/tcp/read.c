@@ -1,17 +1,9 @@
 /* What comes in: as many frames as one read brought, under one lock. */
-#include "tcp.h"
+#include "read.h"
 
 #include <errno.h>
 
 enum { READ_BYTES = 256 * 1024 };
-
-typedef struct incoming {
-    uint8_t     type;
-    uint64_t    id;
-    patio_bytes head; /* all of a short message, the head of a long one */
-    patio_buf  *tail; /* of a long one, taken; else NULL */
-    bool        is_long;
-} incoming;
 
 /* The tail as a buffer of its own; NULL: memory is out. */
 static patio_buf *take_tail(const conn *c, incoming *in, size_t head_bytes)
@@ -106,7 +98,7 @@ static const char *got_announce(conn *c, incoming *in, effects *fx)
     return peer_announced(c, body, fx) ? NULL : "a malformed ANNOUNCE";
 }
 
-static const char *dispatch(conn *c, incoming *in, effects *fx)
+const char *read_message(conn *c, incoming *in, effects *fx)
 {
     frame_header pong = {.type = FRAME_PONG, .id = in->id};
     switch (in->type) {
@@ -145,67 +137,6 @@ static const char *dispatch(conn *c, incoming *in, effects *fx)
     }
 }
 
-static const char *begin_piece(conn *c, const frame_header *h, patio_bytes body, piece *p)
-{
-    const patio_host *host = c->t->host;
-    if (p->body != NULL || body.size < 4) {
-        return "a long message that begins in the wrong place";
-    }
-    size_t total = frame_get32(body.data);
-    if (total == 0 || total > c->t->set.max_frame_bytes) {
-        return "a message longer than max_frame_bytes";
-    }
-    if (total > c->t->set.max_queued_bytes - c->t->piece_bytes) {
-        return "no room for a long message: max_queued_bytes are on their way";
-    }
-    p->head_bytes = body.size - 4;
-    p->head       = host->alloc(host->self, p->head_bytes + 1);
-    p->body       = host->buf_new(host->self, total, &p->data);
-    if (p->head == NULL || p->body == NULL) {
-        return "no memory for a long message";
-    }
-    memcpy(p->head, body.data + 4, p->head_bytes);
-    c->t->piece_bytes += total;
-    p->size = total;
-    p->at   = 0;
-    p->id   = h->id;
-    p->type = h->type;
-    return NULL;
-}
-
-static const char *got_piece(conn *c, const frame_header *h, patio_bytes body, effects *fx)
-{
-    const patio_host *host = c->t->host;
-    piece            *p    = &c->pieces[h->channel - 1];
-    if ((h->flags & FRAME_FIRST) != 0) {
-        return begin_piece(c, h, body, p);
-    }
-    bool last = (h->flags & FRAME_MORE) == 0;
-    if (p->body == NULL || p->type != h->type || p->id != h->id || body.size > p->size - p->at ||
-        last != (body.size == p->size - p->at)) {
-        return "a piece that does not fit";
-    }
-    if (body.size > 0) {
-        memcpy(p->data + p->at, body.data, body.size);
-    }
-    p->at += body.size;
-    if (!last) {
-        return NULL;
-    }
-    incoming in   = {.type    = p->type,
-                     .id      = p->id,
-                     .head    = {p->head, p->head_bytes},
-                     .tail    = p->body,
-                     .is_long = true};
-    uint8_t *head = p->head;
-    c->t->piece_bytes -= p->size;
-    memset(p, 0, sizeof(*p));
-    const char *why = dispatch(c, &in, fx);
-    host->buf_drop(host->self, in.tail);
-    host->free(host->self, head);
-    return why;
-}
-
 static const char *got_frame(conn *c, const frame_header *h, patio_bytes body, effects *fx,
                              patio_status *status)
 {
@@ -217,10 +148,10 @@ static const char *got_frame(conn *c, const frame_header *h, patio_bytes body, e
         return "the peer has stopped";
     }
     if (h->channel != 0) {
-        return got_piece(c, h, body, fx);
+        return pieces_took(c, h, body, fx);
     }
     incoming in = {.type = h->type, .id = h->id, .head = body};
-    return dispatch(c, &in, fx);
+    return read_message(c, &in, fx);
 }
 
 /* All whole frames of data; returns how many bytes they were. */

@@ -15,7 +15,7 @@ enum {
     DIRECT_GAP_NS  = 30 * 1000, /* written so recently: leave it to the I/O thread, which batches */
 };
 
-static bool reserve(conn *c, bytes *b, size_t size)
+bool write_reserve(conn *c, bytes *b, size_t size)
 {
     const patio_host *host = c->t->host;
     if (b->room - b->size >= size) {
@@ -36,7 +36,7 @@ static bool reserve(conn *c, bytes *b, size_t size)
     return true;
 }
 
-static void append(conn *c, bytes *b, const void *data, size_t size)
+void write_append(conn *c, bytes *b, const void *data, size_t size)
 {
     if (size > 0) {
         memcpy(b->data + b->size, data, size);
@@ -50,32 +50,7 @@ uint64_t write_backlog(const conn *c)
     return c->appended - c->written + c->larges_bytes;
 }
 
-static bool write_large(conn *c, const frame_header *h, patio_bytes head, patio_buf *tail,
-                        uint64_t tag)
-{
-    const patio_host *host = c->t->host;
-    large            *l    = host->alloc(host->self, sizeof(*l) + head.size);
-    if (l == NULL) {
-        c->broken = true;
-        write_mark_dirty(c);
-        return false;
-    }
-    memset(l, 0, sizeof(*l));
-    l->head       = (uint8_t *)(l + 1);
-    l->head_bytes = head.size;
-    if (head.size > 0) {
-        memcpy(l->head, head.data, head.size);
-    }
-    l->header = *h;
-    l->body   = host->buf_ref(host->self, tail);
-    l->tag    = tag;
-    c->larges_bytes += host->buf_view(host->self, tail).size;
-    *c->larges_end = l;
-    c->larges_end  = &l->next;
-    return true;
-}
-
-static void note_end(conn *c, uint64_t tag)
+void write_note_end(conn *c, uint64_t tag)
 {
     entry *e = tag != 0 ? hub_entry_find(c->t, tag, ENTRY_GIVEN) : NULL;
     if (e != NULL) {
@@ -99,95 +74,19 @@ bool write_frame(conn *c, const frame_header *h, patio_bytes head, patio_buf *ta
         return false;
     }
     if (head.size + rest.size > FRAME_CHUNK_BYTES && rest.size > 0) {
-        return write_large(c, h, head, tail, tag);
+        return large_queue(c, h, head, tail, tag);
     }
     frame_header full = *h;
     full.size         = (uint32_t)(head.size + rest.size);
-    if (!reserve(c, &c->out, FRAME_HEADER_BYTES + full.size)) {
+    if (!write_reserve(c, &c->out, FRAME_HEADER_BYTES + full.size)) {
         return false;
     }
     frame_put_header(c->out.data + c->out.size, &full);
     c->out.size += FRAME_HEADER_BYTES;
     c->appended += FRAME_HEADER_BYTES;
-    append(c, &c->out, head.data, head.size);
-    append(c, &c->out, rest.data, rest.size);
-    note_end(c, tag);
-    return true;
-}
-
-/* The first long message that has a channel or can get one now. */
-static large **next_large(conn *c)
-{
-    for (large **at = &c->larges; *at != NULL; at = &(*at)->next) {
-        if ((*at)->header.channel != 0) {
-            return at;
-        }
-        for (uint32_t k = 1; k <= FRAME_CHANNELS; k++) {
-            if ((c->channels >> k & 1u) == 0) {
-                c->channels |= 1u << k;
-                (*at)->header.channel = (uint16_t)k;
-                return at;
-            }
-        }
-    }
-    return NULL;
-}
-
-static void begin_large(conn *c, const large *l, size_t total)
-{
-    uint8_t      size[4];
-    frame_header h = l->header;
-    frame_put32(size, (uint32_t)total);
-    h.flags = FRAME_FIRST | FRAME_MORE;
-    h.size  = (uint32_t)(sizeof(size) + l->head_bytes);
-    frame_put_header(c->writing.data + c->writing.size, &h);
-    c->writing.size += FRAME_HEADER_BYTES;
-    c->appended += FRAME_HEADER_BYTES;
-    append(c, &c->writing, size, sizeof(size));
-    append(c, &c->writing, l->head, l->head_bytes);
-}
-
-/* One piece of one long message into `writing`; the next piece is another message's. */
-static bool write_piece(conn *c)
-{
-    const patio_host *host = c->t->host;
-    large           **at   = next_large(c);
-    if (at == NULL) {
-        return false;
-    }
-    large      *l    = *at;
-    patio_bytes body = host->buf_view(host->self, l->body);
-    size_t      left = body.size - l->at;
-    size_t      size = left < FRAME_CHUNK_BYTES ? left : FRAME_CHUNK_BYTES;
-    if (!reserve(c, &c->writing, 2 * FRAME_HEADER_BYTES + 4 + l->head_bytes + size)) {
-        return false;
-    }
-    if (l->at == 0) {
-        begin_large(c, l, body.size);
-    }
-    frame_header h = l->header;
-    h.flags        = size < left ? FRAME_MORE : 0;
-    h.size         = (uint32_t)size;
-    frame_put_header(c->writing.data + c->writing.size, &h);
-    c->writing.size += FRAME_HEADER_BYTES;
-    c->appended += FRAME_HEADER_BYTES;
-    append(c, &c->writing, body.data + l->at, size);
-    l->at += size;
-    c->larges_bytes -= size;
-    *at = l->next;
-    if (c->larges_end == &l->next) {
-        c->larges_end = at;
-    }
-    if (size < left) {
-        l->next        = NULL;
-        *c->larges_end = l;
-        c->larges_end  = &l->next;
-        return true;
-    }
-    c->channels &= ~(1u << l->header.channel);
-    note_end(c, l->tag);
-    host->buf_drop(host->self, l->body);
-    host->free(host->self, l);
+    write_append(c, &c->out, head.data, head.size);
+    write_append(c, &c->out, rest.data, rest.size);
+    write_note_end(c, tag);
     return true;
 }
 
@@ -199,7 +98,7 @@ static bool refill(conn *c)
     c->writing    = c->out;
     c->out        = empty;
     c->writing_at = 0;
-    while (c->writing.size < PIECES_ROOM && c->larges != NULL && write_piece(c)) {
+    while (c->writing.size < PIECES_ROOM && c->larges != NULL && large_piece(c)) {
     }
     if (c->writing.size == 0 && c->out.room + c->writing.room > KEEP_ROOM) {
         write_fini(c);

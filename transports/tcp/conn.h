@@ -1,0 +1,167 @@
+/* conn.h: one connection, from its socket to its end. */
+#ifndef TCP_CONN_H
+#define TCP_CONN_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "allow.h"
+#include "frame.h"
+#include "hub.h"
+#include "stream.h"
+
+typedef struct large   large;
+typedef struct effects effects;
+
+typedef struct bytes {
+    uint8_t *data;
+    size_t   size;
+    size_t   room;
+} bytes;
+
+/* A long message on its way out. */
+struct large {
+    large       *next;
+    patio_buf   *body;
+    uint8_t     *head; /* behind this struct */
+    size_t       head_bytes;
+    size_t       at;
+    frame_header header;
+    uint64_t     tag; /* of a PUBLISH: the entry to tell where it ended; else 0 */
+};
+
+/* A long message on its way in; the I/O thread's own. */
+typedef struct piece {
+    patio_buf *body;
+    uint8_t   *data;
+    size_t     size;
+    size_t     at;
+    uint8_t   *head;
+    size_t     head_bytes;
+    uint64_t   id;
+    uint8_t    type;
+} piece;
+
+enum conn_state {
+    CONN_CONNECTING = 1,
+    CONN_SECURING   = 2, /* TLS shakes hands */
+    CONN_GREETING   = 3, /* HELLO is sent or awaited */
+    CONN_PROVING    = 4, /* AUTH or WELCOME is awaited */
+    CONN_OPEN       = 5,
+    CONN_CLOSED     = 6,
+};
+
+struct conn {
+    conn             *next;
+    conn             *prev;
+    patio_transport  *t;
+    endpoint         *endpoint;
+    int               fd;
+    const stream_ops *stream;
+    struct tls       *tls;   /* of a TLS stream; tls.c */
+    grant            *allow; /* what it may call; NULL: everything */
+    uint32_t          refs;
+    uint8_t           state;
+    uint8_t           key_index; /* which of our keys is used with it */
+    bool              self;
+    bool              connects;
+    bool              announced; /* its ANNOUNCE has come */
+    bool              foreign;   /* of another project */
+    bool              broken;    /* to be closed by the I/O thread */
+    bool              parting;   /* close once all is written */
+    bool              proven;    /* the peer has shown the key */
+    bool              spoke;     /* its first bytes were looked at */
+    char              name[80];
+    char              security[128];
+
+    /* reading, the I/O thread's own */
+    uv_poll_t poll;
+    int       poll_for;
+    uint8_t   step; /* of the handshake of TLS: enum stream_step */
+    bytes     in;
+    piece     pieces[FRAME_CHANNELS];
+    uint64_t  since_ns;
+    uint64_t  heard_ns;
+    uint64_t  pinged_ns;
+    uint64_t  rtt_ns; /* of the last answered ping */
+    uint64_t  bytes_in;
+    uint64_t  peer_incarnation;
+    char      project[256]; /* that it announced */
+    uint8_t   hello_own[FRAME_HELLO_BYTES];
+    uint8_t   hello_peer[FRAME_HELLO_BYTES];
+    uint32_t  max_bytes; /* the peer's */
+
+    /* writing */
+    bytes    out;     /* appended under the lock */
+    bytes    writing; /* of whoever has set `flushing` */
+    size_t   writing_at;
+    bool     flushing;
+    bool     want_write; /* the socket is full; the I/O thread waits for it */
+    bool     dirty;      /* in the instance's list of what to flush */
+    bool     choked;     /* somebody wanted to give it a task and its queue was full */
+    conn    *dirty_next;
+    large   *larges;
+    large  **larges_end;
+    uint64_t larges_bytes;
+    uint32_t channels; /* bit per one in use */
+    uint64_t appended; /* bytes ever appended, and written */
+    uint64_t written;
+    uint64_t flushed_ns;
+    uint64_t progress_ns;
+
+    /* its tasks */
+    peersub *subs;
+    entry   *given;    /* ours that it has */
+    entry   *received; /* its that we have */
+    uint32_t given_count;
+    uint32_t received_count;
+};
+
+/* conn.c; the I/O thread */
+conn *conn_new(patio_transport *t, endpoint *ep, int fd, bool connects);
+void  conn_close(conn *c, patio_status status, const char *why);
+void  conn_poll(conn *c);
+void  conn_free(conn *c);
+void  conn_unref(conn *c);
+void  conn_tick(conn *c, uint64_t now);
+
+/* read.c; the I/O thread */
+void conn_read(conn *c);
+
+/* write.c; under the lock unless it says otherwise */
+/* Appends a frame; a long one is queued. `tail` may be NULL. False: out of memory, and the
+ * connection is broken. */
+bool write_frame(conn *c, const frame_header *h, patio_bytes head, patio_buf *tail, uint64_t tag);
+/* See to it that what was appended goes out: by this thread after the lock, or by the I/O thread.
+ */
+void     write_kick(conn *c, effects *fx);
+void     write_flush(conn *c); /* not under the lock; `flushing` is ours */
+void     write_mark_dirty(conn *c);
+uint64_t write_backlog(const conn *c);
+void     write_fini(conn *c);
+/* Room for so many more bytes; false: out of memory, and the connection is broken. */
+bool write_reserve(conn *c, bytes *b, size_t size);
+void write_append(conn *c, bytes *b, const void *data, size_t size);
+/* The frame of the entry with that tag, if there is one, ends here. */
+void write_note_end(conn *c, uint64_t tag);
+
+/* large.c; under the lock */
+bool large_queue(conn *c, const frame_header *h, patio_bytes head, patio_buf *tail, uint64_t tag);
+/* One piece of one long message into `writing`; the next piece is another message's. */
+bool large_piece(conn *c);
+
+/* hello.c; the I/O thread, under the lock */
+void hello_begin(conn *c);
+/* NULL, or why the connection ends. */
+const char *hello_frame(conn *c, const frame_header *h, patio_bytes body, patio_status *status);
+void        hello_goodbye(conn *c, enum goodbye reason);
+
+/* auth.c */
+/* `binding`: TLS_BINDING_BYTES of the channel, or NULL on a plain one. */
+bool auth_mac(const char *key, bool from_listener, const uint8_t *hello_connects,
+              const uint8_t *hello_listens, const uint8_t *binding, uint8_t mac[FRAME_MAC_BYTES]);
+/* By which key the other side may find the one meant: 4 bytes from key and nonce. */
+uint32_t auth_hint(const char *key, const uint8_t nonce[FRAME_NONCE_BYTES]);
+bool     auth_same(const uint8_t *a, const uint8_t *b);
+
+#endif

@@ -1,0 +1,117 @@
+/* endpoint.h: the addresses to listen on and to connect to, what their options say, and who is let
+ * in. The I/O thread's own, once it runs. */
+#ifndef TCP_ENDPOINT_H
+#define TCP_ENDPOINT_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <uv.h>
+
+#include "allow.h"
+#include "stream.h"
+
+typedef struct address {
+    struct sockaddr_storage in;
+    socklen_t               size;
+} address;
+
+enum { ADDRESSES_MAX = 16 };
+
+enum { TLS_CLIENT_NONE = 0, TLS_CLIENT_OPTIONAL = 1, TLS_CLIENT_REQUIRED = 2 };
+
+/* Options of a tls:// endpoint; "" what was not given. */
+typedef struct tls_settings {
+    char    *cert;
+    char    *cert_key;
+    char    *ca;
+    char    *crl;
+    char    *name;
+    char    *ciphers;
+    char    *suites;
+    char    *allow;
+    uint32_t client;
+    bool     min_1_3;
+    uint64_t reload_ms;
+} tls_settings;
+
+/* How often an address may begin a handshake: a bucket that fills with time. */
+enum { RATE_SLOTS = 1024 };
+typedef struct rate {
+    uint8_t  address[16];
+    uint64_t at_ns;
+    uint64_t tokens_milli;
+} rate;
+
+/* One address to listen on or to connect to. */
+struct endpoint {
+    patio_transport *t;
+    bool             listens;
+    bool             is_unix;
+    bool             given_up;
+    bool             resolving;
+    bool             timer_on;
+    bool             bound; /* the socket file is ours */
+    bool             is_tls;
+    bool             was_open; /* it has worked once: what fails now may heal */
+    char            *keys[2];  /* "" if none; secrets. The second one is taken, too */
+    bool             insecure;
+    char             host[256];
+    uint32_t         port;
+    char             path[108];
+    char             shown[300];
+    char             bound_to[128]; /* where it listens in truth */
+    int              fd;            /* listening */
+    uv_poll_t        poll;
+    bool             poll_on;
+    bool             paused; /* out of file descriptors */
+    conn            *link;
+    uv_timer_t       timer;
+    uv_getaddrinfo_t lookup;
+    address          addresses[ADDRESSES_MAX];
+    uint32_t         address_count;
+    uint32_t         address_next;
+    uint32_t         attempts;
+    tls_settings     tls;
+    tls_context     *context;
+    allow_list      *allow; /* NULL: whoever is let in may call everything */
+    uint64_t         stamp; /* of the files, when they were read */
+    uint64_t         looked_ns;
+};
+
+/* options.c */
+extern const patio_option *const tcp_options[];
+extern const char *const         tcp_schemes[];
+patio_status tcp_read_settings(patio_transport *t, const patio_transport_params *params,
+                               patio_error *err);
+void         tcp_forget_settings(endpoint *ep);
+patio_status tcp_check_trust(const endpoint *ep, const struct sockaddr *a, patio_error *err);
+
+/* secure.c */
+/* Read the files of a tls endpoint. */
+patio_status secure_load(endpoint *ep, patio_error *err);
+/* Read them again if they have changed; the I/O thread. */
+void secure_reload(endpoint *ep, uint64_t now);
+void secure_fini(endpoint *ep);
+/* The I/O thread: the socket is connected or accepted; begin with TLS or HELLO. */
+void secure_begin(conn *c);
+/* Go on with the handshake of TLS. */
+void secure_step(conn *c);
+
+/* limits.c; the I/O thread */
+bool limits_allow(patio_transport *t, const struct sockaddr *a, uint64_t now);
+
+/* endpoint.c */
+patio_status endpoint_listen(endpoint *ep, patio_error *err);
+void         endpoint_accept_start(endpoint *ep);
+void         endpoint_close(endpoint *ep);
+void         endpoint_resume(endpoint *ep);
+void         endpoint_address_text(const struct sockaddr *a, char *text, size_t room);
+
+/* reconnect.c; the I/O thread */
+void reconnect_now(endpoint *ep);
+void reconnect_later(endpoint *ep, const patio_error *why);
+void reconnect_connected(conn *c);
+
+#endif

@@ -1,0 +1,22 @@
+/* read.h: a message that has come whole, in one frame or in pieces. Under the lock, on the I/O
+ * thread.
+ */
+#ifndef TCP_READ_H
+#define TCP_READ_H
+
+#include "tcp.h"
+
+typedef struct incoming {
+    uint8_t     type;
+    uint64_t    id;
+    patio_bytes head; /* all of a short message, the head of a long one */
+    patio_buf  *tail; /* of a long one, taken; else NULL */
+    bool        is_long;
+} incoming;
+
+/* pieces.c: a frame of a long message. NULL, or why the connection ends. */
+const char *pieces_took(conn *c, const frame_header *h, patio_bytes body, effects *fx);
+/* read.c: what a message asks for. NULL, or why the connection ends. */
+const char *read_message(conn *c, incoming *in, effects *fx);
+
+#endif

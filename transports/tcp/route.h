@@ -1,0 +1,66 @@
+/* route.h: the way of a task: to a peer and back, or from one and back. Under the lock, unless it
+ * says otherwise. */
+#ifndef TCP_ROUTE_H
+#define TCP_ROUTE_H
+
+#include <patio/transport.h>
+
+#include "conn.h"
+#include "effects.h"
+#include "frame.h"
+#include "hub.h"
+
+/* peer.c; under the lock */
+bool peer_announced(conn *c, patio_bytes body, effects *fx);
+bool peer_announce(conn *c);
+void peer_announce_all(patio_transport *t, effects *fx);
+void peer_leave(conn *c, effects *fx);
+bool peer_set_self(queue *q, const patio_subscription *in);
+
+/* route.c; under the lock */
+peersub *route_choose(lane *l, size_t size);
+bool     route_give(entry *e, peersub *to, effects *fx);
+void     route_fill(peersub *ps, effects *fx);
+void     route_fill_all(patio_transport *t, effects *fx);
+/* Into its lane, or to whoever can run it now; a call that nobody can run any more fails. */
+void route_put(entry *e, effects *fx);
+void route_delay(entry *e, uint64_t delay_ms, effects *fx);
+void route_bury(entry *e, patio_bytes cause, effects *fx);
+/* It is not with its peer any more: credit back. */
+void route_take_back(entry *e);
+/* The connection died; as many as the effects have room for. True: there are more. */
+bool route_lost(conn *c, effects *fx);
+
+/* inbox.c; under the lock */
+bool inbox_put(conn *from, uint64_t remote, const frame_publish *p, lane *l, patio_buf *body,
+               effects *fx);
+void inbox_pump(subscription *s, effects *fx);
+/* Give back what was not started. */
+void inbox_return(entry *e, effects *fx);
+/* At the end: a delivered one, unless it is a call that must not run twice. */
+void inbox_return_unsettled(entry *e, effects *fx);
+void inbox_return_all(subscription *s, effects *fx);
+void inbox_return_old(subscription *s, uint64_t now, effects *fx);
+bool inbox_lost(conn *c, effects *fx);
+void inbox_forget(entry *e, effects *fx);
+
+/* settle.c */
+patio_status tcp_settle(patio_transport *t, patio_tag tag, const patio_settlement *s,
+                        patio_error *err);
+patio_status tcp_notify(patio_transport *t, patio_tag tag, patio_buf *body, patio_error *err);
+/* A peer settled a task of ours; under the lock. */
+void settle_came(conn *c, uint64_t tag, const frame_settle *s, patio_buf *reply, effects *fx);
+
+/* publish.c, cancel.c, subscribe.c */
+patio_status tcp_publish(patio_transport *t, const patio_message *m, patio_error *err);
+patio_status tcp_cancel(patio_transport *t, const char *name, const patio_id *id, patio_error *err);
+void         cancel_asked(conn *c, uint64_t tag, patio_bytes id, effects *fx);
+void         cancel_came(conn *c, uint64_t tag, patio_bytes body, effects *fx);
+patio_status tcp_subscribe(patio_transport *t, const patio_subscription *in, patio_error *err);
+patio_status tcp_unsubscribe(patio_transport *t, const char *name, patio_error *err);
+/* Take no more from it. Under the lock. */
+void         subscribe_close(queue *q);
+patio_status tcp_counts(patio_transport *t, const char *name, uint64_t timeout_ms,
+                        patio_counts *out, patio_error *err);
+
+#endif
