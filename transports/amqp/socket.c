@@ -118,8 +118,9 @@ void socket_flush(connection *c)
     if (c->flushing || c->fd < 0) {
         return;
     }
-    c->flushing   = true;
-    c->want_write = false;
+    size_t written = 0;
+    c->flushing    = true;
+    c->want_write  = false;
     while (!c->want_write && (c->wire.size > 0 || c->out.size > 0)) {
         if (c->wire.size == 0) {
             obuf swap = c->wire;
@@ -131,6 +132,7 @@ void socket_flush(connection *c)
         while (c->wire.done < c->wire.size && got > 0) {
             got = socket_write(c, c->wire.data + c->wire.done, c->wire.size - c->wire.done);
             c->wire.done += got > 0 ? (size_t)got : 0;
+            written += got > 0 ? (size_t)got : 0;
         }
         pthread_mutex_lock(&t->lock);
         if (got < 0) {
@@ -145,7 +147,9 @@ void socket_flush(connection *c)
             c->want_write = true;
         }
     }
-    c->sent_ns  = t->host->now_ns(t->host->self);
+    if (written > 0) { /* a look that found nothing to write must not put off the heartbeat */
+        c->sent_ns = t->host->now_ns(t->host->self);
+    }
     c->flushing = false;
     if (c->want_write) {
         loop_wake(t);
