@@ -25,7 +25,15 @@ static int run_cancel(cli_operation *op)
     if (st != PATIO_OK) {
         return cli_fail("cancel", st, &err);
     }
-    (void)puts(outcome < sizeof(words) / sizeof(words[0]) ? words[outcome] : "?");
+    const char *word = outcome < sizeof(words) / sizeof(words[0]) ? words[outcome] : "?";
+    if (op->json) {
+        json_object *o = json_object_new_object();
+        cli_json_text(o, "id", op->words[0]);
+        cli_json_text(o, "outcome", word);
+        cli_inspect_print(o);
+    } else {
+        (void)puts(word);
+    }
     return cli_finish_output();
 }
 
@@ -94,7 +102,7 @@ int cmd_cancel(int argc, char **argv)
                      "knows), \"too late\" (it has ended, or never was).",
         .words_min = 1,
         .words_max = 1,
-        .takes     = CLI_TAKES_QUEUE,
+        .takes     = CLI_TAKES_QUEUE | CLI_TAKES_JSON,
         .run       = run_cancel,
     };
     return cli_operation_main(&spec, argc, argv);

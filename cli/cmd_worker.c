@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "exits.h"
+#include "notify.h"
 #include "parse.h"
 #include "session.h"
 #include "signals.h"
@@ -15,6 +16,7 @@ enum {
     KEY_DRAIN_TIMEOUT = 0x200,
     KEY_STRICT,
     KEY_EXEC,
+    KEY_READY_FILE,
     LINK_CHECK_MS = 1000,
 };
 
@@ -29,6 +31,8 @@ static const struct argp_option options[] = {
      "Take tasks from these queues alone; while several have some, by weight (default 1)", 2},
     {"strict-order", KEY_STRICT, NULL, 0,
      "Take from the first queue of -q as long as it has tasks, then from the second ...", 2},
+    {"ready-file", KEY_READY_FILE, "PATH", 0,
+     "A file that is there while the worker is fit for work, for probes", 2},
     {0},
 };
 
@@ -108,6 +112,9 @@ static error_t parse(int key, char *marked, struct argp_state *state)
     case KEY_STRICT:
         cli_options_set(common, "queue_order", "strict", "--strict-order on the command line");
         return 0;
+    case KEY_READY_FILE:
+        common->ready_file = arg;
+        return 0;
     case KEY_EXEC:
         add_command(common, arg, state);
         return 0;
@@ -141,30 +148,30 @@ static void log_ready(const cli_session *session)
                     (long)getpid());
 }
 
-/* Work until a signal comes, or until the transport gives up for good, which waiting cannot heal.
- */
-static int wait_for_end(const cli_session *session)
+/* Work until a signal comes, or until something is wrong that waiting cannot heal. */
+static int wait_for_end(const cli_session *session, cli_notify *notify)
 {
     for (;;) {
-        int number = cli_signals_wait(LINK_CHECK_MS);
+        patio_health health = {PATIO_SIZED(patio_health)};
+        patio_broker_health(session->broker, &health);
+        cli_notify_health(notify, &health);
+        if (health.state == PATIO_HEALTH_WORN_OUT) {
+            cli_session_log(session, PATIO_LOG_ERROR, "%s; draining, to be begun anew",
+                            health.reason);
+            return CLI_EXIT_RECYCLE;
+        }
+        if (health.state == PATIO_HEALTH_DOWN) {
+            cli_session_log(session, PATIO_LOG_ERROR, "%s; it has given up; draining",
+                            health.reason);
+            return CLI_EXIT_UNREACHABLE;
+        }
+        int number = cli_signals_wait((uint32_t)cli_notify_pause_ms(notify, LINK_CHECK_MS));
         if (number != 0) {
             cli_session_log(session, PATIO_LOG_INFO,
                             "SIG%s: draining for up to %llu ms, %llu tasks are running",
                             sigabbrev_np(number), (unsigned long long)cli_session_drain_ms(session),
                             (unsigned long long)read_stats(session).tasks_running);
             return CLI_EXIT_OK;
-        }
-        patio_error why = PATIO_ERROR_INIT;
-        if (!patio_broker_ready(session->broker, &why) && why.status == PATIO_TASK_CRASHED) {
-            cli_session_log(session, PATIO_LOG_ERROR, "%s; draining, to be begun anew",
-                            why.message);
-            return CLI_EXIT_RECYCLE;
-        }
-        if (read_stats(session).link == PATIO_LINK_DOWN) {
-            cli_session_log(session, PATIO_LOG_ERROR,
-                            "transport %s has given up, as the log says above; draining",
-                            patio_broker_transport(session->broker));
-            return CLI_EXIT_UNREACHABLE;
         }
     }
 }
@@ -190,20 +197,25 @@ static int drain(const cli_session *session)
     return CLI_EXIT_OK;
 }
 
-static int run(cli_session *session)
+static int run(cli_session *session, const char *ready_file)
 {
+    cli_notify notify;
     if (session->registry == NULL || patio_registry_count(session->registry) == 0) {
         return cli_usage(
             "worker",
             "there are no tasks to run: give -m TASKS.so or --exec NAME=COMMAND, or write "
             "\"modules:\" into a file for -f");
     }
+    if (!cli_notify_start(&notify, ready_file)) {
+        return CLI_EXIT_USAGE;
+    }
     int code = cli_session_start(session);
     if (code != CLI_EXIT_OK) {
         return code;
     }
     log_ready(session);
-    code           = wait_for_end(session);
+    code = wait_for_end(session, &notify);
+    cli_notify_stop(&notify);
     int drain_code = drain(session);
     if (drain_code == CLI_EXIT_DRAIN) {
         /* Threads cannot be killed, and closing would wait for them: leave without. */
@@ -227,7 +239,7 @@ int cmd_worker(int argc, char **argv)
         code = cli_session_prepare(&session, "worker", &common, NULL);
     }
     if (code == CLI_EXIT_OK) {
-        code = run(&session);
+        code = run(&session, common.ready_file);
     }
     cli_session_close(&session);
     cli_options_fini(&common);

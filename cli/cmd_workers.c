@@ -15,6 +15,7 @@
 
 typedef struct listing {
     cli_table    table;
+    cli_table    problems; /* too long for a column */
     json_object *array;
     size_t       count;
 } listing;
@@ -26,6 +27,20 @@ static json_object *names(const char *const *texts, size_t count)
         json_object_array_add(array, json_object_new_string(texts[i]));
     }
     return array;
+}
+
+bool cli_worker_ready(const patio_worker_info *w)
+{
+    if (w->state[0] == '\0') {
+        return w->problem[0] == '\0'; /* of a version that had no words for it */
+    }
+    return strcmp(w->state, patio_health_name(PATIO_HEALTH_READY)) == 0 ||
+           strcmp(w->state, patio_health_name(PATIO_HEALTH_DEGRADED)) == 0;
+}
+
+static const char *state_of(const patio_worker_info *w)
+{
+    return w->state[0] != '\0' ? w->state : cli_worker_ready(w) ? "ready" : "not ready";
 }
 
 static void add_json(json_object *array, const patio_worker_info *w)
@@ -52,7 +67,8 @@ static void add_json(json_object *array, const patio_worker_info *w)
     cli_json_text(o, "project", w->project);
     cli_json_text(o, "version", w->version);
     cli_json_text(o, "executor", w->executor);
-    json_object_object_add(o, "ready", json_object_new_boolean(w->problem[0] == '\0'));
+    json_object_object_add(o, "ready", json_object_new_boolean(cli_worker_ready(w)));
+    cli_json_text(o, "state", state_of(w));
     cli_json_text(o, "problem", w->problem);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         json_object_object_add(o, numbers[i].key, json_object_new_uint64(numbers[i].number));
@@ -91,7 +107,10 @@ static int32_t add_worker(void *arg, const patio_worker_info *w)
     join(w->queues, w->queue_count, queues, sizeof(queues));
     CLI_ROW(&l->table, who, w->version, queues, tasks, load, done,
             cli_age_text(now_ms > w->started_at_unix_ms ? now_ms - w->started_at_unix_ms : 0, up),
-            w->problem[0] != '\0' ? w->problem : "ready");
+            state_of(w));
+    if (w->problem[0] != '\0') {
+        CLI_ROW(&l->problems, who, w->problem);
+    }
     add_json(l->array, w);
     l->count++;
     return 0;
@@ -107,8 +126,13 @@ static int run_workers(cli_operation *op)
         cli_inspect_print(json_object_get(l.array));
     } else if (st == PATIO_OK) {
         cli_table_print(&l.table, "");
+        if (l.problems.cell_count > 0) {
+            printf("\nPROBLEMS\n");
+            cli_table_print(&l.problems, "");
+        }
     }
     cli_table_free(&l.table);
+    cli_table_free(&l.problems);
     json_object_put(l.array);
     return st == PATIO_OK ? cli_finish_output() : cli_fail("list the workers", st, &err);
 }

@@ -11,6 +11,7 @@
     X(result, "show what became of a task, and its result")                                        \
     X(stats, "show what the queues hold")                                                          \
     X(workers, "list the workers that are there")                                                  \
+    X(health, "say whether work can be done, for probes")                                          \
     X(ping, "ask who is there, and how long that takes")                                           \
     X(dlq, "list, show, retry or drop dead letters")                                               \
     X(purge, "remove what waits in a queue")                                                       \

@@ -10,22 +10,66 @@
 #include "exits.h"
 #include "parse.h"
 
-enum { KEY_JSON = 0x500, KEY_ALL, KEY_LIMIT, KEY_TIMEOUT, LIMIT = 100, OPTIONS_MAX = 8 };
+enum {
+    KEY_JSON = 0x500,
+    KEY_ALL,
+    KEY_LIMIT,
+    KEY_TIMEOUT,
+    KEY_HOST,
+    KEY_PID,
+    KEY_WORKERS,
+    LIMIT       = 100,
+    OPTIONS_MAX = 8,
+};
 
 typedef struct parsing {
     cli_operation            *op;
     const cli_operation_spec *spec;
 } parsing;
 
-static bool parse_limit(const char *arg, uint32_t *out)
+static bool parse_number(const char *arg, unsigned long least, unsigned long most,
+                         unsigned long *out)
 {
     char         *end = NULL;
     unsigned long n   = strtoul(arg, &end, 10);
-    if (arg[0] < '0' || arg[0] > '9' || *end != '\0' || n == 0 || n > UINT32_MAX) {
+    if (arg[0] < '0' || arg[0] > '9' || *end != '\0' || n < least || n > most) {
         return false;
     }
-    *out = (uint32_t)n;
+    *out = n;
     return true;
+}
+
+static bool parse_limit(const char *arg, uint32_t *out)
+{
+    unsigned long n  = 0;
+    bool          ok = parse_number(arg, 1, UINT32_MAX, &n);
+    *out             = ok ? (uint32_t)n : *out;
+    return ok;
+}
+
+/* Those of `patio health`. */
+static error_t parse_probe(int key, const char *arg, struct argp_state *state, cli_operation *op)
+{
+    unsigned long n = 0;
+    switch (key) {
+    case KEY_HOST:
+        op->host = arg;
+        return 0;
+    case KEY_PID:
+        if (!parse_number(arg, 1, INT32_MAX, &n)) {
+            argp_error(state, "--pid wants the number of a process, not \"%s\"", arg);
+        }
+        op->pid = n;
+        return 0;
+    case KEY_WORKERS:
+        if (!parse_number(arg, 0, UINT32_MAX, &n)) {
+            argp_error(state, "--workers wants a number from 0 on, not \"%s\"", arg);
+        }
+        op->workers_wanted = n;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -69,7 +113,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         }
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_probe(key, arg, state, op);
     }
 }
 
@@ -90,6 +134,14 @@ static void fill_options(uint32_t takes, struct argp_option out[OPTIONS_MAX])
     }
     if ((takes & CLI_TAKES_JSON) != 0) {
         out[n++] = (struct argp_option){"json", KEY_JSON, NULL, 0, "Print JSON", 2};
+    }
+    if ((takes & CLI_PROBES) != 0) {
+        out[n++] = (struct argp_option){
+            "workers", KEY_WORKERS, "N", 0, "How many workers must be ready (1)", 2};
+        out[n++] = (struct argp_option){
+            "pid", KEY_PID, "PID", 0, "Only the worker with this process number", 2};
+        out[n++] = (struct argp_option){
+            "host", KEY_HOST, "NAME", 0, "Only workers of this host; with --pid: this one", 2};
     }
     if ((takes & CLI_NO_START) == 0) {
         out[n++] = (struct argp_option){
@@ -121,7 +173,14 @@ static int open_and_run(cli_operation *op, const cli_operation_spec *spec)
     patio_config  *config  = NULL;
     patio_runtime *runtime = NULL;
     const char    *what    = "read the configuration";
-    patio_status   st      = cli_options_config(&op->common, "error", &config, &err);
+    bool           start   = (spec->takes & (CLI_NO_START | CLI_PROBES)) == 0;
+    char           connect[32];
+    if ((spec->takes & CLI_PROBES) != 0 && op->timeout_ms != 0) {
+        (void)snprintf(connect, sizeof(connect), "%" PRIu64, op->timeout_ms);
+        cli_options_set(&op->common, "connect_timeout_ms", connect,
+                        "--timeout on the command line");
+    }
+    patio_status st = cli_options_config(&op->common, "error", &config, &err);
     if (st != PATIO_OK) {
         return cli_fail_setup(what, st, &err);
     }
@@ -130,7 +189,7 @@ static int open_and_run(cli_operation *op, const cli_operation_spec *spec)
         code = cli_usage(op->command, "no broker is named: give -b URL, set PATIO_BROKER, or write "
                                       "\"broker:\" into a file for -f");
     } else {
-        st   = open_broker(op, config, (spec->takes & CLI_NO_START) == 0, &runtime, &what, &err);
+        st   = open_broker(op, config, start, &runtime, &what, &err);
         code = st == PATIO_OK ? spec->run(op) : cli_fail(what, st, &err);
     }
     patio_broker_destroy(op->broker);
@@ -146,8 +205,8 @@ int cli_operation_main(const cli_operation_spec *spec, int argc, char **argv)
         {&cli_reach_argp, 0, NULL, 0}, {&cli_config_argp, 0, "Configuration:", 10}, {0}};
     fill_options(spec->takes, options);
     const struct argp parser = {options, parse, spec->words, spec->doc, children, NULL, NULL};
-    cli_operation     op     = {.command = spec->command, .limit = LIMIT};
-    parsing           p      = {.op = &op, .spec = spec};
+    cli_operation op = {.command = spec->command, .limit = LIMIT, .workers_wanted = CLI_NOT_SAID};
+    parsing       p  = {.op = &op, .spec = spec};
     (void)argp_parse(&parser, argc, argv, 0, NULL, &p);
     if ((spec->takes & CLI_TAKES_URL) != 0 && op.word_count > 0 &&
         strstr(op.words[op.word_count - 1], "://") != NULL) {

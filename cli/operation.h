@@ -9,6 +9,7 @@
 struct json_object;
 
 enum { CLI_OPERATION_WORDS = 8 };
+#define CLI_NOT_SAID UINT64_MAX
 
 /* Options that a command takes beside those of all. */
 enum {
@@ -18,6 +19,7 @@ enum {
     CLI_TAKES_JSON  = 1u << 3, /* --json */
     CLI_TAKES_URL   = 1u << 4, /* the last word may be the URL to go to */
     CLI_NO_START    = 1u << 5, /* the broker is made, but not started */
+    CLI_PROBES      = 1u << 6, /* the command starts the broker itself; --host, --pid, --workers */
 };
 
 typedef struct cli_operation {
@@ -27,6 +29,9 @@ typedef struct cli_operation {
     cli_list      queues; /* -q */
     uint64_t      timeout_ms;
     uint32_t      limit;
+    const char   *host;           /* --host */
+    uint64_t      pid;            /* --pid; 0: any */
+    uint64_t      workers_wanted; /* --workers; CLI_NOT_SAID: it was not given */
     const char   *words[CLI_OPERATION_WORDS];
     size_t        word_count;
     const char   *command; /* "dlq" */
@@ -50,6 +55,9 @@ int cli_operation_main(const cli_operation_spec *spec, int argc, char **argv);
 const char *cli_operation_queue(const cli_operation *asked);
 /* A word as an id; false, having said that it is none. */
 bool cli_operation_id(const cli_operation *asked, const char *word, patio_id *out);
+
+/* cmd_workers.c: is it fit for work, by what it says of itself? */
+bool cli_worker_ready(const patio_worker_info *worker);
 
 /* Texts for tables; "-" for what is not known. */
 enum { CLI_TEXT = 64 };

@@ -25,6 +25,7 @@ typedef struct cli_options {
     cli_list     modules;
     bool         has_executor; /* -x was given */
     bool         has_commands; /* --exec was given */
+    const char  *ready_file;   /* --ready-file of a worker; NULL: none */
 } cli_options;
 
 /* Parsers to be a command's children; their input is a cli_options, zeroed before. */

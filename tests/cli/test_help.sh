@@ -26,7 +26,8 @@ mentions() {
 
 # shellcheck disable=SC2086
 {
-    mentions worker $config_options $broker_options --drain-timeout --exec -q --queues --strict-order
+    mentions worker $config_options $broker_options --drain-timeout --exec -q --queues --strict-order \
+        --ready-file
     policy="--dedup-key --dedup-window --dedup-conflict --queue-ttl --result-ttl"
     mentions call $config_options $broker_options $payload_options $policy --json --progress
     mentions send $config_options $broker_options $payload_options $policy --delay
@@ -34,13 +35,14 @@ mentions() {
     mentions stats $reach --timeout -q --queue --json
     mentions dlq $reach --timeout -q --queue --json --all --limit
     mentions result $reach --timeout -q --queue --json
-    mentions cancel $reach --timeout -q --queue
+    mentions cancel $reach --timeout -q --queue --json
+    mentions health $reach --timeout --json --host --pid --workers
     mentions topology $reach -q --queue
     for command in workers ping doctor peers; do
         mentions $command $reach --timeout --json
     done
     for command in purge pause resume drain limit; do
-        mentions $command $reach --timeout
+        mentions $command $reach --timeout --json
     done
     mentions plugins $config_options --json
     mentions conform --url --listen --kind -o --option --redelivery --only --skip -j --jobs --seed --list --json --junit \
@@ -50,7 +52,7 @@ mentions() {
 
 run help
 expect_code 0
-for command in worker call send cancel result stats workers ping dlq purge pause resume drain limit doctor topology \
+for command in worker call send cancel result stats workers health ping dlq purge pause resume drain limit doctor topology \
     peers plugins describe bench conform help; do
     expect_out_has "  $command "
 done

@@ -48,9 +48,17 @@ id=00112233445566778899aabbccddeeff
     expect_out "unknown"
     run result $id $on --json
     expect_out_has '"state": "unknown"'
+    run cancel $id $on --json
+    expect_out_has '"outcome": "too late"'
     run purge mail $on
     expect_code 0
     expect_out "0 removed"
+    run purge mail $on --json
+    expect_out_has '"removed": 0'
+    run pause mail $on --json
+    expect_out_has '"state": "paused"'
+    run limit mail 3 $on --json
+    expect_out_has '"max_in_flight": 3'
     for command in pause resume drain; do
         run $command mail $on
         expect_code 0

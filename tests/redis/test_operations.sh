@@ -28,6 +28,23 @@ is() {
     expect_out_has '"mul"'
     run workers $on
     expect_out_has ":$one "
+    expect_out_has " ready"
+
+    # for probes
+    run health $on
+    expect_code 0
+    expect_out "ready: transport redis, 1 of 1 workers"
+    run health $on --pid "$one"
+    expect_code 0
+    run health $on --pid 1 --json
+    expect_code 1
+    expect_out_has '"reason": "0 of 0 workers are ready, wanted: 1"'
+    run health $on --host nowhere
+    expect_code 1
+    run health $on --workers 2
+    expect_code 1
+    expect_out_has "1 of 1 workers are ready, wanted: 2"
+    expect_out_has ":$one  ready"
 
     # a paused queue keeps what comes
     run pause default $on

@@ -61,11 +61,12 @@ patio_status counts_ask(patio_transport *t, const char *name, uint64_t timeout_m
     bool         no_queue = false;
     uint64_t     others   = 0;
     patio_counts n        = {PATIO_SIZED(patio_counts)};
+    bool         all      = PATIO_HAS(patio_counts, out, leased);
     st = ask_for(t, q->work.name, timeout_ms, &n.ready, &n.consumers, &no_queue, err);
-    if (st == PATIO_OK) {
+    if (st == PATIO_OK && all) {
         st = ask_for(t, q->dead.name, timeout_ms, &n.dead, &others, NULL, err);
     }
-    for (int i = 0; i < DELAY_STEPS && st == PATIO_OK; i++) {
+    for (int i = 0; i < DELAY_STEPS && st == PATIO_OK && all; i++) {
         pthread_mutex_lock(&t->lock);
         place *p = place_step_at(t, q, i);
         pthread_mutex_unlock(&t->lock);
@@ -76,7 +77,7 @@ patio_status counts_ask(patio_transport *t, const char *name, uint64_t timeout_m
         }
     }
     if (st == PATIO_OK) {
-        n.leased        = no_queue ? 0 : ask_leased(t, q, n.consumers, timeout_ms);
+        n.leased        = no_queue || !all ? 0 : ask_leased(t, q, n.consumers, timeout_ms);
         n.ready         = cancel_still_ready(t, q, n.ready);
         n.oldest_age_ms = n.ready == 0 ? 0 : PATIO_COUNT_UNKNOWN;
         n.struct_size   = out->struct_size;

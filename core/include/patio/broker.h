@@ -43,10 +43,10 @@ PATIO_API void patio_broker_join(patio_broker *broker);
  * All futures of this broker must be destroyed before. NULL is allowed. [control] */
 PATIO_API void patio_broker_destroy(patio_broker *broker);
 
-/* Is it fit for work: running, its link up, its executors sound? For readiness probes. false says
- * why: STATE, UNREACHABLE or BLOCKED with the link's reason; TASK_CRASHED: an executor is worn out
- * (threads held by tasks that never return): stop this broker and begin the process anew. Any
- * thread. */
+/* Is it fit for work: running, its link up, its executors sound? The short form of
+ * patio_broker_health (patio/health.h). false says why: STATE, UNREACHABLE or BLOCKED with the
+ * reason; TASK_CRASHED: an executor is worn out (threads held by tasks that never return): stop
+ * this broker and begin the process anew. Any thread. */
 PATIO_API bool patio_broker_ready(patio_broker *broker, patio_error *why);
 
 /* Any thread. */

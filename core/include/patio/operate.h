@@ -138,6 +138,7 @@ typedef struct patio_worker_info {
     uint64_t           rejected;
     uint64_t           leases_lost;
     uint64_t           started_at_unix_ms;
+    const char        *state; /* "ready" and what else patio/health.h has; "": it did not say */
 } patio_worker_info;
 typedef int32_t (*patio_worker_visit_fn)(void *arg, const patio_worker_info *info);
 

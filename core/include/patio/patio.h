@@ -8,6 +8,7 @@
 #include <patio/call.h>
 #include <patio/child.h>
 #include <patio/config.h>
+#include <patio/health.h>
 #include <patio/operate.h>
 #include <patio/registry.h>
 #include <patio/runtime.h>

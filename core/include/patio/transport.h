@@ -165,7 +165,7 @@ typedef struct patio_transport_ops {
 
     /* [any] [may block up to timeout_ms] The true numbers of one queue. A queue that does not exist
      * is empty. UNREACHABLE or TIMEOUT when they cannot be had now. out->struct_size is set by the
-     * caller. */
+     * caller; numbers beyond it are not asked for, which may save questions to a server. */
     patio_status (*counts)(patio_transport *t, const char *queue, uint64_t timeout_ms,
                            patio_counts *out, patio_error *err);
 

@@ -35,6 +35,7 @@ enum pt_core_option {
     PT_CORE_MAX_PENDING,
     PT_CORE_LOOKAHEAD,
     PT_CORE_QUEUE_ORDER,
+    PT_CORE_WATCHDOG_MS,
     PT_CORE_OPTION_COUNT,
 };
 /* The values of the core's own keys; free with pt_options_free(mem, pt_core_options, …). */

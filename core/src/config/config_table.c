@@ -41,6 +41,9 @@ const patio_option *const pt_core_options[] = {
     [PT_CORE_QUEUE_ORDER] =
         CHOICE("queue_order", "weighted", "weighted|strict",
                "how a worker shares itself among its queues: by weight, or first queue first"),
+    [PT_CORE_WATCHDOG_MS] =
+        MS("watchdog_ms", "10s", 0, 3600000,
+           "how long nothing may come while slots are free before a worker looks why; 0: never"),
     [PT_CORE_OPTION_COUNT] = NULL,
 };
 

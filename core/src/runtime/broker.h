@@ -10,6 +10,7 @@
  * -> job -> executor;  settle.c  its end job_ops.c       the same for executors that do not call
  * job->run;  report.c  progress broker_child.c  what tasks in other processes need of it
  *   operate*.c, presence.c  looking after queues, dead letters, results, workers
+ *   health.c        what stands in the way of its work;  watchdog.c  does nothing come any more?
  *   run.c           one run of one task;  context.c  what the task sees
  */
 #ifndef PT_BROKER_H
@@ -191,8 +192,17 @@ struct patio_broker {
     struct pt_cancelling *cancelling; /* whose outcome somebody waits for */
 
     _Atomic uint32_t lent; /* slots that credit was handed out for, beyond what there are */
-    _Atomic uint32_t worn; /* an executor is worn out: worn_why, which does not change then */
-    patio_error      worn_why;
+
+    /* health.c, under the lock */
+    uint32_t    health;          /* PATIO_HEALTH_… as it was told last */
+    uint64_t    health_since_ns; /* and since when */
+    bool        draining;
+    bool        worn;  /* an executor is worn out: worn_why, which does not change then */
+    uint32_t    stuck; /* jobs that are settled and hold their threads */
+    patio_error worn_why;
+
+    /* watchdog.c */
+    struct pt_watchdog *watchdog; /* NULL: not watched */
 
     /* presence.c */
     const struct patio_presence_ops *presence; /* NULL: it does not describe itself */
@@ -248,6 +258,9 @@ pt_run pt_worker_run(pt_job *job);
 
 void pt_worker_stuck(void *self, patio_job *base);
 void pt_worker_worn_out(void *self, const patio_error *why);
+
+/* health.c: something changed that may stand in the way. Under the broker's lock. */
+void pt_health_changed(patio_broker *broker);
 
 /* held.c: jobs that an executor has no room for wait here, with their credit, for its `room`. */
 void pt_held_add(pt_executor *x, pt_job *job);

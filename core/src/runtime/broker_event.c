@@ -152,6 +152,7 @@ void pt_broker_link(void *self, uint32_t state, const patio_error *why)
         pt_error_copy(&b->link_error, why);
     }
     atomic_store(&b->link, state);
+    pt_health_changed(b);
     pthread_cond_broadcast(&b->changed);
     pthread_mutex_unlock(&b->lock);
     pt_log_printf(&b->runtime->log, why != NULL ? PATIO_LOG_WARN : PATIO_LOG_DEBUG, "broker",

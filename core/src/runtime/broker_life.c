@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "runtime/broker.h"
 #include "runtime/operate.h"
+#include "runtime/watchdog.h"
 
 static patio_status start_executors(patio_broker *b, patio_error *err)
 {
@@ -65,7 +66,10 @@ patio_status patio_broker_start(patio_broker *b, patio_error *err)
                            "start: the registry changed after this broker was made from it");
         }
     }
+    pthread_mutex_lock(&b->lock);
     atomic_store(&b->state, PT_BROKER_RUNNING);
+    pt_health_changed(b);
+    pthread_mutex_unlock(&b->lock);
     patio_status st = start_executors(b, err);
     if (st == PATIO_OK) {
         st = pt_worker_start(b, err);
@@ -84,6 +88,7 @@ patio_status patio_broker_start(patio_broker *b, patio_error *err)
     }
     if (st == PATIO_OK) {
         pt_presence_start(b);
+        st = pt_watchdog_start(b, err);
     }
     if (st != PATIO_OK) {
         (void)patio_broker_stop(b, 0, NULL);
@@ -135,6 +140,11 @@ static void stop_timers(patio_broker *b)
 /* The first stop drains; a later one only waits for what still ran. */
 static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
 {
+    pthread_mutex_lock(&b->lock);
+    b->draining = true;
+    pt_health_changed(b);
+    pthread_mutex_unlock(&b->lock);
+    pt_watchdog_end(b);
     pt_queues_unsubscribe(b);
     pt_presence_stop(b);
     patio_status st = stop_executors(b, until_ns, err);
@@ -145,9 +155,13 @@ static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
     /* what the timer thread is settling right now belongs to the drain as well */
     pt_timers_quiesce(b->runtime->timers);
     pt_settle_now(b);
+    pthread_mutex_lock(&b->lock);
     atomic_store(&b->state, PT_BROKER_STOPPED);
+    pt_health_changed(b);
+    pthread_mutex_unlock(&b->lock);
     patio_status flushed =
         b->transport_plugin->ops.stop(b->transport, left_ms(until_ns), st == PATIO_OK ? err : NULL);
+    pt_watchdog_join(b);
     pt_futures_fail_all(&b->futures, PATIO_CANCELLED, "the broker was stopped");
     stop_timers(b);
     pt_callbacks_pay(b); /* what the timer thread no longer can */
@@ -197,31 +211,6 @@ const char *patio_broker_transport(const patio_broker *b)
 const char *patio_broker_executor(const patio_broker *b)
 {
     return b->executor_count > 0 ? b->executors[0].plugin->identity->name : "";
-}
-
-bool patio_broker_ready(patio_broker *b, patio_error *why)
-{
-    if (atomic_load(&b->worn) != 0) {
-        pt_error_copy(why, &b->worn_why);
-        if (PATIO_HAS(patio_error, why, status)) {
-            why->status = PATIO_TASK_CRASHED;
-        }
-        return false;
-    }
-    if (atomic_load(&b->state) != PT_BROKER_RUNNING) {
-        (void)pt_fail(why, PATIO_STATE, "broker", "the broker is not running");
-        return false;
-    }
-    uint32_t link = atomic_load(&b->link);
-    if (link == PATIO_LINK_UP) {
-        return true;
-    }
-    pthread_mutex_lock(&b->lock);
-    const char *reason = b->link_error.message[0] != '\0' ? b->link_error.message : "not connected";
-    (void)pt_fail(why, link == PATIO_LINK_BLOCKED ? PATIO_BLOCKED : PATIO_UNREACHABLE, "broker",
-                  "transport %s: %.512s", b->transport_plugin->identity->name, reason);
-    pthread_mutex_unlock(&b->lock);
-    return false;
 }
 
 patio_runtime *patio_broker_runtime(patio_broker *b)

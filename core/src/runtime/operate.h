@@ -18,6 +18,8 @@ patio_status pt_operated(const patio_broker *broker, patio_status status, patio_
 /* presence.c: a worker describes itself to whoever asks, as long as it runs. */
 void pt_presence_start(patio_broker *broker);
 void pt_presence_stop(patio_broker *broker);
+/* What it says has changed in a way that others wait for. Under the broker's lock. */
+void pt_presence_soon(patio_broker *broker);
 
 /* A cancel whose outcome somebody waits for. */
 typedef struct pt_cancelling {

@@ -1,4 +1,6 @@
 /* A worker says who it is, about every five seconds while something changes. */
+#include <patio/health.h>
+
 #include <string.h>
 #include <unistd.h>
 
@@ -17,6 +19,14 @@ static uint64_t sum_of(const patio_broker_stats *s)
     return s->tasks_received + 3 * s->tasks_ok + 5 * s->tasks_failed + 7 * s->tasks_retried +
            11 * s->tasks_returned + 13 * s->tasks_rejected + 17 * s->leases_lost +
            19 * s->tasks_running;
+}
+
+static uint64_t sum_of_all(patio_broker *b, const patio_broker_stats *s)
+{
+    pthread_mutex_lock(&b->lock);
+    uint64_t health = 23 * (uint64_t)b->health + 29 * (uint64_t)b->stuck;
+    pthread_mutex_unlock(&b->lock);
+    return sum_of(s) + health;
 }
 
 static uint32_t slots_of(const patio_broker *b)
@@ -51,8 +61,10 @@ static void fill_names(const patio_broker *b, const char **queues, const char **
 
 static void say(patio_broker *b, const patio_broker_stats *s, const patio_presence_ops *ops)
 {
-    char              host[256] = "";
-    pt_arena          arena;
+    char         host[256] = "";
+    patio_health health    = {PATIO_SIZED(patio_health)};
+    pt_arena     arena;
+    patio_broker_health(b, &health);
     patio_worker_info info = {
         PATIO_SIZED(patio_worker_info),
         .slots              = slots_of(b),
@@ -61,7 +73,8 @@ static void say(patio_broker *b, const patio_broker_stats *s, const patio_presen
         .version            = patio_version(),
         .project            = b->project,
         .executor           = patio_broker_executor(b),
-        .problem            = "",
+        .problem            = health.reason,
+        .state              = patio_health_name(health.state),
         .running            = s->tasks_running,
         .received           = s->tasks_received,
         .ok                 = s->tasks_ok,
@@ -102,7 +115,7 @@ static void announce(void *self)
     const patio_presence_ops *ops   = b->presence;
     patio_broker_stats        stats = {PATIO_SIZED(patio_broker_stats)};
     patio_broker_get_stats(b, &stats);
-    uint64_t sum = sum_of(&stats);
+    uint64_t sum = sum_of_all(b, &stats);
     if (sum != b->presence_said) {
         b->presence_said = sum;
         say(b, &stats, ops);
@@ -123,18 +136,34 @@ void pt_presence_start(patio_broker *b)
     }
     b->started_at_unix_ms = pt_wall_ms();
     patio_broker_get_stats(b, &stats);
-    b->presence_said = sum_of(&stats);
+    b->presence_said = sum_of_all(b, &stats);
     say(b, &stats, b->presence);
     look_again(b);
 }
 
+void pt_presence_soon(patio_broker *b)
+{
+    if (b->presence_timer != 0 && !b->presence_over) {
+        pt_timers_drop(b->runtime->timers, b->presence_timer);
+        b->presence_timer = pt_timers_after(b->runtime->timers, 0, announce, b);
+    }
+}
+
+/* Its last word is that it drains. */
 void pt_presence_stop(patio_broker *b)
 {
+    patio_broker_stats stats = {PATIO_SIZED(patio_broker_stats)};
     pthread_mutex_lock(&b->lock);
+    bool said        = b->presence != NULL && !b->presence_over;
     b->presence_over = true;
     pt_timers_drop(b->runtime->timers, b->presence_timer);
     b->presence_timer = 0;
     pthread_mutex_unlock(&b->lock);
+    pt_timers_quiesce(b->runtime->timers);
+    if (said) {
+        patio_broker_get_stats(b, &stats);
+        say(b, &stats, b->presence);
+    }
 }
 
 /* ---- looking at them ---- */

@@ -269,6 +269,19 @@ patio_status pt_queues_subscribe(patio_broker *b, patio_error *err)
     return st;
 }
 
+void pt_queues_again(patio_broker *b, size_t queue)
+{
+    pt_queue *q = &b->queues[queue];
+    pthread_mutex_lock(&b->lock);
+    bool on = b->sharing;
+    pthread_mutex_unlock(&b->lock);
+    if (on) {
+        uint32_t credit = atomic_exchange(&q->credit, UINT32_MAX);
+        (void)b->transport_plugin->ops.unsubscribe(b->transport, q->name, NULL);
+        (void)subscribe(b, q, credit, NULL);
+    }
+}
+
 void pt_queues_unsubscribe(patio_broker *b)
 {
     pthread_mutex_lock(&b->lock);
@@ -305,6 +318,9 @@ pt_queue *pt_queues_took(patio_broker *b, const char *name)
         return NULL;
     }
     pt_queue *q = find_queue(b, name);
+    if (q != NULL) {
+        (void)atomic_fetch_add_explicit(&q->took, 1, memory_order_relaxed);
+    }
     if (q == NULL || atomic_fetch_add(&q->held, 1) + 1 < q->credit) {
         return q;
     }

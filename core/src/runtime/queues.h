@@ -22,6 +22,7 @@ typedef struct pt_queue {
     _Atomic uint32_t credit; /* as the transport knows it */
     _Atomic uint32_t held;   /* delivered, not settled; only counted among several queues */
     _Atomic uint32_t full;   /* it used all of its credit since the last look */
+    _Atomic uint64_t took;   /* delivered so far; only counted among several queues */
 } pt_queue;
 
 /* When the broker is made: the queues that are configured, if any. */
@@ -33,6 +34,8 @@ patio_status pt_queues_fill(patio_broker *broker, uint32_t *most, patio_error *e
 patio_status pt_queues_subscribe(patio_broker *broker, patio_error *err);
 /* Waits for the timer thread: nothing is subscribed after it. */
 void pt_queues_unsubscribe(patio_broker *broker);
+/* Subscribe one anew, as if it had never been. On the timer thread. */
+void pt_queues_again(patio_broker *broker, size_t queue);
 void pt_queues_fini(patio_broker *broker);
 
 /* More slots were lent: is there credit for them? */

@@ -234,6 +234,14 @@ void pt_worker_run_job(patio_job *base, patio_outcome *out)
     }
 }
 
+static void count_stuck(patio_broker *b, int by)
+{
+    pthread_mutex_lock(&b->lock);
+    b->stuck += (uint32_t)by;
+    pt_health_changed(b);
+    pthread_mutex_unlock(&b->lock);
+}
+
 void pt_worker_done(void *self, patio_job *base, const patio_outcome *outcome)
 {
     pt_job   *job = (pt_job *)base;
@@ -256,6 +264,8 @@ void pt_worker_done(void *self, patio_job *base, const patio_outcome *outcome)
         pt_settle_outcome(&end, doubtful ? &given_back : outcome);
     } else if ((told & PT_TOLD_STUCK) == 0) {
         PT_COUNT(end.broker->worked.settlements_failed);
+    } else {
+        count_stuck(end.broker, -1);
     }
     pt_buf_drop(outcome->reply);
     pt_job_moving(end.broker, -1);
@@ -267,6 +277,7 @@ void pt_worker_stuck(void *self, patio_job *base)
     pt_ending end  = job->end;
     uint32_t  told = atomic_fetch_or(&job->told, PT_TOLD_STUCK);
     (void)self;
+    count_stuck(end.broker, 1);
     if ((told & (PT_TOLD_LEASE | PT_TOLD_STOP | PT_TOLD_STUCK)) != 0) {
         return;
     }
@@ -286,11 +297,12 @@ void pt_worker_worn_out(void *self, const patio_error *why)
     pt_executor  *x = self;
     patio_broker *b = x->broker;
     pthread_mutex_lock(&b->lock);
-    bool first = atomic_load(&b->worn) == 0;
+    bool first = !b->worn;
     if (first) {
         b->worn_why.struct_size = sizeof(b->worn_why);
         pt_error_copy(&b->worn_why, why);
-        atomic_store(&b->worn, 1);
+        b->worn = true;
+        pt_health_changed(b);
     }
     pthread_mutex_unlock(&b->lock);
     if (first) {

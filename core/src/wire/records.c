@@ -55,6 +55,7 @@ static void fill_numbers(Patio__V1__Worker *w, const patio_worker_info *info)
     w->project            = text(info->project);
     w->executor           = text(info->executor);
     w->problem            = text(info->problem);
+    w->state              = text(info->state);
     w->task_count         = (uint32_t)info->tasks_total;
     w->slots              = info->slots;
     w->running            = info->running;
@@ -139,6 +140,7 @@ patio_status pt_read_worker(pt_arena *arena, patio_bytes bytes, patio_worker_inf
     out->project            = clean(arena, w->project);
     out->executor           = clean(arena, w->executor);
     out->problem            = clean(arena, w->problem);
+    out->state              = clean(arena, w->state);
     out->queues             = queues;
     out->queue_count        = w->n_queues;
     out->tasks              = tasks;
