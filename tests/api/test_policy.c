@@ -127,7 +127,7 @@ static void a_call_bounds_one_run(void **state)
 {
     (void)state;
     fixture            f;
-    patio_call_options options = {PATIO_SIZED(patio_call_options), .attempt_timeout_ms = 20,
+    patio_call_options options = {PATIO_SIZED(patio_call_options), .attempt_timeout_ms = 500,
                                   .timeout_ms = 60000};
     open_with(&f, NULL);
     assert_status(patio_call(f.broker, "wait", PATIO_NO_ARGS, &options, NULL, &f.err),
