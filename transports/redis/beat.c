@@ -65,6 +65,27 @@ static void send_probe(queue *q, uint64_t now)
     }
 }
 
+/* Words that no read brings: while none waits at the server, or where one took them along when its
+ * connection ended, as at the end of a subscription. So all that lies there is looked at, whether
+ * it was handed out or not; what is heard is removed, and to hear it twice does no harm. */
+static void send_control(queue *q, uint64_t now)
+{
+    conn *c       = &q->node->w;
+    bool  regular = q->unsettled > 0 && !q->armed && now >= q->control_ns;
+    if ((!regular && !q->words) || q->controlling || command(c, CMD_CONTROL, q, 6) == NULL) {
+        return;
+    }
+    arg_text(c, "XRANGE");
+    arg_key(c, q, ":n:", q->t->owner);
+    arg_text(c, "-");
+    arg_text(c, "+");
+    arg_text(c, "COUNT");
+    arg_text(c, "100");
+    q->controlling = true;
+    q->words       = false;
+    q->control_ns  = now + CONTROL_MS * ms_ns;
+}
+
 void beat_encode(queue *q)
 {
     patio_transport *t   = q->t;
@@ -97,20 +118,7 @@ void beat_encode(queue *q)
         q->promoting = true;
         q->due_ns    = 0;
     }
-    if (q->unsettled > 0 && !q->armed && !q->controlling && now >= q->control_ns &&
-        command(c, CMD_CONTROL, q, 9) != NULL) {
-        arg_text(c, "XREADGROUP");
-        arg_text(c, "GROUP");
-        arg_text(c, "w");
-        arg_text(c, t->owner);
-        arg_text(c, "COUNT");
-        arg_text(c, "100");
-        arg_text(c, "STREAMS");
-        arg_key(c, q, ":n:", t->owner);
-        arg_text(c, ">");
-        q->controlling = true;
-        q->control_ns  = now + CONTROL_MS * ms_ns;
-    }
+    send_control(q, now);
 }
 
 /* Under the lock. */
@@ -219,9 +227,10 @@ void beat_answer(conn *c, const cmd *k, const resp *r)
         if (resp_number(resp_at(r, 8), 0) != 0) {
             (void)snprintf(q->last_reply, sizeof(q->last_reply), "0");
         }
-        if (q->subscribed && r->count > 8) {
+        if (q->subscribed && r->count > 9) {
             take_settings(q, r);
-            count = compare(q, r, 9, lost, sizeof(lost) / sizeof(lost[0]));
+            q->words = resp_number(resp_at(r, 9), 0) > 0;
+            count    = compare(q, r, 10, lost, sizeof(lost) / sizeof(lost[0]));
         }
     } else {
         q->beat_ns = now_ns(t) + 500 * ms_ns;
@@ -317,8 +326,7 @@ void control_answer(conn *c, const cmd *k, const resp *r)
         (void)trouble_note(c, k, trouble, r);
         return;
     }
-    control_entries(q, resp_at(resp_at(resp_at(r, 0), 1), 0) != NULL ? resp_at(resp_at(r, 0), 1)
-                                                                     : NULL);
+    control_entries(q, r);
 }
 
 void control_entries(queue *q, const resp *entries)

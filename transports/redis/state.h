@@ -300,6 +300,7 @@ struct queue {
     bool     beating;
     bool     promoting;
     bool     controlling;
+    bool     words; /* to this worker, and it has not read them */
     bool     leaving;
     bool     proven; /* was opened once */
     uint8_t  asking; /* something was set: take nothing until it is known; 2: since it was asked */

@@ -6,7 +6,7 @@
 -- nobody. 3. What a dead one held goes to the front; one started (delivery count above 1) has crashed;
 -- one claimed is dead. 4. What is due is promoted.
 -- Returns {clock, state, limit, priorities, front, due, taken over, lost bodies, replies are new,
--- held entry ...}.
+-- words to this owner, held entry ...}.
 local owner, lease, pause = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local most_crashes, most_dead, dead_age = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local role = tonumber(ARGV[7])
@@ -105,7 +105,7 @@ if dead_age > 0 then redis.call('XTRIM', T .. ':x', 'MINID', '~', num(now - dead
 local due = promote(now, 200)
 local set = redis.call('HMGET', meta, 's', 'l', 'p')
 local out = {now, tonumber(set[1] or 0), tonumber(set[2] or 0), set[3] or '', redis.call('XLEN', T .. ':s:f'), due,
-             taken, lost, created}
+             taken, lost, created, redis.call('XLEN', T .. ':n:' .. owner)}
 for _, suffix in ipairs(list) do
     for _, held in ipairs(redis.call('XPENDING', T .. ':s:' .. suffix, GROUP, 'IDLE', num(pause), '-', '+', 1000, owner)) do
         out[#out + 1] = suffix .. ' ' .. held[1]
