@@ -55,9 +55,9 @@ skip() {
     exit 77
 }
 
-# wait_for FILE TEXT: until the file holds the text, at most 10 s.
+# wait_for FILE TEXT: until the file holds the text, at most 60 s.
 wait_for() {
-    for _ in $(seq 200); do
+    for _ in $(seq 1200); do
         grep -qF -- "$2" "$1" 2>/dev/null && return 0
         sleep 0.05
     done

@@ -5,13 +5,13 @@ export PATIO_WORKERS=4
 
 nodes=()
 for n in 1 2 3; do
-    server "node$n" --cluster-enabled yes --cluster-config-file nodes.conf --cluster-node-timeout 2000
+    server "node$n" --cluster-enabled yes --cluster-config-file nodes.conf --cluster-node-timeout 5000
     nodes+=("$port")
 done
 redis-cli --cluster create "127.0.0.1:${nodes[0]}" "127.0.0.1:${nodes[1]}" "127.0.0.1:${nodes[2]}" \
     --cluster-yes >create.log 2>&1 || complain "no cluster" "$(tail -3 create.log)"
 for port in "${nodes[@]}"; do
-    patience=20 until_true "node $port agrees" sh -c "redis-cli -p $port cluster info | grep -q cluster_state:ok"
+    until_true "node $port agrees" sh -c "redis-cli -p $port cluster info | grep -q cluster_state:ok"
 done
 url="redis+cluster://127.0.0.1:${nodes[0]},127.0.0.1:${nodes[2]}?lease_ms=2000&reconnect_max_ms=300"
 

@@ -5,7 +5,7 @@
 export PATIO_LOG_LEVEL=error
 
 server durable --appendonly yes --appendfsync always
-url="redis://127.0.0.1:$port?lease_ms=1000&reconnect_max_ms=300"
+url="redis://127.0.0.1:$port?lease_ms=2000&reconnect_max_ms=300"
 
 # A worker is killed with its four tasks, another has them within two leases; nothing else runs twice.
 export PATIO_WORKERS=4

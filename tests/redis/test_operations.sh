@@ -49,7 +49,9 @@ is() {
     # a paused queue keeps what comes
     run pause default $on
     expect_code 0
-    sleep 1.2 # workers follow within a second
+    # it takes nothing from the moment it has heard of it, and then removes the word
+    until_true "the worker has heard" sh -c \
+        "[ \$(redis-cli -p $port xlen \"\$(redis-cli -p $port --raw keys 'patio:{default:default}:n:*')\") = 0 ]"
     for n in 1 2 3; do
         run send $on mul 6 "$n" --result-ttl 1min
         expect_code 0

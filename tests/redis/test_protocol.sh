@@ -17,7 +17,7 @@ kill "$worker"
 wait "$worker"
 
 # A call whose task redis-cli takes and retries: the header counts the attempt.
-"$PATIO" call -b "$url" --timeout 8s mul 2 3 >second.out 2>second.err &
+"$PATIO" call -b "$url" --timeout 60s mul 2 3 >second.out 2>second.err &
 caller=$!
 until_true "the call is in its stream" sh -c "[ \$(redis-cli -p $port xlen '$T:s:4') = 1 ]"
 taken=$(cli --raw xreadgroup group w 00000000000000cc count 1 streams "$T:s:4" '>')

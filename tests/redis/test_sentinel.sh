@@ -12,29 +12,16 @@ until_true "the replica follows" sh -c "redis-cli -p $replica_port info replicat
 
 guards=
 for n in 1 2 3; do
-    free_port
-    guard=$port
-    cat >"sentinel$n.conf" <<C
-port $guard
-bind 127.0.0.1
-dir $scratch
-logfile $scratch/sentinel$n.log
-sentinel monitor tasks 127.0.0.1 $master_port 2
-sentinel down-after-milliseconds tasks 1000
-sentinel failover-timeout tasks 5000
-C
-    redis-sentinel "sentinel$n.conf" >/dev/null 2>&1 &
-    pids+=($!)
-    guards=$guards,127.0.0.1:$guard
-    until_true "sentinel $n is there" redis-cli -p "$guard" ping
+    sentinel "sentinel$n" "$master_port"
+    guards=$guards,127.0.0.1:$port
 done
 guards=${guards#,}
-patience=20 until_true "the sentinels know each other" sh -c \
-    "redis-cli -p $guard sentinel master tasks | grep -A1 num-other-sentinels | tail -1 | grep -q 2"
-patience=20 until_true "the sentinels know the replica" sh -c \
-    "redis-cli -p $guard sentinel master tasks | grep -A1 num-slaves | tail -1 | grep -q 1"
+until_true "the sentinels know each other" sh -c \
+    "redis-cli -p $port sentinel master tasks | grep -A1 num-other-sentinels | tail -1 | grep -q 2"
+until_true "the sentinels know the replica" sh -c \
+    "redis-cli -p $port sentinel master tasks | grep -A1 num-slaves | tail -1 | grep -q 1"
 
-url="redis+sentinel://$guards/tasks?lease_ms=2000&reconnect_max_ms=300&enqueue_wait_ms=15s"
+url="redis+sentinel://$guards/tasks?lease_ms=2000&reconnect_max_ms=300&enqueue_wait_ms=60s"
 ledger_worker "$url" log
 "$LEDGER" call "$url" log 0 2000 5 &
 caller=$!

@@ -2,7 +2,7 @@
 # TLS: the right server is accepted, every wrong one refused with its reason.
 . "${PATIO_SOURCE:?}/tests/redis/lib.sh" || exit 1
 
-printf 'connect_timeout_ms: 1500ms\n' >patio.yaml
+printf 'connect_timeout_ms: 3s\n' >patio.yaml
 
 # certificate NAME SUBJECT-ALT-NAME CA [DAYS]
 certificate() {
@@ -20,9 +20,7 @@ certificate wrong DNS:elsewhere.invalid ca
 
 tls_server() {
     local name=$1 cert=$2 clients=$3
-    free_port
-    tls=$port
-    server "$name" --tls-port "$tls" --tls-cert-file "$scratch/$cert.pem" --tls-key-file "$scratch/$cert.key" \
+    server "$name" --tls-port @tls --tls-cert-file "$scratch/$cert.pem" --tls-key-file "$scratch/$cert.key" \
         --tls-ca-cert-file "$scratch/ca.pem" --tls-auth-clients "$clients"
 }
 

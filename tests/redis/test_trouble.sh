@@ -26,7 +26,7 @@ cli replicaof no one >/dev/null
 call_is 42 "$url" mul 6 7
 
 # A script that does not end.
-redis-cli -p "$port" config set busy-reply-threshold 100 >/dev/null
+redis-cli -p "$port" config set lua-time-limit 100 >/dev/null
 redis-cli -p "$port" eval 'while true do end' 0 >/dev/null 2>&1 &
 pids+=($!)
 until_true "the script runs" sh -c "redis-cli -p $port get x | grep -q BUSY"
