@@ -30,25 +30,20 @@ static void lease(entry *e, subscription *s, handout *out)
     q->leased++;
     instance_hold(s->instance);
 
-    uint64_t ttl_ms = 0;
     uint32_t flags  = e->flags & ~(uint32_t)PATIO_MESSAGE_NO_RECEIPT;
-    if (e->deadline_ns != 0 && e->deadline_ns <= now) {
-        flags |= PATIO_MESSAGE_EXPIRED;
-    } else if (e->deadline_ns != 0) {
-        ttl_ms = (e->deadline_ns - now - 1) / 1000000u + 1;
-    }
-    out->instance = s->instance;
-    out->message  = (patio_message){
-         PATIO_SIZED(patio_message),
-         .flags    = flags | (e->fence > 1 ? PATIO_MESSAGE_REDELIVERED : 0u),
-         .id       = e->id,
-         .queue    = q->name,
-         .task     = e->lane->task,
-         .ttl_ms   = ttl_ms,
-         .priority = e->priority,
-         .attempt  = e->attempt,
-         .crashes  = e->crashes,
-         .body     = e->body,
+    uint64_t ttl_ms = store_time_left(e, now, &flags);
+    out->instance   = s->instance;
+    out->message    = (patio_message){
+           PATIO_SIZED(patio_message),
+           .flags    = flags | (e->fence > 1 ? PATIO_MESSAGE_REDELIVERED : 0u),
+           .id       = e->id,
+           .queue    = q->name,
+           .task     = e->lane->task,
+           .ttl_ms   = ttl_ms,
+           .priority = e->priority,
+           .attempt  = e->attempt,
+           .crashes  = e->crashes,
+           .body     = e->body,
     };
     out->delivery = (patio_delivery){
         PATIO_SIZED(patio_delivery), .tag = e->tag,
@@ -57,13 +52,22 @@ static void lease(entry *e, subscription *s, handout *out)
     };
 }
 
+static entry *take(const subscription *s)
+{
+    entry *e = store_next(s->queue, s->lanes, s->words);
+    if (e != NULL) {
+        store_unlink_ready(e);
+    }
+    return e;
+}
+
 /* Who gets the next one: the fewest unsettled of those that have credit and something to run. */
 static entry *choose(queue *q, subscription *prefer, subscription **to)
 {
     if (prefer != NULL && prefer->next == NULL && q->subscriptions == prefer) {
         /* the usual case: one worker */
         *to = prefer;
-        return prefer->unsettled < prefer->credit ? hub_take(prefer) : NULL;
+        return prefer->unsettled < prefer->credit ? take(prefer) : NULL;
     }
     for (uint32_t most = 0;; most++) {
         bool higher = false;
@@ -72,7 +76,7 @@ static entry *choose(queue *q, subscription *prefer, subscription **to)
                 higher = higher || (s->unsettled < s->credit && s->unsettled > most);
                 continue;
             }
-            entry *e = s->unsettled == most ? hub_take(s) : NULL;
+            entry *e = s->unsettled == most ? take(s) : NULL;
             if (e != NULL) {
                 *to = s;
                 return e;
@@ -114,9 +118,9 @@ void dispatch_raise(queue *q, handout *out)
         t->events->delivered(t->events->self, &out->delivery);
         again = out->more;
         if (again) {
-            pthread_mutex_lock(&q->hub->lock);
+            pthread_mutex_lock(q->store->lock);
             again = dispatch_next(q, NULL, out);
-            pthread_mutex_unlock(&q->hub->lock);
+            pthread_mutex_unlock(q->store->lock);
         }
         instance_release(t);
     }
@@ -126,14 +130,14 @@ static void due(void *arg)
 {
     entry  *e = arg;
     queue  *q = e->lane->queue;
-    hub    *h = q->hub;
+    hub    *h = e->hub;
     handout out;
     pthread_mutex_lock(&h->lock);
     bool some = false;
     if (e->state == ENTRY_DELAYED && !h->closing) {
         q->delayed--;
         e->timer = 0;
-        hub_push_ready(e);
+        hub_push(e);
         some = dispatch_next(q, NULL, &out);
     }
     pthread_mutex_unlock(&h->lock);
@@ -144,7 +148,7 @@ static void due(void *arg)
 
 void dispatch_delay(entry *e, uint64_t delay_ms)
 {
-    const patio_host *host  = e->hub->host;
+    const patio_host *host  = e->hub->room.host;
     uint64_t          delay = delay_ms > UINT64_MAX / 1000000u ? UINT64_MAX : delay_ms * 1000000u;
     e->state                = ENTRY_DELAYED;
     e->lane->queue->delayed++;
@@ -152,6 +156,6 @@ void dispatch_delay(entry *e, uint64_t delay_ms)
     if (e->timer == 0) {
         /* no memory for a timer: sooner than asked is better than never */
         e->lane->queue->delayed--;
-        hub_push_ready(e);
+        hub_push(e);
     }
 }

@@ -124,13 +124,13 @@ static patio_status create(const patio_host *host, const patio_transport_params 
     const char               *name   = params->endpoints->hosts[0].host;
     t->host                          = host;
     t->events                        = params->events;
-    t->max_queued                    = (uint64_t)values[OPT_MAX_QUEUED].number;
-    t->max_queued_bytes              = (uint64_t)values[OPT_MAX_QUEUED_BYTES].number;
-    t->max_dead                      = (uint64_t)values[OPT_MAX_DEAD].number;
-    t->dead_ttl_ns                   = (uint64_t)values[OPT_DEAD_TTL].number * 1000000u;
-    t->max_results                   = (uint64_t)values[OPT_MAX_RESULTS].number;
-    t->max_result_bytes              = (uint64_t)values[OPT_MAX_RESULT_BYTES].number;
-    t->max_dedup_keys                = (uint64_t)values[OPT_MAX_DEDUP_KEYS].number;
+    t->bounds.max_queued             = (uint64_t)values[OPT_MAX_QUEUED].number;
+    t->bounds.max_queued_bytes       = (uint64_t)values[OPT_MAX_QUEUED_BYTES].number;
+    t->bounds.max_dead               = (uint64_t)values[OPT_MAX_DEAD].number;
+    t->bounds.dead_ttl_ns            = (uint64_t)values[OPT_DEAD_TTL].number * 1000000u;
+    t->bounds.max_results            = (uint64_t)values[OPT_MAX_RESULTS].number;
+    t->bounds.max_result_bytes       = (uint64_t)values[OPT_MAX_RESULT_BYTES].number;
+    t->bounds.max_dedup_keys         = (uint64_t)values[OPT_MAX_DEDUP_KEYS].number;
     t->max_body_bytes                = params->max_body_bytes;
     t->incarnation                   = params->incarnation;
 
@@ -214,33 +214,20 @@ static patio_status counts(patio_transport *t, const char *name, uint64_t timeou
 {
     (void)timeout_ms;
     (void)err;
-    patio_counts now = {.struct_size = out->struct_size};
-    hub         *h   = t->hub;
-    pthread_mutex_lock(&h->lock);
-    queue   *q      = hub_queue(h, name, false);
-    uint64_t oldest = UINT64_MAX;
-    entry   *gone   = NULL;
+    patio_counts now  = {.struct_size = out->struct_size};
+    store       *room = &t->hub->room;
+    entry       *gone = NULL;
+    pthread_mutex_lock(&t->hub->lock);
+    queue *q = store_queue(room, name, false);
     if (q != NULL) {
-        gone        = dead_expire(t, q);
-        now.ready   = q->ready;
-        now.leased  = q->leased;
-        now.delayed = q->delayed;
-        now.dead    = q->dead;
-        for (subscription *s = q->subscriptions; s != NULL; s = s->next) {
+        gone = store_dead_expire(room, &t->bounds, q);
+        store_counts(q, t->host->now_ns(t->host->self), &now);
+        for (const subscription *s = q->subscriptions; s != NULL; s = s->next) {
             now.consumers += s->closed ? 0 : 1;
         }
-        for (uint32_t i = 0; i < q->lane_count; i++) {
-            for (unsigned p = 0; p < PRIORITIES; p++) {
-                const entry *e = q->lanes[i]->ready[p].first;
-                oldest         = e != NULL && e->accepted_ns < oldest ? e->accepted_ns : oldest;
-            }
-        }
     }
-    pthread_mutex_unlock(&h->lock);
-    hub_bury(h, gone);
-    if (oldest != UINT64_MAX) {
-        now.oldest_age_ms = (t->host->now_ns(t->host->self) - oldest) / 1000000u;
-    }
+    pthread_mutex_unlock(&t->hub->lock);
+    store_bury(room, gone);
     memcpy(out, &now, out->struct_size < sizeof(now) ? out->struct_size : sizeof(now));
     return PATIO_OK;
 }

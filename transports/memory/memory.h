@@ -2,8 +2,6 @@
 #ifndef MEMORY_H
 #define MEMORY_H
 
-#include <patio/ops.h>
-
 #include "hub.h"
 
 /* publish.c */
@@ -11,7 +9,7 @@ patio_status memory_publish(patio_transport *t, const patio_message *m, patio_er
 patio_status memory_cancel(patio_transport *t, const char *name, const patio_id *id,
                            patio_error *err);
 
-/* dead.c, results.c, queues.c, presence.c */
+/* queues.c, presence.c */
 extern const patio_dead_ops     memory_dead_ops;
 extern const patio_results_ops  memory_results_ops;
 extern const patio_queues_ops   memory_queues_ops;

@@ -87,9 +87,9 @@ static patio_status check(patio_transport *t, uint64_t timeout_ms, patio_finding
     (void)timeout_ms;
     (void)err;
     pthread_mutex_lock(&h->lock);
-    held  = h->held - h->dead;
-    bytes = h->held_bytes - h->dead_bytes;
-    dead  = h->dead;
+    held  = h->room.held - h->room.dead;
+    bytes = h->room.held_bytes - h->room.dead_bytes;
+    dead  = h->room.dead;
     pthread_mutex_unlock(&h->lock);
 
     patio_finding f = {PATIO_SIZED(patio_finding), .severity = PATIO_FINDING_NOTE,
@@ -99,10 +99,11 @@ static patio_status check(patio_transport *t, uint64_t timeout_ms, patio_finding
     if (visit(arg, &f) != 0) {
         return PATIO_OK;
     }
-    bool tight = held > t->max_queued / 10 * 8 || bytes > t->max_queued_bytes / 10 * 8;
+    bool tight =
+        held > t->bounds.max_queued / 10 * 8 || bytes > t->bounds.max_queued_bytes / 10 * 8;
     (void)snprintf(text, sizeof(text), "%llu of %llu tasks, %llu of %llu bytes",
-                   (unsigned long long)held, (unsigned long long)t->max_queued,
-                   (unsigned long long)bytes, (unsigned long long)t->max_queued_bytes);
+                   (unsigned long long)held, (unsigned long long)t->bounds.max_queued,
+                   (unsigned long long)bytes, (unsigned long long)t->bounds.max_queued_bytes);
     f = (patio_finding){PATIO_SIZED(patio_finding),
                         .severity = tight ? PATIO_FINDING_WARN : PATIO_FINDING_OK,
                         .subject = "room", .finding = text,

@@ -1,7 +1,5 @@
 #include "memory.h"
 
-enum { LANES_MAX = 65536, /* names of tasks ever sent to one hub */ KEY_BYTES_MAX = 1024 };
-
 static patio_status refuse_unsupported(const patio_message *m, patio_error *err)
 {
     if (m->level > PATIO_LEVEL_PROCESS) {
@@ -9,10 +7,10 @@ static patio_status refuse_unsupported(const patio_message *m, patio_error *err)
                           "send %s: level %u is demanded, memory reaches level 0 (this process)",
                           m->task, m->level);
     }
-    if (m->dedup_key.size > KEY_BYTES_MAX) {
+    if (m->dedup_key.size > DEDUP_KEY_MAX) {
         return patio_fail(err, PATIO_TOO_LARGE, 0,
                           "send %s: a dedup key of %zu bytes, at most %d are allowed", m->task,
-                          m->dedup_key.size, KEY_BYTES_MAX);
+                          m->dedup_key.size, DEDUP_KEY_MAX);
     }
     return PATIO_OK;
 }
@@ -21,35 +19,33 @@ static patio_status refuse_unsupported(const patio_message *m, patio_error *err)
 static patio_status find_lane(patio_transport *t, const patio_message *m, size_t size, lane **out,
                               patio_error *err)
 {
-    hub *h = t->hub;
+    const store *room = &t->hub->room;
     if (!t->running) {
         return patio_fail(err, PATIO_CLOSED, 0, "send %s: the transport is stopped", m->task);
     }
-    uint64_t held  = h->held - h->dead; /* dead letters have bounds of their own */
-    uint64_t bytes = h->held_bytes - h->dead_bytes;
-    if (held >= t->max_queued || bytes > t->max_queued_bytes ||
-        size > t->max_queued_bytes - bytes) {
+    if (!store_has_room(room, &t->bounds, size)) {
         return patio_fail(err, PATIO_FULL, 0,
                           "send %s: %llu tasks of %llu bytes are queued (max_queued %llu, "
                           "max_queued_bytes %llu)",
-                          m->task, (unsigned long long)held, (unsigned long long)bytes,
-                          (unsigned long long)t->max_queued,
-                          (unsigned long long)t->max_queued_bytes);
+                          m->task, (unsigned long long)(room->held - room->dead),
+                          (unsigned long long)(room->held_bytes - room->dead_bytes),
+                          (unsigned long long)t->bounds.max_queued,
+                          (unsigned long long)t->bounds.max_queued_bytes);
     }
     bool call = (m->flags & PATIO_MESSAGE_CALL) != 0 && (m->flags & PATIO_MESSAGE_WAIT_ROUTE) == 0;
-    queue *q  = hub_queue(h, m->queue, !call);
+    queue *q  = store_queue(&t->hub->room, m->queue, !call);
     if (q != NULL && q->state == PATIO_QUEUE_DRAINING) {
         return patio_fail(err, PATIO_BLOCKED, 0,
                           "send %s: queue \"%s\" is draining and takes nothing new", m->task,
                           m->queue);
     }
-    lane *l = q != NULL ? hub_lane(q, m->task, !call && h->lanes < LANES_MAX) : NULL;
+    lane *l = q != NULL ? store_lane(q, m->task, !call) : NULL;
     if (call && (l == NULL || l->routes == 0)) {
         return patio_fail(err, PATIO_NO_ROUTE, 0, "no worker on queue \"%s\" can run task \"%s\"",
                           m->queue, m->task);
     }
     if (l == NULL) {
-        return patio_fail(err, h->lanes < LANES_MAX ? PATIO_NO_MEMORY : PATIO_FULL, 0,
+        return patio_fail(err, room->lanes < LANES_MAX ? PATIO_NO_MEMORY : PATIO_FULL, 0,
                           "send %s: no room for another task name", m->task);
     }
     *out = l;
@@ -58,25 +54,12 @@ static patio_status find_lane(patio_transport *t, const patio_message *m, size_t
 
 static void fill(entry *e, patio_transport *t, lane *l, const patio_message *m, size_t size)
 {
-    const patio_host *host = t->host;
-    e->lane                = l;
-    e->body                = host->buf_ref(host->self, m->body);
-    e->origin              = (m->flags & PATIO_MESSAGE_CALL) != 0 ? t : NULL;
-    e->accepted_ns         = host->now_ns(host->self);
-    e->deadline_ns         = 0;
-    if (m->ttl_ms != 0 && m->ttl_ms < (UINT64_MAX - e->accepted_ns) / 1000000u) {
-        e->deadline_ns = e->accepted_ns + m->ttl_ms * 1000000u;
-    }
-    e->id       = m->id;
-    e->flags    = m->flags & (PATIO_MESSAGE_CARRIED | PATIO_MESSAGE_NO_RECEIPT);
-    e->timer    = 0;
-    e->fence    = 0;
-    e->attempt  = m->attempt != 0 ? m->attempt : 1;
-    e->crashes  = m->crashes;
-    e->priority = (uint8_t)(m->priority < PRIORITIES ? m->priority : PATIO_PRIORITY_MAX);
-    e->claimed  = false;
-    e->told     = false;
-    t->hub->held_bytes += size;
+    store_fill(e, l, m, size, t->host->now_ns(t->host->self),
+               PATIO_MESSAGE_CARRIED | PATIO_MESSAGE_NO_RECEIPT);
+    e->hub    = t->hub;
+    e->origin = (m->flags & PATIO_MESSAGE_CALL) != 0 ? t : NULL;
+    e->holder = NULL;
+    e->told   = false;
 }
 
 /* What became of a message under the lock, for what must happen outside of it. */
@@ -97,19 +80,13 @@ typedef struct placing {
 static void replace(keyed *k, placing *p)
 {
     entry *e = k->entry;
-    if (e->state == ENTRY_READY) {
-        hub_unlink_ready(e);
-    } else {
-        e->lane->queue->delayed--;
-    }
-    e->state = ENTRY_GONE;
-    e->next  = NULL;
-    p->gone  = e;
+    store_take_out(e);
+    p->gone = e;
     if (e->origin != NULL && e->origin->running && (e->flags & PATIO_MESSAGE_NO_RECEIPT) != 0) {
         p->who = (farewell){.origin = e->origin, .id = e->id};
         instance_hold(e->origin);
     }
-    p->waiting    = dedup_end(e, NULL);
+    p->waiting    = attached_end(e, NULL);
     k->expires_ns = 1;
 }
 
@@ -121,7 +98,7 @@ static patio_status place(patio_transport *t, const patio_message *m, size_t siz
     patio_status st = find_lane(t, m, size, &p->lane, err);
     p->verdict      = KEY_NEW;
     if (st == PATIO_OK && m->dedup_key.size > 0) {
-        st = dedup_look(t, p->lane->queue, m, &p->verdict, &k, err);
+        st = dedup_look(&t->hub->room, &t->bounds, p->lane->queue, t, m, &p->verdict, &k, err);
     }
     if (st != PATIO_OK) {
         return st;
@@ -131,14 +108,14 @@ static patio_status place(patio_transport *t, const patio_message *m, size_t siz
         p->answer   = p->verdict == KEY_ANSWERED ? t->host->buf_ref(t->host->self, k->reply) : NULL;
         return PATIO_OK;
     }
-    entry *e = hub_entry_new(t->hub);
+    entry *e = store_entry_new(&t->hub->room);
     if (e == NULL) {
         return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
     }
     fill(e, t, p->lane, m, size);
-    if (m->dedup_key.size > 0 && !dedup_set(t, p->lane->queue, m, e)) {
+    if (m->dedup_key.size > 0 && !dedup_set(&t->hub->room, p->lane->queue, m, e)) {
         patio_buf *body = e->body; /* the caller has a reference, too */
-        hub_entry_free(t->hub, e);
+        store_entry_free(&t->hub->room, e);
         t->host->buf_drop(t->host->self, body);
         return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
     }
@@ -149,7 +126,7 @@ static patio_status place(patio_transport *t, const patio_message *m, size_t siz
     if (m->delay_ms > 0) {
         dispatch_delay(e, m->delay_ms);
     } else {
-        hub_push_ready(e);
+        hub_push(e);
         p->some = dispatch_next(p->lane->queue, p->lane->queue->subscriptions, &p->out);
     }
     return PATIO_OK;
@@ -177,8 +154,8 @@ static void say_about_key(patio_transport *t, const patio_message *m, placing *p
         t->host->buf_drop(t->host->self, p->answer);
     }
     if (p->gone != NULL) {
-        hub_bury(t->hub, p->gone);
-        dedup_tell(t->host, p->waiting, NULL, PATIO_CANCELLED, why);
+        store_bury(&t->hub->room, p->gone);
+        attached_tell(t->host, p->waiting, NULL, PATIO_CANCELLED, why);
         say_gone(&p->who, PATIO_CANCELLED, why);
     }
 }
@@ -241,8 +218,8 @@ patio_status memory_cancel(patio_transport *t, const char *name, const patio_id 
         pthread_mutex_unlock(&h->lock);
         return patio_fail(err, PATIO_CLOSED, 0, "cancel: the transport is stopped");
     }
-    queue    *q       = hub_queue(h, name, false);
-    entry    *e       = q != NULL ? hub_entry_by_id(q, id, false) : NULL;
+    queue    *q       = store_queue(&h->room, name, false);
+    entry    *e       = q != NULL ? store_entry_by_id(q, id, false) : NULL;
     entry    *gone    = NULL;
     attached *waiting = NULL;
     farewell  who     = {.origin = NULL};
@@ -256,15 +233,9 @@ patio_status memory_cancel(patio_transport *t, const char *name, const patio_id 
         }
     } else if (e != NULL) {
         outcome = PATIO_CANCEL_REMOVED;
-        if (e->state == ENTRY_READY) {
-            hub_unlink_ready(e);
-        } else {
-            q->delayed--;
-        }
-        e->state = ENTRY_GONE;
-        e->next  = NULL;
-        gone     = e;
-        waiting  = dedup_end(e, NULL);
+        store_take_out(e);
+        gone    = e;
+        waiting = attached_end(e, NULL);
         if (e->origin != NULL && e->origin != t && e->origin->running &&
             (e->flags & PATIO_MESSAGE_NO_RECEIPT) != 0) {
             who = (farewell){.origin = e->origin, .id = e->id}; /* somebody else's wish */
@@ -273,8 +244,8 @@ patio_status memory_cancel(patio_transport *t, const char *name, const patio_id 
     }
     instance_hold(t);
     pthread_mutex_unlock(&h->lock);
-    hub_bury(h, gone);
-    dedup_tell(t->host, waiting, NULL, PATIO_CANCELLED, "it was cancelled");
+    store_bury(&h->room, gone);
+    attached_tell(t->host, waiting, NULL, PATIO_CANCELLED, "it was cancelled");
     say_gone(&who, PATIO_CANCELLED, "it was cancelled by somebody else");
     if (holder != NULL) {
         holder->events->cancel_wanted(holder->events->self, tag);

@@ -1,7 +1,5 @@
-/* An operator's view of the queues: names, purge, pause, drain, limit. */
+/* What an operator sees and does: queues, dead letters, results. */
 #include "memory.h"
-
-#include <patio/queues.h>
 
 static bool worth_showing(const queue *q)
 {
@@ -23,7 +21,7 @@ static patio_status queues_list(patio_transport *t, uint64_t timeout_ms, patio_q
     (void)err;
     do {
         pthread_mutex_lock(&h->lock);
-        q    = from ? h->queues : q->next; /* a queue is never freed before its hub */
+        q    = from ? h->room.queues : q->next; /* a queue is never freed before its hub */
         from = false;
         while (q != NULL && !worth_showing(q)) {
             q = q->next;
@@ -33,35 +31,21 @@ static patio_status queues_list(patio_transport *t, uint64_t timeout_ms, patio_q
     return PATIO_OK;
 }
 
-/* Out of its lane, or of the delayed. */
-static void take_out(entry *e)
+/* The next one that waits, out of the queue; who waits for it. NULL: no more. */
+static entry *purge_next(queue *q, uint32_t *slot, farewell *who, attached **waiting)
 {
-    if (e->state == ENTRY_READY) {
-        hub_unlink_ready(e);
-    } else {
-        e->lane->queue->delayed--;
+    entry *e = store_take_waiting(q, slot);
+    if (e == NULL) {
+        return NULL;
     }
-    e->state = ENTRY_GONE;
-}
-
-/* Of a purged task: who waits, and the task's way out. */
-static bool purge_one(queue *q, uint32_t slot, entry **out, farewell *who, attached **waiting)
-{
-    entry *e = &q->hub->chunks[slot / CHUNK_ENTRIES][slot % CHUNK_ENTRIES];
-    if ((e->state != ENTRY_READY && e->state != ENTRY_DELAYED) || e->lane->queue != q) {
-        return false;
-    }
-    take_out(e);
     *who     = (farewell){.origin = e->origin, .id = e->id};
-    *waiting = dedup_end(e, NULL);
+    *waiting = attached_end(e, NULL);
     if (who->origin != NULL && who->origin->running && (e->flags & PATIO_MESSAGE_NO_RECEIPT) != 0) {
         instance_hold(who->origin);
     } else {
         who->origin = NULL;
     }
-    e->next = NULL;
-    *out    = e;
-    return true;
+    return e;
 }
 
 static patio_status queues_purge(patio_transport *t, const char *name, uint64_t timeout_ms,
@@ -70,27 +54,24 @@ static patio_status queues_purge(patio_transport *t, const char *name, uint64_t 
     static const char why[] = "the queue was purged";
     hub              *h     = t->hub;
     uint64_t          done  = 0;
-    uint32_t          slots = 0;
+    uint32_t          slot  = 0;
+    entry            *gone  = NULL;
     (void)timeout_ms;
     (void)err;
-    for (uint32_t slot = 0; slot == 0 || slot < slots; slot++) {
-        entry    *gone    = NULL;
+    do {
         farewell  who     = {.origin = NULL};
         attached *waiting = NULL;
         pthread_mutex_lock(&h->lock);
-        queue *q = hub_queue(h, name, false);
-        slots    = q != NULL ? h->chunk_count * CHUNK_ENTRIES : 0;
-        while (slot < slots && !purge_one(q, slot, &gone, &who, &waiting)) {
-            slot++;
-        }
+        queue *q = store_queue(&h->room, name, false);
+        gone     = q != NULL ? purge_next(q, &slot, &who, &waiting) : NULL;
         pthread_mutex_unlock(&h->lock);
         if (gone != NULL) {
             done++;
-            hub_bury(h, gone);
-            dedup_tell(t->host, waiting, NULL, PATIO_CANCELLED, why);
+            store_bury(&h->room, gone);
+            attached_tell(t->host, waiting, NULL, PATIO_CANCELLED, why);
             say_gone(&who, PATIO_CANCELLED, why);
         }
-    }
+    } while (gone != NULL);
     if (count != NULL) {
         *count = done;
     }
@@ -111,7 +92,7 @@ static patio_status queues_set_state(patio_transport *t, const char *name, uint3
         return patio_fail(err, PATIO_INVALID, 0, "queue %s: unknown state %u", name, state);
     }
     pthread_mutex_lock(&h->lock);
-    queue *q = hub_queue(h, name, state != PATIO_QUEUE_OPEN);
+    queue *q = store_queue(&h->room, name, state != PATIO_QUEUE_OPEN);
     if (q != NULL) {
         q->state = state;
         q->gated = state == PATIO_QUEUE_PAUSED || q->limit != 0;
@@ -130,7 +111,7 @@ static patio_status queues_get_state(patio_transport *t, const char *name, uint6
     (void)timeout_ms;
     (void)err;
     pthread_mutex_lock(&t->hub->lock);
-    const queue *q = hub_queue(t->hub, name, false);
+    const queue *q = store_queue(&t->hub->room, name, false);
     *state         = q != NULL ? q->state : PATIO_QUEUE_OPEN;
     pthread_mutex_unlock(&t->hub->lock);
     return PATIO_OK;
@@ -142,7 +123,7 @@ static patio_status queues_set_limit(patio_transport *t, const char *name, uint6
     hub *h = t->hub;
     (void)timeout_ms;
     pthread_mutex_lock(&h->lock);
-    queue *q = hub_queue(h, name, max_in_flight != 0);
+    queue *q = store_queue(&h->room, name, max_in_flight != 0);
     if (q != NULL) {
         q->limit = max_in_flight;
         q->gated = q->state == PATIO_QUEUE_PAUSED || q->limit != 0;
@@ -159,3 +140,53 @@ const patio_queues_ops memory_queues_ops = {
     PATIO_SIZED(patio_queues_ops), .list = queues_list,           .purge = queues_purge,
     .set_state = queues_set_state, .get_state = queues_get_state, .set_limit = queues_set_limit,
 };
+
+/* ---- dead letters and results ---- */
+
+static patio_status dead_list(patio_transport *t, const char *name, const patio_id *after,
+                              uint32_t limit, uint64_t timeout_ms, patio_dead_visit_fn visit,
+                              void *arg, patio_error *err)
+{
+    (void)timeout_ms;
+    return store_dead_list(&t->hub->room, &t->bounds, name, after, limit, visit, arg, err);
+}
+
+static patio_status dead_get(patio_transport *t, const char *name, const patio_id *id,
+                             uint64_t timeout_ms, patio_dead_visit_fn visit, void *arg,
+                             patio_error *err)
+{
+    (void)timeout_ms;
+    return store_dead_get(&t->hub->room, name, id, visit, arg, err);
+}
+
+static patio_status dead_drop(patio_transport *t, const char *name, const patio_id *id,
+                              uint64_t timeout_ms, uint64_t *count, patio_error *err)
+{
+    (void)timeout_ms;
+    return store_dead_drop(&t->hub->room, name, id, count, err);
+}
+
+static patio_status dead_retry(patio_transport *t, const char *name, const patio_id *id,
+                               uint64_t timeout_ms, uint64_t *count, patio_error *err)
+{
+    (void)timeout_ms;
+    patio_status st =
+        store_dead_retry(&t->hub->room, &t->bounds, name, id, store_push_ready, count, err);
+    memory_hand_out_all(t->hub);
+    return st;
+}
+
+static patio_status results_get(patio_transport *t, const char *name, const patio_id *id,
+                                uint64_t timeout_ms, patio_result *out, patio_error *err)
+{
+    (void)timeout_ms;
+    (void)err;
+    store_result_get(&t->hub->room, name, id, out);
+    return PATIO_OK;
+}
+
+const patio_dead_ops memory_dead_ops = {
+    PATIO_SIZED(patio_dead_ops), .list = dead_list, .get = dead_get,
+    .retry = dead_retry,         .drop = dead_drop,
+};
+const patio_results_ops memory_results_ops = {PATIO_SIZED(patio_results_ops), .get = results_get};

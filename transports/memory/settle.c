@@ -37,10 +37,12 @@ static void apply(patio_transport *t, entry *e, const patio_settlement *s, patio
     }
     end_lease(e);
     if (final && s->result_ttl_ms != 0) {
-        result_keep(t, e, s, &after->results);
+        store_result_keep(&t->hub->room, &t->bounds, e,
+                          s->verdict == PATIO_ACK ? PATIO_STATE_DONE : PATIO_STATE_DEAD,
+                          s->result_ttl_ms, s->reply, &after->results);
     }
     if (final && e->key != NULL) {
-        after->waiting = dedup_end(e, s->reply);
+        after->waiting = attached_end(e, s->reply);
     }
     switch (s->verdict) {
     case PATIO_RETRY:
@@ -53,19 +55,20 @@ static void apply(patio_transport *t, entry *e, const patio_settlement *s, patio
     case PATIO_RETURN:
         break;
     case PATIO_REJECT:
-        e->cause = *cause;
-        *cause   = NULL;
-        dead_keep(t, e, &after->gone, &after->lost);
+        e->cause  = *cause;
+        e->origin = NULL;
+        *cause    = NULL;
+        store_dead_keep(&t->hub->room, &t->bounds, e, &after->gone, &after->lost);
         return;
     default:
         after->body = e->body;
-        hub_entry_free(t->hub, e);
+        store_entry_free(&t->hub->room, e);
         return;
     }
     if (s->delay_ms > 0) {
         dispatch_delay(e, s->delay_ms);
     } else {
-        hub_push_ready(e);
+        hub_push(e);
     }
 }
 
@@ -78,15 +81,16 @@ static void finish(patio_transport *t, const patio_settlement *s, const aftermat
         instance_release(after->origin);
     }
     if (after->waiting != NULL) {
-        dedup_tell(host, after->waiting, s->reply, PATIO_PEER_LOST,
-                   "the task with the same dedup key ended without a result: nobody waited for it");
+        attached_tell(
+            host, after->waiting, s->reply, PATIO_PEER_LOST,
+            "the task with the same dedup key ended without a result: nobody waited for it");
     }
     host->buf_drop(host->self, after->body);
-    hub_bury(t->hub, after->gone);
-    result_free(host, after->results);
+    store_bury(&t->hub->room, after->gone);
+    store_result_free(host, after->results);
     if (after->lost > 0) {
         patio_host_log(host, PATIO_LOG_WARN, "a dead letter was dropped: max_dead (%llu) are kept",
-                       (unsigned long long)t->max_dead);
+                       (unsigned long long)t->bounds.max_dead);
     }
 }
 
@@ -114,7 +118,7 @@ patio_status memory_settle(patio_transport *t, patio_tag tag, const patio_settle
     handout    out;
     bool       some = false;
     pthread_mutex_lock(&h->lock);
-    entry *e = t->running ? hub_entry_find(h, tag) : NULL;
+    entry *e = t->running ? store_entry_find(&h->room, tag, ENTRY_LEASED) : NULL;
     if (e == NULL || e->holder->instance != t) {
         bool running = t->running;
         pthread_mutex_unlock(&h->lock);
@@ -141,7 +145,7 @@ patio_status memory_notify(patio_transport *t, patio_tag tag, patio_buf *body, p
 {
     hub *h = t->hub;
     pthread_mutex_lock(&h->lock);
-    entry *e = t->running ? hub_entry_find(h, tag) : NULL;
+    entry *e = t->running ? store_entry_find(&h->room, tag, ENTRY_LEASED) : NULL;
     if (e == NULL || e->holder->instance != t) {
         pthread_mutex_unlock(&h->lock);
         return patio_fail(err, PATIO_STALE, 0, "notify: the lease of this delivery is gone");

@@ -26,7 +26,7 @@ static bool set_routes(subscription *s, const patio_subscription *in)
 {
     const patio_host *host = s->instance->host;
     for (size_t i = 0; i < in->task_count; i++) {
-        if (hub_lane(s->queue, in->tasks[i], true) == NULL) {
+        if (store_lane(s->queue, in->tasks[i], true) == NULL) {
             return false;
         }
     }
@@ -38,7 +38,7 @@ static bool set_routes(subscription *s, const patio_subscription *in)
     forget_routes(s);
     memset(lanes, 0, (words + 1) * sizeof(*lanes));
     for (size_t i = 0; i < in->task_count; i++) {
-        lane    *l   = hub_lane(s->queue, in->tasks[i], false);
+        lane    *l   = store_lane(s->queue, in->tasks[i], false);
         uint64_t bit = UINT64_C(1) << (l->index % WORD_BITS);
         if ((lanes[l->index / WORD_BITS] & bit) == 0) {
             lanes[l->index / WORD_BITS] |= bit;
@@ -75,7 +75,7 @@ patio_status memory_subscribe(patio_transport *t, const patio_subscription *in, 
         pthread_mutex_unlock(&h->lock);
         return patio_fail(err, PATIO_CLOSED, 0, "subscribe: the transport is stopped");
     }
-    queue        *q = hub_queue(h, in->queue, true);
+    queue        *q = store_queue(&h->room, in->queue, true);
     subscription *s = q != NULL ? find_or_make(t, q) : NULL;
     if (s == NULL || !set_routes(s, in)) {
         pthread_mutex_unlock(&h->lock);
@@ -100,7 +100,7 @@ static void close_subscription(subscription *s)
 
 void memory_unsubscribe_all(patio_transport *t)
 {
-    for (queue *q = t->hub->queues; q != NULL; q = q->next) {
+    for (queue *q = t->hub->room.queues; q != NULL; q = q->next) {
         subscription *s = find(q, t);
         if (s != NULL) {
             close_subscription(s);
@@ -112,7 +112,7 @@ patio_status memory_unsubscribe(patio_transport *t, const char *name, patio_erro
 {
     hub *h = t->hub;
     pthread_mutex_lock(&h->lock);
-    queue        *q     = hub_queue(h, name, false);
+    queue        *q     = store_queue(&h->room, name, false);
     subscription *s     = q != NULL ? find(q, t) : NULL;
     bool          found = s != NULL && !s->closed;
     if (found) {
@@ -135,18 +135,18 @@ static void give_back(patio_transport *t, entry *e, attached **waiting)
         patio_host_log(t->host, PATIO_LOG_WARN,
                        "a task that was acknowledged at its start did not end before the stop");
         patio_buf *body    = e->body;
-        attached  *orphans = dedup_end(e, NULL);
+        attached  *orphans = attached_end(e, NULL);
         while (orphans != NULL) {
             attached *next = orphans->next;
             orphans->next  = *waiting;
             *waiting       = orphans;
             orphans        = next;
         }
-        hub_entry_free(q->hub, e);
+        store_entry_free(q->store, e);
         t->host->buf_drop(t->host->self, body);
         return;
     }
-    hub_push_ready(e);
+    hub_push(e);
 }
 
 static void drop_subscription(patio_transport *t, subscription **at)
@@ -166,7 +166,7 @@ void memory_hand_out_all(hub *h)
     do {
         found = NULL;
         pthread_mutex_lock(&h->lock);
-        for (queue *q = h->queues; q != NULL && found == NULL; q = q->next) {
+        for (queue *q = h->room.queues; q != NULL && found == NULL; q = q->next) {
             found = dispatch_next(q, NULL, &out) ? q : NULL;
         }
         pthread_mutex_unlock(&h->lock);
@@ -185,7 +185,7 @@ static void step_out(patio_transport *t)
             break;
         }
     }
-    dedup_forget_origin(t->hub, t);
+    dedup_forget_origin(&t->hub->room, t);
 }
 
 void memory_leave(patio_transport *t)
@@ -196,9 +196,9 @@ void memory_leave(patio_transport *t)
     step_out(t);
     patio_buf *info = t->info;
     t->info         = NULL;
-    for (uint32_t c = 0; c < h->chunk_count; c++) {
+    for (uint32_t c = 0; c < h->room.chunk_count; c++) {
         for (uint32_t i = 0; i < CHUNK_ENTRIES; i++) {
-            entry *e = &h->chunks[c][i];
+            entry *e = &h->room.chunks[c][i];
             if (e->state == ENTRY_FREE) {
                 continue;
             }
@@ -210,7 +210,7 @@ void memory_leave(patio_transport *t)
             }
         }
     }
-    for (queue *q = h->queues; q != NULL; q = q->next) {
+    for (queue *q = h->room.queues; q != NULL; q = q->next) {
         for (subscription **at = &q->subscriptions; *at != NULL;) {
             if ((*at)->instance == t) {
                 drop_subscription(t, at);
@@ -221,6 +221,6 @@ void memory_leave(patio_transport *t)
     }
     pthread_mutex_unlock(&h->lock);
     t->host->buf_drop(t->host->self, info);
-    dedup_tell(t->host, waiting, NULL, PATIO_PEER_LOST, "the worker that ran it was stopped");
+    attached_tell(t->host, waiting, NULL, PATIO_PEER_LOST, "the worker that ran it was stopped");
     memory_hand_out_all(h);
 }

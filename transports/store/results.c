@@ -1,7 +1,5 @@
 /* Results kept by id, each for its time, bounded by count and bytes. */
-#include "memory.h"
-
-#include <patio/results.h>
+#include "store.h"
 
 static uint32_t bucket_of(const patio_id *id)
 {
@@ -12,7 +10,7 @@ static uint32_t bucket_of(const patio_id *id)
     return h % KEY_BUCKETS;
 }
 
-void result_free(const patio_host *host, kept *k)
+void store_result_free(const patio_host *host, kept *k)
 {
     while (k != NULL) {
         kept *next = k->next;
@@ -48,10 +46,8 @@ static kept *find(const kept_store *s, const queue *q, const patio_id *id)
     return k;
 }
 
-static bool make_buckets(hub *h)
+static bool make_buckets(const patio_host *host, kept_store *s)
 {
-    kept_store       *s    = &h->results;
-    const patio_host *host = h->host;
     if (s->buckets == NULL) {
         s->buckets = host->alloc(host->self, KEY_BUCKETS * sizeof(*s->buckets));
         if (s->buckets != NULL) {
@@ -61,12 +57,13 @@ static bool make_buckets(hub *h)
     return s->buckets != NULL;
 }
 
-void result_keep(patio_transport *t, const entry *e, const patio_settlement *s, kept **out)
+void store_result_keep(store *s, const store_bounds *b, const entry *e, uint32_t state,
+                       uint64_t ttl_ms, patio_buf *reply, kept **out)
 {
-    const patio_host *host  = t->host;
-    kept_store       *store = &t->hub->results;
-    uint64_t          now   = host->now_ns(host->self);
-    kept             *k     = make_buckets(t->hub) ? host->alloc(host->self, sizeof(*k)) : NULL;
+    const patio_host *host = s->host;
+    kept_store       *all  = &s->results;
+    uint64_t          now  = host->now_ns(host->self);
+    kept             *k    = make_buckets(host, all) ? host->alloc(host->self, sizeof(*k)) : NULL;
     if (k == NULL) {
         patio_host_log(host, PATIO_LOG_WARN, "a result is not kept: out of memory");
         return;
@@ -74,41 +71,38 @@ void result_keep(patio_transport *t, const entry *e, const patio_settlement *s, 
     *k = (kept){
         .queue      = e->lane->queue,
         .id         = e->id,
-        .state      = s->verdict == PATIO_ACK ? PATIO_STATE_DONE : PATIO_STATE_DEAD,
-        .expires_ns = s->result_ttl_ms < (UINT64_MAX - now) / 1000000u
-                          ? now + s->result_ttl_ms * 1000000u
-                          : UINT64_MAX,
+        .state      = state,
+        .expires_ns = ttl_ms < (UINT64_MAX - now) / 1000000u ? now + ttl_ms * 1000000u : UINT64_MAX,
     };
-    if (s->reply != NULL) {
-        k->reply = host->buf_ref(host->self, s->reply);
-        k->size  = (uint32_t)host->buf_view(host->self, s->reply).size;
+    if (reply != NULL) {
+        k->reply = host->buf_ref(host->self, reply);
+        k->size  = (uint32_t)host->buf_view(host->self, reply).size;
     }
-    while (store->oldest != NULL &&
-           (store->oldest->expires_ns <= now || store->count >= t->max_results ||
-            store->bytes + k->size > t->max_result_bytes)) {
-        evict(store, out);
+    while (all->oldest != NULL && (all->oldest->expires_ns <= now || all->count >= b->max_results ||
+                                   all->bytes + k->size > b->max_result_bytes)) {
+        evict(all, out);
     }
-    kept **bucket = &store->buckets[bucket_of(&k->id)];
+    kept **bucket = &all->buckets[bucket_of(&k->id)];
     k->next       = *bucket;
     *bucket       = k;
-    if (store->newest != NULL) {
-        store->newest->newer = k;
+    if (all->newest != NULL) {
+        all->newest->newer = k;
     } else {
-        store->oldest = k;
+        all->oldest = k;
     }
-    store->newest = k;
-    store->count++;
-    store->bytes += k->size;
+    all->newest = k;
+    all->count++;
+    all->bytes += k->size;
 }
 
-void results_fini(hub *h)
+void store_results_fini(store *s)
 {
     kept *all = NULL;
-    while (h->results.oldest != NULL) {
-        evict(&h->results, &all);
+    while (s->results.oldest != NULL) {
+        evict(&s->results, &all);
     }
-    result_free(h->host, all);
-    h->host->free(h->host->self, h->results.buckets);
+    store_result_free(s->host, all);
+    s->host->free(s->host->self, s->results.buckets);
 }
 
 static uint32_t state_of(const entry *e)
@@ -123,19 +117,15 @@ static uint32_t state_of(const entry *e)
     }
 }
 
-static patio_status results_get(patio_transport *t, const char *name, const patio_id *id,
-                                uint64_t timeout_ms, patio_result *out, patio_error *err)
+void store_result_get(store *s, const char *name, const patio_id *id, patio_result *out)
 {
-    const patio_host *host = t->host;
-    hub              *h    = t->hub;
+    const patio_host *host = s->host;
     patio_result      r    = {.struct_size = out->struct_size, .state = PATIO_STATE_UNKNOWN};
-    (void)timeout_ms;
-    (void)err;
-    pthread_mutex_lock(&h->lock);
-    uint64_t    now = host->now_ns(host->self);
-    queue      *q   = hub_queue(h, name, false);
-    const kept *k   = q != NULL ? find(&h->results, q, id) : NULL;
-    entry      *e   = q != NULL ? hub_entry_by_id(q, id, true) : NULL;
+    pthread_mutex_lock(s->lock);
+    uint64_t     now = host->now_ns(host->self);
+    queue       *q   = store_queue(s, name, false);
+    const kept  *k   = q != NULL ? find(&s->results, q, id) : NULL;
+    const entry *e   = q != NULL ? store_entry_by_id(q, id, true) : NULL;
     if (k != NULL && k->expires_ns > now) {
         r.state  = k->state;
         r.ttl_ms = (k->expires_ns - now - 1) / 1000000u + 1;
@@ -144,9 +134,6 @@ static patio_status results_get(patio_transport *t, const char *name, const pati
     if (e != NULL) {
         r.state = state_of(e); /* newer than what was kept: it may have been retried */
     }
-    pthread_mutex_unlock(&h->lock);
+    pthread_mutex_unlock(s->lock);
     memcpy(out, &r, out->struct_size < sizeof(r) ? out->struct_size : sizeof(r));
-    return PATIO_OK;
 }
-
-const patio_results_ops memory_results_ops = {PATIO_SIZED(patio_results_ops), .get = results_get};
