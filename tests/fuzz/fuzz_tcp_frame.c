@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frame.h"
+#include "frame_ask.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -47,6 +47,42 @@ static void check_hello(patio_bytes body)
     }
 }
 
+static void check_ask(patio_bytes body)
+{
+    frame_ask a;
+    uint8_t   again[FRAME_ASK_BYTES + 255];
+    if (!frame_get_ask(body, &a)) {
+        return;
+    }
+    size_t size = frame_put_ask(again, &a);
+    require(size == body.size && strlen(a.queue) == size - FRAME_ASK_BYTES);
+    frame_put32(again + 12, frame_get32(body.data + 12)); /* which is not read */
+    require(memcmp(again, body.data, size) == 0);
+}
+
+/* What the rows are depends on what was asked, so each reader must bear all of them. */
+static void check_answer(patio_bytes body)
+{
+    frame_answer      a;
+    patio_dead_letter letter;
+    patio_counts      counts;
+    char              name[256];
+    if (!frame_get_answer(body, &a)) {
+        return;
+    }
+    require(a.head_bytes <= body.size && a.rows.size == a.head_bytes - FRAME_ANSWER_BYTES);
+    patio_bytes rest = a.rows;
+    while (frame_next_letter(&rest, &letter, name)) {
+        require(letter.cause.data + letter.cause.size <= body.data + body.size);
+        require(strlen(name) <= 255 && rest.size < a.rows.size);
+    }
+    rest = a.rows;
+    while (rest.size > 0 && frame_next_name(&rest, name)) {
+        require(name[0] != '\0');
+    }
+    require(frame_get_counts(a.rows, &counts) == (a.rows.size == FRAME_COUNTS_BYTES));
+}
+
 static void check(const frame_header *h, patio_bytes body)
 {
     switch (h->type) {
@@ -58,6 +94,12 @@ static void check(const frame_header *h, patio_bytes body)
         return;
     case FRAME_SETTLE:
         check_settle(body);
+        return;
+    case FRAME_ASK:
+        check_ask(body);
+        return;
+    case FRAME_ANSWER:
+        check_answer(body);
         return;
     case FRAME_ANNOUNCE:
         (void)frame_check_announce(body);

@@ -96,11 +96,13 @@ bool raw_closed(int fd)
     return n == 0 || errno == ECONNRESET || errno == EPIPE;
 }
 
+uint8_t raw_version = FRAME_VERSION_MIN;
+
 void raw_hello(uint8_t hello[FRAME_HELLO_BYTES], const char *key, uint8_t first_of_nonce)
 {
     uint8_t     nonce[FRAME_NONCE_BYTES] = {first_of_nonce, 2, 3};
-    frame_hello h                        = {.version_min = FRAME_VERSION,
-                                            .version_max = FRAME_VERSION,
+    frame_hello h                        = {.version_min = FRAME_VERSION_MIN,
+                                            .version_max = raw_version,
                                             .connects    = true,
                                             .has_key     = key[0] != '\0',
                                             .max_bytes   = 1 << 24,

@@ -18,6 +18,8 @@ bool raw_frame(int fd, uint8_t type, uint64_t id, const void *body, size_t size)
 bool raw_read(int fd, frame_header *h, uint8_t *body);
 /* Does the other side close within ten seconds? What it says before is thrown away. */
 bool raw_closed(int fd);
+/* The highest version that it claims to speak. */
+extern uint8_t raw_version;
 /* A HELLO of a side that connects. */
 void raw_hello(uint8_t hello[FRAME_HELLO_BYTES], const char *key, uint8_t first_of_nonce);
 /* Connect and prove the key; with what was sent in sent[] (HELLO and AUTH bodies), if not NULL. */

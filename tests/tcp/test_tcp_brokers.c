@@ -154,7 +154,7 @@ static void expect_add(const side *s, const char *task)
 static patio_counts count(const side *s)
 {
     patio_counts c = {PATIO_SIZED(patio_counts)};
-    assert_int_equal(patio_broker_counts(s->broker, NULL, 1000, &c, NULL), PATIO_OK);
+    assert_int_equal(patio_broker_counts(s->broker, NULL, 20000, &c, NULL), PATIO_OK);
     return c;
 }
 

@@ -195,7 +195,7 @@ static void wait_consumers(patio_broker *broker, uint64_t wanted)
     patio_counts c = {PATIO_SIZED(patio_counts)};
     for (int i = 0; i < 2000 && c.consumers != wanted; i++) {
         usleep(5000);
-        assert_int_equal(patio_broker_counts(broker, NULL, 1000, &c, NULL), PATIO_OK);
+        assert_int_equal(patio_broker_counts(broker, NULL, 20000, &c, NULL), PATIO_OK);
     }
     assert_int_equal(c.consumers, wanted);
 }

@@ -10,7 +10,7 @@
 
 struct hub {
     pthread_mutex_t  lock; /* guards all of it */
-    store            room;
+    store_room       room;
     patio_transport *instances;
     bool             closing; /* timers find nothing to do any more */
 };

@@ -215,7 +215,7 @@ static patio_status counts(patio_transport *t, const char *name, uint64_t timeou
     (void)timeout_ms;
     (void)err;
     patio_counts now  = {.struct_size = out->struct_size};
-    store       *room = &t->hub->room;
+    store_room  *room = &t->hub->room;
     entry       *gone = NULL;
     pthread_mutex_lock(&t->hub->lock);
     queue *q = store_queue(room, name, false);

@@ -19,7 +19,7 @@ static patio_status refuse_unsupported(const patio_message *m, patio_error *err)
 static patio_status find_lane(patio_transport *t, const patio_message *m, size_t size, lane **out,
                               patio_error *err)
 {
-    const store *room = &t->hub->room;
+    const store_room *room = &t->hub->room;
     if (!t->running) {
         return patio_fail(err, PATIO_CLOSED, 0, "send %s: the transport is stopped", m->task);
     }

@@ -1,7 +1,7 @@
 /* Dead letters: kept per queue, bounded by count and age, looked at, given another chance. */
 #include "store.h"
 
-static void unlink_dead(store *s, entry *e)
+static void unlink_dead(store_room *s, entry *e)
 {
     queue *q = e->lane->queue;
     list_unlink(&q->dead_letters, e);
@@ -18,13 +18,13 @@ static void chain(entry **at, entry *e)
 }
 
 /* Out of the dead letters and into the chain. */
-static void move_out(store *s, entry *e, entry **gone)
+static void move_out(store_room *s, entry *e, entry **gone)
 {
     unlink_dead(s, e);
     chain(gone, e);
 }
 
-entry *store_dead_expire(store *s, const store_bounds *b, queue *q)
+entry *store_dead_expire(store_room *s, const store_bounds *b, queue *q)
 {
     entry   *gone = NULL;
     uint64_t now  = s->host->now_ns(s->host->self);
@@ -34,7 +34,7 @@ entry *store_dead_expire(store *s, const store_bounds *b, queue *q)
     return gone;
 }
 
-void store_dead_keep(store *s, const store_bounds *b, entry *e, entry **lost, uint64_t *count)
+void store_dead_keep(store_room *s, const store_bounds *b, entry *e, entry **lost, uint64_t *count)
 {
     queue *q = e->lane->queue;
     *lost    = store_dead_expire(s, b, q);
@@ -113,7 +113,7 @@ static entry *find_dead(queue *q, const patio_id *id)
 }
 
 /* The next ones after an order, at most `room`. */
-static uint32_t gather(store *s, const store_bounds *b, const char *name, uint64_t order,
+static uint32_t gather(store_room *s, const store_bounds *b, const char *name, uint64_t order,
                        uint32_t room, shown *page)
 {
     uint32_t count = 0;
@@ -133,7 +133,7 @@ static uint32_t gather(store *s, const store_bounds *b, const char *name, uint64
     return count;
 }
 
-patio_status store_dead_list(store *s, const store_bounds *b, const char *name,
+patio_status store_dead_list(store_room *s, const store_bounds *b, const char *name,
                              const patio_id *after, uint32_t limit, patio_dead_visit_fn visit,
                              void *arg, patio_error *err)
 {
@@ -162,7 +162,7 @@ patio_status store_dead_list(store *s, const store_bounds *b, const char *name,
     return PATIO_OK;
 }
 
-patio_status store_dead_get(store *s, const char *name, const patio_id *id,
+patio_status store_dead_get(store_room *s, const char *name, const patio_id *id,
                             patio_dead_visit_fn visit, void *arg, patio_error *err)
 {
     shown one;
@@ -179,7 +179,7 @@ patio_status store_dead_get(store *s, const char *name, const patio_id *id,
     return PATIO_OK;
 }
 
-static patio_buf *bring_back(store *s, entry *e, void (*ready)(entry *e))
+static patio_buf *bring_back(store_room *s, entry *e, void (*ready)(entry *e))
 {
     unlink_dead(s, e);
     patio_buf *cause = e->cause;
@@ -195,8 +195,9 @@ static patio_buf *bring_back(store *s, entry *e, void (*ready)(entry *e))
     return cause;
 }
 
-patio_status store_dead_retry(store *s, const store_bounds *b, const char *name, const patio_id *id,
-                              void (*ready)(entry *e), uint64_t *count, patio_error *err)
+patio_status store_dead_retry(store_room *s, const store_bounds *b, const char *name,
+                              const patio_id *id, void (*ready)(entry *e), uint64_t *count,
+                              patio_error *err)
 {
     uint64_t     done = 0;
     patio_status st   = PATIO_OK;
@@ -229,7 +230,7 @@ patio_status store_dead_retry(store *s, const store_bounds *b, const char *name,
     return st == PATIO_OK ? st : not_found("retry", err);
 }
 
-patio_status store_dead_drop(store *s, const char *name, const patio_id *id, uint64_t *count,
+patio_status store_dead_drop(store_room *s, const char *name, const patio_id *id, uint64_t *count,
                              patio_error *err)
 {
     entry   *gone = NULL;

@@ -25,7 +25,7 @@ static void free_attached(const patio_host *host, attached *all)
     }
 }
 
-static void free_key(store *s, keyed **at)
+static void free_key(store_room *s, keyed **at)
 {
     keyed *k = *at;
     *at      = k->next;
@@ -39,7 +39,7 @@ static void free_key(store *s, keyed **at)
 }
 
 /* Away with what is over; one with callers that wait stays until they have their answer. */
-static void prune(store *s, uint32_t bucket, uint64_t now)
+static void prune(store_room *s, uint32_t bucket, uint64_t now)
 {
     for (keyed **at = &s->keys.buckets[bucket]; *at != NULL;) {
         if (is_over(*at, now) && (*at)->waiting == NULL) {
@@ -50,7 +50,7 @@ static void prune(store *s, uint32_t bucket, uint64_t now)
     }
 }
 
-static keyed *find(store *s, const queue *q, patio_bytes key, uint64_t now)
+static keyed *find(store_room *s, const queue *q, patio_bytes key, uint64_t now)
 {
     if (s->keys.buckets == NULL) {
         return NULL;
@@ -67,7 +67,7 @@ static keyed *find(store *s, const queue *q, patio_bytes key, uint64_t now)
 }
 
 /* One more key fits. */
-static bool room_for(store *s, uint64_t most, uint64_t now)
+static bool room_for(store_room *s, uint64_t most, uint64_t now)
 {
     for (uint32_t b = 0; s->keys.buckets != NULL && s->keys.count >= most && b < KEY_BUCKETS; b++) {
         prune(s, b, now);
@@ -95,7 +95,7 @@ static patio_status attach(const patio_host *host, patio_transport *origin, keye
     return PATIO_OK;
 }
 
-patio_status dedup_look(store *s, const store_bounds *b, queue *q, patio_transport *origin,
+patio_status dedup_look(store_room *s, const store_bounds *b, queue *q, patio_transport *origin,
                         const patio_message *m, uint32_t *verdict, keyed **found, patio_error *err)
 {
     uint64_t now = s->host->now_ns(s->host->self);
@@ -131,7 +131,7 @@ patio_status dedup_look(store *s, const store_bounds *b, queue *q, patio_transpo
     return PATIO_OK;
 }
 
-bool dedup_set(store *s, queue *q, const patio_message *m, entry *e)
+bool dedup_set(store_room *s, queue *q, const patio_message *m, entry *e)
 {
     const patio_host *host = s->host;
     keyed_store      *all  = &s->keys;
@@ -180,7 +180,7 @@ attached *dedup_end(entry *e, patio_buf *reply)
     return all;
 }
 
-void dedup_forget_origin(store *s, const patio_transport *t)
+void dedup_forget_origin(store_room *s, const patio_transport *t)
 {
     for (uint32_t b = 0; s->keys.buckets != NULL && b < KEY_BUCKETS; b++) {
         for (keyed *k = s->keys.buckets[b]; k != NULL; k = k->next) {
@@ -198,7 +198,7 @@ void dedup_forget_origin(store *s, const patio_transport *t)
     }
 }
 
-void dedup_fini(store *s)
+void dedup_fini(store_room *s)
 {
     for (uint32_t b = 0; s->keys.buckets != NULL && b < KEY_BUCKETS; b++) {
         while (s->keys.buckets[b] != NULL) {

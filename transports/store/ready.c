@@ -108,7 +108,7 @@ void store_take_out(entry *e)
 
 entry *store_take_waiting(queue *q, uint32_t *slot)
 {
-    const store *s = q->store;
+    const store_room *s = q->store;
     for (; *slot < s->chunk_count * CHUNK_ENTRIES; ++*slot) {
         entry *e = &s->chunks[*slot / CHUNK_ENTRIES][*slot % CHUNK_ENTRIES];
         if ((e->state == ENTRY_READY || e->state == ENTRY_DELAYED) && e->lane->queue == q) {

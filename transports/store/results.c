@@ -57,7 +57,7 @@ static bool make_buckets(const patio_host *host, kept_store *s)
     return s->buckets != NULL;
 }
 
-void store_result_keep(store *s, const store_bounds *b, const entry *e, uint32_t state,
+void store_result_keep(store_room *s, const store_bounds *b, const entry *e, uint32_t state,
                        uint64_t ttl_ms, patio_buf *reply, kept **out)
 {
     const patio_host *host = s->host;
@@ -95,7 +95,7 @@ void store_result_keep(store *s, const store_bounds *b, const entry *e, uint32_t
     all->bytes += k->size;
 }
 
-void store_results_fini(store *s)
+void store_results_fini(store_room *s)
 {
     kept *all = NULL;
     while (s->results.oldest != NULL) {
@@ -117,7 +117,7 @@ static uint32_t state_of(const entry *e)
     }
 }
 
-void store_result_get(store *s, const char *name, const patio_id *id, patio_result *out)
+void store_result_get(store_room *s, const char *name, const patio_id *id, patio_result *out)
 {
     const patio_host *host = s->host;
     patio_result      r    = {.struct_size = out->struct_size, .state = PATIO_STATE_UNKNOWN};

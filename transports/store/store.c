@@ -1,14 +1,14 @@
 /* Queues, lanes, and the slab of entries. */
 #include "store.h"
 
-void store_init(store *s, const patio_host *host, pthread_mutex_t *lock)
+void store_init(store_room *s, const patio_host *host, pthread_mutex_t *lock)
 {
     memset(s, 0, sizeof(*s));
     s->host = host;
     s->lock = lock;
 }
 
-void store_fini(store *s, void (*forget)(const patio_host *host, queue *q))
+void store_fini(store_room *s, void (*forget)(const patio_host *host, queue *q))
 {
     const patio_host *host = s->host;
     for (uint32_t c = 0; c < s->chunk_count; c++) {
@@ -40,7 +40,7 @@ void store_fini(store *s, void (*forget)(const patio_host *host, queue *q))
     }
 }
 
-queue *store_queue(store *s, const char *name, bool make)
+queue *store_queue(store_room *s, const char *name, bool make)
 {
     queue *q = s->queues;
     while (q != NULL && strcmp(q->name, name) != 0) {
@@ -120,7 +120,7 @@ lane *store_lane(queue *q, const char *task, bool make)
     return l;
 }
 
-static bool add_chunk(store *s)
+static bool add_chunk(store_room *s)
 {
     const patio_host *host = s->host;
     entry **chunks = host->resize(host->self, s->chunks, (s->chunk_count + 1) * sizeof(*chunks));
@@ -142,7 +142,7 @@ static bool add_chunk(store *s)
     return true;
 }
 
-entry *store_entry_new(store *s)
+entry *store_entry_new(store_room *s)
 {
     if (s->free == NULL && !add_chunk(s)) {
         return NULL;
@@ -161,7 +161,7 @@ entry *store_entry_new(store *s)
     return e;
 }
 
-entry *store_entry_find(store *s, uint64_t tag, uint8_t state)
+entry *store_entry_find(store_room *s, uint64_t tag, uint8_t state)
 {
     uint32_t slot = (uint32_t)tag - 1;
     if ((uint32_t)tag == 0 || slot / CHUNK_ENTRIES >= s->chunk_count) {
@@ -173,7 +173,7 @@ entry *store_entry_find(store *s, uint64_t tag, uint8_t state)
 
 entry *store_entry_by_id(queue *q, const patio_id *id, bool dead)
 {
-    const store *s = q->store;
+    const store_room *s = q->store;
     for (uint32_t c = 0; c < s->chunk_count; c++) {
         for (uint32_t i = 0; i < CHUNK_ENTRIES; i++) {
             entry *e  = &s->chunks[c][i];
@@ -189,7 +189,7 @@ entry *store_entry_by_id(queue *q, const patio_id *id, bool dead)
 
 void store_fill(entry *e, lane *l, const patio_message *m, size_t size, uint64_t now, uint32_t keep)
 {
-    store *s       = l->queue->store;
+    store_room *s  = l->queue->store;
     e->lane        = l;
     e->body        = s->host->buf_ref(s->host->self, m->body);
     e->accepted_ns = now;
@@ -206,7 +206,7 @@ void store_fill(entry *e, lane *l, const patio_message *m, size_t size, uint64_t
     s->held_bytes += size;
 }
 
-void store_entry_free(store *s, entry *e)
+void store_entry_free(store_room *s, entry *e)
 {
     if (e->state < ENTRY_OWN) {
         s->held--;
@@ -220,7 +220,7 @@ void store_entry_free(store *s, entry *e)
     s->free  = e;
 }
 
-void store_bury(store *s, entry *e)
+void store_bury(store_room *s, entry *e)
 {
     const patio_host *host = s->host;
     while (e != NULL) {
@@ -277,7 +277,7 @@ size_t store_body_size(const entry *e)
     return host->buf_view(host->self, e->body).size;
 }
 
-bool store_has_room(const store *s, const store_bounds *b, size_t size)
+bool store_has_room(const store_room *s, const store_bounds *b, size_t size)
 {
     uint64_t bytes = s->held_bytes - s->dead_bytes;
     return s->held - s->dead < b->max_queued && bytes <= b->max_queued_bytes &&

@@ -20,12 +20,12 @@
 #include <stdbool.h>
 #include <string.h>
 
-typedef struct entry entry;
-typedef struct lane  lane;
-typedef struct queue queue;
-typedef struct keyed keyed;
-typedef struct kept  kept;
-typedef struct store store;
+typedef struct entry      entry;
+typedef struct lane       lane;
+typedef struct queue      queue;
+typedef struct keyed      keyed;
+typedef struct kept       kept;
+typedef struct store_room store_room;
 
 /* Defines STORE_ENTRY_OWN, STORE_LANE_OWN and STORE_QUEUE_OWN: members of the owner's, zero at
  * first. */
@@ -96,19 +96,19 @@ struct lane {
 };
 
 struct queue {
-    queue    *next;
-    store    *store;
-    lane     *buckets[LANE_BUCKETS];
-    lane    **lanes;    /* by index */
-    uint64_t *nonempty; /* bit per lane */
-    uint32_t  lane_count;
-    uint32_t  lane_room; /* multiple of WORD_BITS */
-    uint64_t  ready;
-    uint64_t  leased;
-    uint64_t  delayed;
-    uint64_t  dead;
-    list      dead_letters; /* oldest first */
-    uint32_t  state;        /* PATIO_QUEUE_… */
+    queue      *next;
+    store_room *store;
+    lane       *buckets[LANE_BUCKETS];
+    lane      **lanes;    /* by index */
+    uint64_t   *nonempty; /* bit per lane */
+    uint32_t    lane_count;
+    uint32_t    lane_room; /* multiple of WORD_BITS */
+    uint64_t    ready;
+    uint64_t    leased;
+    uint64_t    delayed;
+    uint64_t    dead;
+    list        dead_letters; /* oldest first */
+    uint32_t    state;        /* PATIO_QUEUE_… */
     STORE_QUEUE_OWN
     char name[];
 };
@@ -160,7 +160,7 @@ typedef struct keyed_store {
     uint64_t count;
 } keyed_store;
 
-struct store {
+struct store_room {
     const patio_host *host;
     pthread_mutex_t  *lock;
     queue            *queues;
@@ -190,14 +190,14 @@ typedef struct store_bounds {
 } store_bounds;
 
 /* store.c */
-void store_init(store *s, const patio_host *host, pthread_mutex_t *lock);
+void store_init(store_room *s, const patio_host *host, pthread_mutex_t *lock);
 /* Nothing runs any more; takes no lock. Cancels timers. */
-void   store_fini(store *s, void (*forget)(const patio_host *host, queue *q));
-queue *store_queue(store *s, const char *name, bool make);
+void   store_fini(store_room *s, void (*forget)(const patio_host *host, queue *q));
+queue *store_queue(store_room *s, const char *name, bool make);
 lane  *store_lane(queue *q, const char *task, bool make);
 /* A new entry, in no list; not counted before store_fill. NULL: out of memory. */
-entry *store_entry_new(store *s);
-entry *store_entry_find(store *s, uint64_t tag, uint8_t state);
+entry *store_entry_new(store_room *s);
+entry *store_entry_find(store_room *s, uint64_t tag, uint8_t state);
 /* Live or dead, by id. Looks at every entry: for rare questions; publishing stays free of an index.
  */
 entry *store_entry_by_id(queue *q, const patio_id *id, bool dead);
@@ -205,16 +205,16 @@ entry *store_entry_by_id(queue *q, const patio_id *id, bool dead);
 void store_fill(entry *e, lane *l, const patio_message *m, size_t size, uint64_t now,
                 uint32_t keep);
 /* Back into the slab. The body and cause are the caller's to drop, best outside of the lock. */
-void store_entry_free(store *s, entry *e);
+void store_entry_free(store_room *s, entry *e);
 /* Free entries that are out of every list, chained by next. Takes the lock: not under it. */
-void store_bury(store *s, entry *e);
+void store_bury(store_room *s, entry *e);
 /* Milliseconds to its deadline, 0 if it has none or is too late: then *flags gets EXPIRED. */
 uint64_t store_time_left(const entry *e, uint64_t now, uint32_t *flags);
 /* All numbers but consumers. */
 void   store_counts(const queue *q, uint64_t now, patio_counts *out);
 size_t store_body_size(const entry *e);
 /* One more task of that size, as far as the bounds go. */
-bool store_has_room(const store *s, const store_bounds *b, size_t size);
+bool store_has_room(const store_room *s, const store_bounds *b, size_t size);
 
 /* ready.c */
 void list_append(list *l, entry *e);
@@ -233,41 +233,42 @@ void store_take_out(entry *e);
 /* dead.c */
 /* Into the dead letters of its queue, and out with what is too much: *lost entries, chained;
  * *count of them for the bound of their number. */
-void store_dead_keep(store *s, const store_bounds *b, entry *e, entry **lost, uint64_t *count);
+void store_dead_keep(store_room *s, const store_bounds *b, entry *e, entry **lost, uint64_t *count);
 /* Those that are too old, chained. */
-entry *store_dead_expire(store *s, const store_bounds *b, queue *q);
+entry *store_dead_expire(store_room *s, const store_bounds *b, queue *q);
 /* As in patio/dead.h. These take the lock. `ready` places one that comes back, under the lock. */
-patio_status store_dead_list(store *s, const store_bounds *b, const char *name,
+patio_status store_dead_list(store_room *s, const store_bounds *b, const char *name,
                              const patio_id *after, uint32_t limit, patio_dead_visit_fn visit,
                              void *arg, patio_error *err);
-patio_status store_dead_get(store *s, const char *name, const patio_id *id,
+patio_status store_dead_get(store_room *s, const char *name, const patio_id *id,
                             patio_dead_visit_fn visit, void *arg, patio_error *err);
-patio_status store_dead_drop(store *s, const char *name, const patio_id *id, uint64_t *count,
+patio_status store_dead_drop(store_room *s, const char *name, const patio_id *id, uint64_t *count,
                              patio_error *err);
-patio_status store_dead_retry(store *s, const store_bounds *b, const char *name, const patio_id *id,
-                              void (*ready)(entry *e), uint64_t *count, patio_error *err);
+patio_status store_dead_retry(store_room *s, const store_bounds *b, const char *name,
+                              const patio_id *id, void (*ready)(entry *e), uint64_t *count,
+                              patio_error *err);
 
 /* results.c */
 /* What falls out of the store is the caller's to free. */
-void store_result_keep(store *s, const store_bounds *b, const entry *e, uint32_t state,
+void store_result_keep(store_room *s, const store_bounds *b, const entry *e, uint32_t state,
                        uint64_t ttl_ms, patio_buf *reply, kept **out);
 void store_result_free(const patio_host *host, kept *k);
 /* Takes the lock. */
-void store_result_get(store *s, const char *name, const patio_id *id, patio_result *out);
-void store_results_fini(store *s);
+void store_result_get(store_room *s, const char *name, const patio_id *id, patio_result *out);
+void store_results_fini(store_room *s);
 
 /* dedup.c */
 /* What a key says of a message that has one. */
 enum { KEY_NEW = 1, KEY_DUPLICATE = 2, KEY_ATTACHED = 3, KEY_ANSWERED = 4, KEY_REPLACES = 5 };
 /* *found is the key with its task or its reply. FULL: too many keys, or too many attached. */
-patio_status dedup_look(store *s, const store_bounds *b, queue *q, patio_transport *origin,
+patio_status dedup_look(store_room *s, const store_bounds *b, queue *q, patio_transport *origin,
                         const patio_message *m, uint32_t *verdict, keyed **found, patio_error *err);
 /* A new task has this key from now on. false: out of memory. */
-bool dedup_set(store *s, queue *q, const patio_message *m, entry *e);
+bool dedup_set(store_room *s, queue *q, const patio_message *m, entry *e);
 /* Its task is settled or gone: who was attached, chained, is the caller's to tell and free. */
 attached *dedup_end(entry *e, patio_buf *reply);
 /* Who was attached from there does not wait any more. */
-void dedup_forget_origin(store *s, const patio_transport *t);
-void dedup_fini(store *s);
+void dedup_forget_origin(store_room *s, const patio_transport *t);
+void dedup_fini(store_room *s);
 
 #endif

@@ -66,11 +66,18 @@ static patio_status read_line(const patio_host *host, allow_list *list, const ch
     bool whole = take_word(&at, r->name, sizeof(r->name)) &&
                  take_word(&at, r->may.projects, sizeof(r->may.projects)) &&
                  take_word(&at, r->may.tasks, sizeof(r->may.tasks));
+    char word[16];
     at += strspn(at, " \t\r\n");
+    if (whole && *at != '\0' && *at != '#') {
+        r->may.operate = take_word(&at, word, sizeof(word)) && strcmp(word, "operate") == 0;
+        whole          = r->may.operate;
+        at += strspn(at, " \t\r\n");
+    }
     if (!whole || (*at != '\0' && *at != '#')) {
         return patio_fail(err, PATIO_CONFIG, 0,
                           "%s:%u: write the certificate's name, projects and tasks, as in "
-                          "\"worker-*.example demo mul,div\"",
+                          "\"worker-*.example demo mul,div\", and \"operate\" behind them for "
+                          "who may operate this side",
                           path, number);
     }
     return PATIO_OK;
@@ -153,7 +160,13 @@ bool allow_project(const grant *g, const char *project)
     return g == NULL || fits(g->projects, project);
 }
 
+bool allow_operate(const grant *g)
+{
+    return g == NULL || g->operate;
+}
+
 void allow_nothing(grant *g)
 {
     g->tasks[0] = '\0';
+    g->operate  = false;
 }

@@ -1,4 +1,5 @@
-/* allow.h: which certificates may call what; a file of lines "name projects tasks". */
+/* allow.h: which certificates may call what; a file of lines "name projects tasks
+ * [operate]". */
 #ifndef TCP_ALLOW_H
 #define TCP_ALLOW_H
 
@@ -10,6 +11,7 @@
 typedef struct grant {
     char projects[256];
     char tasks[512];
+    bool operate; /* it may look at queues and dead letters, and change them */
 } grant;
 
 typedef struct allow_list allow_list;
@@ -23,6 +25,7 @@ const grant *allow_find(const allow_list *list, const char *name);
 /* NULL: no list, everything is allowed. */
 bool allow_task(const grant *g, const char *task);
 bool allow_project(const grant *g, const char *project);
+bool allow_operate(const grant *g);
 void allow_nothing(grant *g);
 
 #endif

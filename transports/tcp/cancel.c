@@ -1,38 +1,46 @@
-/* Cancel: here, or by asking whoever has it. */
+/* Cancel: here, by asking whoever has the task, or by asking whoever may hold it. */
 #include "tcp.h"
 
-/* A cancel is rare and looks at every entry; publishing stays free of an index by id. */
-static entry *find_by_id(patio_transport *t, const char *name, const patio_id *id)
+/* Our own host hears of it by an event, a peer by its answer. */
+static void tell(patio_transport *t, const cancelling *one, uint32_t what, effects *fx)
 {
-    for (uint32_t c = 0; c < t->chunk_count; c++) {
-        for (uint32_t i = 0; i < CHUNK_ENTRIES; i++) {
-            entry *e = &t->chunks[c][i];
-            bool   live =
-                e->state == ENTRY_READY || e->state == ENTRY_GIVEN || e->state == ENTRY_DELAYED;
-            if (live && memcmp(&e->id, id, sizeof(*id)) == 0 &&
-                strcmp(e->lane->queue->name, name) == 0) {
-                return e;
-            }
-        }
+    if (one->from == NULL) {
+        effect *x = effects_add(fx, EFFECT_CANCELLED);
+        x->id     = one->id;
+        x->status = (patio_status)what;
+        return;
     }
-    return NULL;
+    frame_answer a = {
+        .what = ASK_CANCEL, .flags = ANSWER_LAST, .incarnation = t->incarnation, .number = what};
+    answer_write(one->from, one->ask, &a, NULL, fx);
 }
 
-static void outcome(const patio_id *id, uint32_t what, effects *fx)
+bool cancel_outcome(patio_transport *t, const patio_id *id, uint32_t what, effects *fx)
 {
-    effect *x = effects_add(fx, EFFECT_CANCELLED);
-    x->id     = *id;
-    x->status = (patio_status)what;
+    bool somebody_else = false;
+    for (cancelling **at = &t->ask.cancels; *at != NULL;) {
+        cancelling *one = *at;
+        if (memcmp(&one->id, id, sizeof(*id)) != 0) {
+            at = &one->next;
+            continue;
+        }
+        *at           = one->next;
+        somebody_else = somebody_else || one->from != NULL;
+        tell(t, one, what, fx);
+        t->host->free(t->host->self, one);
+    }
+    return somebody_else;
 }
+
+static const char why_gone[] = "it was cancelled by somebody else";
 
 /* The peer has it: ask. Our own subscription answers at once. */
-static void ask(entry *e, effects *fx)
+static void ask_holder(entry *e, effects *fx)
 {
     conn        *c = e->link;
     frame_header h = {.type = FRAME_CANCEL, .id = e->tag};
     if (e->asked) {
-        outcome(&e->id, PATIO_CANCEL_TOLD, fx);
-        return;
+        return; /* its answer is for all who wait */
     }
     e->asked = true;
     if (c->self) {
@@ -42,41 +50,101 @@ static void ask(entry *e, effects *fx)
     }
 }
 
+/* Out of the queue; a delayed one is the caller's to free once its timer is cancelled. */
+static entry *remove_waiting(entry *e, effects *fx)
+{
+    bool delayed = e->state == ENTRY_DELAYED;
+    hub_take_out(e);
+    hub_end_key(e, NULL, PATIO_CANCELLED, "it was cancelled", fx);
+    if (cancel_outcome(e->t, &e->id, PATIO_CANCEL_REMOVED, fx)) {
+        hub_say_gone(e, why_gone, fx);
+    }
+    if (delayed) {
+        return e;
+    }
+    hub_entry_free(e);
+    return NULL;
+}
+
+/* A task that is held here. *gone as in remove_waiting. False: it is not, or memory is out. */
+static bool cancel_here(patio_transport *t, const cancelling *who, const char *name, entry **gone,
+                        patio_status *st, effects *fx)
+{
+    const patio_host *host = t->host;
+    queue            *q    = hub_queue(t, name, false);
+    entry            *e    = q != NULL ? store_entry_by_id(q, &who->id, false) : NULL;
+    *gone                  = NULL;
+    if (e == NULL) {
+        return false;
+    }
+    cancelling *one = host->alloc(host->self, sizeof(*one));
+    if (one == NULL) {
+        *st = PATIO_NO_MEMORY;
+        return true;
+    }
+    *one           = *who;
+    one->next      = t->ask.cancels;
+    t->ask.cancels = one;
+    if (e->state == ENTRY_GIVEN) {
+        ask_holder(e, fx);
+    } else {
+        *gone = remove_waiting(e, fx);
+    }
+    return true;
+}
+
 patio_status tcp_cancel(patio_transport *t, const char *name, const patio_id *id, patio_error *err)
 {
-    effects  fx;
-    entry   *gone  = NULL;
-    uint64_t timer = 0;
+    effects      fx;
+    cancelling   who   = {.id = *id};
+    entry       *gone  = NULL;
+    patio_status st    = PATIO_OK;
+    bool         asked = false;
     effects_begin(&fx, t);
     if (!t->running) {
-        effects_end(&fx);
-        return patio_fail(err, PATIO_CLOSED, 0, "cancel: the transport is stopped");
-    }
-    entry *e = find_by_id(t, name, id);
-    if (e == NULL) {
-        outcome(id, PATIO_CANCEL_TOO_LATE, &fx);
-    } else if (e->state == ENTRY_GIVEN) {
-        ask(e, &fx);
-    } else if (e->state == ENTRY_READY) {
-        outcome(id, PATIO_CANCEL_REMOVED, &fx);
-        hub_unlink_ready(e);
-        hub_entry_free(e);
+        st = patio_fail(err, PATIO_CLOSED, 0, "cancel: the transport is stopped");
+    } else if (cancel_here(t, &who, name, &gone, &st, &fx)) {
+        st = st == PATIO_OK ? st : patio_fail(err, st, 0, "out of memory");
     } else {
-        outcome(id, PATIO_CANCEL_REMOVED, &fx);
-        e->lane->queue->delayed--;
-        e->state = ENTRY_GONE;
-        timer    = e->timer;
-        gone     = e;
+        st = ask_cancel(t, name, id, &asked, &fx, err);
+        if (st == PATIO_OK && !asked) {
+            tell(t, &who, PATIO_CANCEL_TOO_LATE, &fx);
+        }
     }
     effects_end(&fx);
-    if (gone != NULL) {
-        /* not under the lock, which a timer that runs right now waits for */
-        (void)t->host->cancel(t->host->self, timer);
-        pthread_mutex_lock(&t->lock);
-        hub_entry_free(gone);
-        pthread_mutex_unlock(&t->lock);
+    store_bury(&t->room, gone); /* not under the lock, which a timer that runs now waits for */
+    return st;
+}
+
+typedef struct burial {
+    patio_transport *t;
+    entry           *gone;
+} burial;
+
+static void bury(void *arg)
+{
+    burial *b = arg;
+    store_bury(&b->t->room, b->gone);
+}
+
+void cancel_for_peer(conn *c, uint64_t id, const frame_ask *question, effects *fx)
+{
+    patio_transport *t    = c->t;
+    cancelling       who  = {.from = c, .ask = id, .id = question->id};
+    burial           b    = {.t = t};
+    patio_status     st   = PATIO_OK;
+    bool             here = cancel_here(t, &who, question->queue, &b.gone, &st, fx);
+    if (!here || st != PATIO_OK) {
+        frame_answer a = {.what        = ASK_CANCEL,
+                          .flags       = ANSWER_LAST,
+                          .status      = (uint16_t)st,
+                          .incarnation = t->incarnation,
+                          .number      = here ? 0 : PATIO_CANCEL_TOO_LATE};
+        answer_write(c, id, &a, NULL, fx);
     }
-    return PATIO_OK;
+    if (b.gone != NULL) {
+        effects_aside(fx, bury, &b);
+    }
 }
 
 static entry *find_received(const conn *c, uint64_t remote)
@@ -121,11 +189,15 @@ void cancel_came(conn *c, uint64_t tag, patio_bytes body, effects *fx)
         what > PATIO_CANCEL_TOO_LATE) {
         return; /* settled meanwhile: its outcome has been told */
     }
-    e->asked = false;
-    outcome(&e->id, what, fx);
+    e->asked           = false;
+    bool somebody_else = cancel_outcome(c->t, &e->id, what, fx);
     if (what == PATIO_CANCEL_REMOVED) {
         peersub *ps = e->holder;
         route_take_back(e);
+        hub_end_key(e, NULL, PATIO_CANCELLED, "it was cancelled", fx);
+        if (somebody_else) {
+            hub_say_gone(e, why_gone, fx);
+        }
         hub_entry_free(e);
         route_fill(ps, fx);
     }

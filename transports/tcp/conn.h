@@ -63,6 +63,7 @@ struct conn {
     uint32_t          refs;
     uint8_t           state;
     uint8_t           key_index; /* which of our keys is used with it */
+    uint8_t           version;   /* of the protocol, that both speak */
     bool              self;
     bool              connects;
     bool              announced; /* its ANNOUNCE has come */

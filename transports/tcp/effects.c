@@ -31,17 +31,36 @@ static void raise_receipt(patio_transport *t, const effect *x)
     patio_error   why     = PATIO_ERROR_INIT;
     patio_receipt receipt = {
         PATIO_SIZED(patio_receipt),
-        .outcome = x->kind == EFFECT_ACCEPTED   ? PATIO_ACCEPTED
-                   : x->kind == EFFECT_REJECTED ? PATIO_REJECTED
-                                                : PATIO_UNKNOWN,
-        .id      = x->id,
-        .level   = PATIO_LEVEL_PROCESS,
+        .outcome  = x->kind == EFFECT_ACCEPTED    ? PATIO_ACCEPTED
+                    : x->kind == EFFECT_DUPLICATE ? PATIO_DUPLICATE
+                    : x->kind == EFFECT_REJECTED  ? PATIO_REJECTED
+                                                  : PATIO_UNKNOWN,
+        .id       = x->id,
+        .level    = PATIO_LEVEL_PROCESS,
+        .original = x->kind == EFFECT_DUPLICATE ? x->original : (patio_id){{0}},
     };
-    if (x->kind != EFFECT_ACCEPTED) {
+    if (x->kind != EFFECT_ACCEPTED && x->kind != EFFECT_DUPLICATE) {
         (void)patio_fail(&why, x->status, 0, "%s", x->text);
         receipt.error = &why;
     }
     t->events->published(t->events->self, &receipt);
+}
+
+/* All who waited for the result of somebody else's task with the same dedup key. */
+static void raise_attached(patio_transport *t, const effect *x)
+{
+    for (attached *a = x->waiting; a != NULL;) {
+        attached *next = a->next;
+        effect    one = {.kind = EFFECT_UNKNOWN, .status = x->status, .id = a->id, .text = x->text};
+        if (x->body != NULL) {
+            patio_reply reply = {PATIO_SIZED(patio_reply), .id = a->id, .body = x->body};
+            t->events->replied(t->events->self, &reply);
+        } else if (a->quiet) {
+            raise_receipt(t, &one);
+        }
+        t->host->free(t->host->self, a);
+        a = next;
+    }
 }
 
 static void raise_one(patio_transport *t, effect *x)
@@ -73,6 +92,9 @@ static void raise_one(patio_transport *t, effect *x)
         break;
     case EFFECT_CANCELLED:
         ev->cancelled(ev->self, &x->id, (uint32_t)x->status);
+        break;
+    case EFFECT_ATTACHED:
+        raise_attached(t, x);
         break;
     default:
         raise_receipt(t, x);
@@ -110,6 +132,13 @@ static void carry_out(effects *fx)
 void effects_pass(effects *fx)
 {
     carry_out(fx);
+    pthread_mutex_lock(&fx->t->lock);
+}
+
+void effects_aside(effects *fx, void (*run)(void *arg), void *arg)
+{
+    carry_out(fx);
+    run(arg);
     pthread_mutex_lock(&fx->t->lock);
 }
 

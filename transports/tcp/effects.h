@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "store.h"
 #include "stream.h"
 
 enum { EFFECTS_MAX = 64, EFFECTS_SPARE = 8 };
@@ -20,6 +21,8 @@ enum effect_kind {
     EFFECT_LEASE_LOST,
     EFFECT_CANCEL_WANTED,
     EFFECT_CANCELLED,
+    EFFECT_DUPLICATE,
+    EFFECT_ATTACHED,
 };
 
 typedef struct effect {
@@ -28,6 +31,8 @@ typedef struct effect {
     patio_buf     *body;
     patio_tag      tag;
     patio_id       id;
+    patio_id       original; /* of a duplicate */
+    attached      *waiting;  /* with ATTACHED: who gets the body, or the text */
     patio_delivery delivery;
     patio_message  message;
     const char    *text;
@@ -52,5 +57,7 @@ effect *effects_add(effects *fx, enum effect_kind kind);
 void effects_end(effects *fx);
 /* The same, and lock again. */
 void effects_pass(effects *fx);
+/* The same, with something to be done while the lock is open. The I/O thread. */
+void effects_aside(effects *fx, void (*run)(void *arg), void *arg);
 
 #endif

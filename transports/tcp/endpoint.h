@@ -55,6 +55,9 @@ struct endpoint {
     bool             bound; /* the socket file is ours */
     bool             is_tls;
     bool             was_open; /* it has worked once: what fails now may heal */
+    bool             reached;  /* the same, under the lock */
+    bool             refused;  /* under the lock: given up before it ever worked */
+    bool             itself;   /* under the lock: the other end was this very broker */
     char            *keys[2];  /* "" if none; secrets. The second one is taken, too */
     bool             insecure;
     char             host[256];

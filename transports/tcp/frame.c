@@ -64,12 +64,12 @@ static bool is_opening(uint8_t type)
 static bool may_be_long(uint8_t type)
 {
     return type == FRAME_ANNOUNCE || type == FRAME_PUBLISH || type == FRAME_SETTLE ||
-           type == FRAME_NOTIFY;
+           type == FRAME_NOTIFY || type == FRAME_ANSWER;
 }
 
 const char *frame_check_header(const frame_header *h, bool open, uint64_t max_bytes)
 {
-    if (h->type < FRAME_HELLO || h->type > FRAME_GOODBYE) {
+    if (h->type < FRAME_HELLO || h->type > FRAME_ANSWER) {
         return "a frame of unknown type";
     }
     if (h->size > (open ? FRAME_BODY_MAX : FRAME_OPENING_MAX)) {

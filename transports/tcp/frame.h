@@ -18,7 +18,8 @@ enum {
     FRAME_PUBLISH_BYTES = 48,
     FRAME_SETTLE_BYTES  = 16,
     FRAME_CHANNELS      = 4, /* long messages on their way at once, per direction */
-    FRAME_VERSION       = 1,
+    FRAME_VERSION       = 2, /* the highest that is spoken, and the lowest */
+    FRAME_VERSION_MIN   = 1,
 };
 
 enum frame_type {
@@ -34,6 +35,8 @@ enum frame_type {
     FRAME_PING      = 10,
     FRAME_PONG      = 11,
     FRAME_GOODBYE   = 12,
+    FRAME_ASK       = 13, /* from version 2 on */
+    FRAME_ANSWER    = 14,
 };
 
 enum {

@@ -9,7 +9,7 @@ static bool put_hello(conn *c)
         return false;
     }
     frame_hello hello = {
-        .version_min = FRAME_VERSION,
+        .version_min = FRAME_VERSION_MIN,
         .version_max = FRAME_VERSION,
         .connects    = c->connects,
         .has_key     = c->endpoint->keys[0][0] != '\0',
@@ -121,17 +121,19 @@ static const char *got_hello(conn *c, patio_bytes body, patio_status *status)
     if (!frame_get_hello(body, &hello) || hello.connects == c->connects) {
         return "it does not speak patio";
     }
-    if (hello.version_min > FRAME_VERSION || hello.version_max < FRAME_VERSION) {
+    if (hello.version_min > FRAME_VERSION || hello.version_max < FRAME_VERSION_MIN) {
         hello_goodbye(c, GOODBYE_VERSION);
         return "it speaks another version of the protocol";
     }
     if (hello.incarnation == c->t->incarnation) {
         hello_goodbye(c, GOODBYE_SELF);
         c->endpoint->given_up = c->connects;
+        c->endpoint->itself   = c->connects;
         return "it is this very broker";
     }
     memcpy(c->hello_peer, body.data, FRAME_HELLO_BYTES);
     c->max_bytes        = hello.max_bytes;
+    c->version          = hello.version_max < FRAME_VERSION ? hello.version_max : FRAME_VERSION;
     c->peer_incarnation = hello.incarnation;
     if (hello.has_key != key) {
         return refuse(c, GOODBYE_NEEDS_KEY, status);
@@ -178,6 +180,7 @@ static const char *got_goodbye(const conn *c, uint64_t reason, patio_status *sta
     }
     if (reason == GOODBYE_SELF) {
         c->endpoint->given_up = c->connects;
+        c->endpoint->itself   = c->connects;
         return "it is this very broker";
     }
     if (reason == GOODBYE_TLS) {

@@ -1,234 +1,117 @@
-/* Queues, lanes and entries. */
+/* What tcp adds to the room of tasks: who has a task, who may still wait for it, what stop waits
+ * for. */
 #include "tcp.h"
 
 queue *hub_queue(patio_transport *t, const char *name, bool make)
 {
-    queue *q = t->queues;
-    while (q != NULL && strcmp(q->name, name) != 0) {
-        q = q->next;
-    }
-    if (q != NULL || !make || t->queue_count >= QUEUES_MAX) {
-        return q;
-    }
-    size_t size = strlen(name) + 1;
-    q           = t->host->alloc(t->host->self, sizeof(*q) + size);
+    queue *q = store_queue(&t->room, name, make);
     if (q != NULL) {
-        memset(q, 0, sizeof(*q));
-        memcpy(q->name, name, size);
-        q->t      = t;
-        q->next   = t->queues;
-        t->queues = q;
-        t->queue_count++;
+        q->t = t;
     }
     return q;
 }
 
-/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
-static uint32_t hash(const char *text)
-{
-    uint32_t h = 2166136261u;
-    for (; *text != '\0'; text++) {
-        h = (h ^ (uint8_t)*text) * 16777619u;
-    }
-    return h;
-}
-
-static bool grow_lanes(queue *q)
-{
-    if (q->lane_count < q->lane_room) {
-        return true;
-    }
-    const patio_host *host  = q->t->host;
-    uint32_t          room  = q->lane_room + WORD_BITS;
-    lane            **lanes = host->resize(host->self, q->lanes, room * sizeof(lane *));
-    if (lanes == NULL) {
-        return false;
-    }
-    q->lanes       = lanes;
-    uint64_t *bits = host->resize(host->self, q->nonempty, room / WORD_BITS * sizeof(*bits));
-    if (bits == NULL) {
-        return false;
-    }
-    bits[room / WORD_BITS - 1] = 0;
-    q->nonempty                = bits;
-    q->lane_room               = room;
-    return true;
-}
-
-lane *hub_lane(queue *q, const char *task, bool make)
-{
-    uint32_t bucket = hash(task) % LANE_BUCKETS;
-    lane    *l      = q->buckets[bucket];
-    while (l != NULL && strcmp(l->task, task) != 0) {
-        l = l->next;
-    }
-    if (l != NULL || !make || q->t->lanes >= LANES_MAX || !grow_lanes(q)) {
-        return l;
-    }
-    const patio_host *host = q->t->host;
-    size_t            size = strlen(task) + 1;
-    l                      = host->alloc(host->self, sizeof(*l) + size);
-    if (l != NULL) {
-        memset(l, 0, sizeof(*l));
-        memcpy(l->task, task, size);
-        l->queue                  = q;
-        l->index                  = q->lane_count;
-        l->next                   = q->buckets[bucket];
-        q->buckets[bucket]        = l;
-        q->lanes[q->lane_count++] = l;
-        q->t->lanes++;
-    }
-    return l;
-}
-
-static bool add_chunk(patio_transport *t)
-{
-    const patio_host *host = t->host;
-    entry **chunks = host->resize(host->self, t->chunks, (t->chunk_count + 1) * sizeof(*chunks));
-    if (chunks == NULL) {
-        return false;
-    }
-    t->chunks    = chunks;
-    entry *chunk = host->alloc(host->self, CHUNK_ENTRIES * sizeof(*chunk));
-    if (chunk == NULL) {
-        return false;
-    }
-    memset(chunk, 0, CHUNK_ENTRIES * sizeof(*chunk));
-    for (uint32_t i = CHUNK_ENTRIES; i-- > 0;) {
-        chunk[i].tag  = t->chunk_count * CHUNK_ENTRIES + i + 1;
-        chunk[i].t    = t;
-        chunk[i].next = t->free;
-        t->free       = &chunk[i];
-    }
-    t->chunks[t->chunk_count++] = chunk;
-    return true;
-}
-
 entry *hub_entry_new(patio_transport *t)
 {
-    if (t->free == NULL && !add_chunk(t)) {
-        return NULL;
+    entry *e = store_entry_new(&t->room);
+    if (e != NULL) {
+        e->t      = t;
+        e->link   = NULL;
+        e->holder = NULL;
+        e->asked  = false;
     }
-    entry *e = t->free;
-    t->free  = e->next;
-    e->tag += UINT64_C(1) << 32;
-    e->next        = NULL;
-    e->prev        = NULL;
-    e->link        = NULL;
-    e->holder      = NULL;
-    e->cause       = NULL;
-    e->fence       = 0;
-    e->timer       = 0;
-    e->deadline_ns = 0;
-    e->claimed     = false;
-    e->asked       = false;
     return e;
 }
 
 entry *hub_entry_find(patio_transport *t, uint64_t tag, uint8_t state)
 {
-    uint32_t slot = (uint32_t)tag - 1;
-    if ((uint32_t)tag == 0 || slot / CHUNK_ENTRIES >= t->chunk_count) {
-        return NULL;
-    }
-    entry *e = &t->chunks[slot / CHUNK_ENTRIES][slot % CHUNK_ENTRIES];
-    return e->tag == tag && e->state == state ? e : NULL;
+    return store_entry_find(&t->room, tag, state);
 }
 
-void hub_entry_free(entry *e)
+void hub_count_out(const entry *e)
 {
-    patio_transport  *t    = e->t;
-    const patio_host *host = t->host;
-    if (e->state != ENTRY_INBOX && e->state != ENTRY_DELIVERED) {
-        t->held--;
-        t->held_bytes -= host->buf_view(host->self, e->body).size;
-        if (e->state != ENTRY_DEAD && (e->flags & PATIO_MESSAGE_CALL) == 0) {
-            t->sends--;
-        }
+    patio_transport *t = e->t;
+    if ((e->flags & PATIO_MESSAGE_CALL) == 0) {
+        t->sends--;
     }
-    host->buf_drop(host->self, e->body);
-    host->buf_drop(host->self, e->cause);
-    e->body  = NULL;
-    e->cause = NULL;
-    e->state = ENTRY_FREE;
-    e->next  = t->free;
-    t->free  = e;
     if (t->waiting_calm && t->sends == 0) {
         pthread_cond_broadcast(&t->calm);
     }
 }
 
-void hub_append(list *l, entry *e)
+void hub_entry_free(entry *e)
 {
-    e->next = NULL;
-    e->prev = l->last;
-    if (l->last != NULL) {
-        l->last->next = e;
-    } else {
-        l->first = e;
+    const patio_host *host  = e->t->host;
+    patio_buf        *body  = e->body;
+    patio_buf        *cause = e->cause;
+    if (e->state == ENTRY_READY || e->state == ENTRY_GIVEN || e->state == ENTRY_DELAYED) {
+        hub_count_out(e);
     }
-    l->last = e;
+    store_entry_free(&e->t->room, e);
+    host->buf_drop(host->self, body);
+    host->buf_drop(host->self, cause);
 }
 
-void hub_unlink(list *l, entry *e)
+void hub_take_out(entry *e)
 {
-    if (e->prev != NULL) {
-        e->prev->next = e->next;
-    } else {
-        l->first = e->next;
-    }
-    if (e->next != NULL) {
-        e->next->prev = e->prev;
-    } else {
-        l->last = e->prev;
+    store_take_out(e);
+    hub_count_out(e);
+}
+
+void hub_end_key(entry *e, patio_buf *reply, patio_status status, const char *why, effects *fx)
+{
+    const patio_host *host    = e->t->host;
+    attached         *waiting = e->key != NULL ? dedup_end(e, reply) : NULL;
+    if (waiting != NULL) {
+        effect *x  = effects_add(fx, EFFECT_ATTACHED);
+        x->waiting = waiting;
+        x->body    = reply != NULL ? host->buf_ref(host->self, reply) : NULL;
+        x->status  = status;
+        x->text    = why;
     }
 }
 
-/* By their order: at the end, but what comes back unstarted has its old place. */
-static void insert(list *l, entry *e)
+void hub_say_gone(const entry *e, const char *why, effects *fx)
 {
-    entry *after = l->last;
-    if (after == NULL || after->order < e->order) {
-        hub_append(l, e);
-        return;
+    const uint32_t silent = PATIO_MESSAGE_CALL | PATIO_MESSAGE_NO_RECEIPT;
+    if ((e->flags & silent) == silent) {
+        effect *x = effects_add(fx, EFFECT_UNKNOWN);
+        x->id     = e->id;
+        x->status = PATIO_CANCELLED;
+        x->text   = why;
     }
-    entry *before = l->first;
-    while (before->order < e->order) {
-        before = before->next;
-    }
-    e->next = before;
-    e->prev = before->prev;
-    if (before->prev != NULL) {
-        before->prev->next = e;
-    } else {
-        l->first = e;
-    }
-    before->prev = e;
 }
 
-void hub_push_ready(entry *e)
+void hub_bury(entry *e, patio_bytes cause, effects *fx)
 {
-    lane  *l = e->lane;
-    queue *q = l->queue;
-    e->state = ENTRY_READY;
-    insert(&l->ready[e->priority], e);
-    l->nonempty |= 1u << e->priority;
-    q->nonempty[l->index / WORD_BITS] |= UINT64_C(1) << (l->index % WORD_BITS);
-    q->ready++;
+    patio_transport  *t    = e->t;
+    const patio_host *host = t->host;
+    uint8_t          *data = NULL;
+    entry            *lost = NULL;
+    uint64_t          many = 0;
+    hub_count_out(e);
+    hub_end_key(e, NULL, PATIO_PEER_LOST, "the task with the same dedup key is a dead letter", fx);
+    e->cause = cause.size > 0 ? host->buf_new(host->self, cause.size, &data) : NULL;
+    if (e->cause != NULL) {
+        memcpy(data, cause.data, cause.size);
+    }
+    store_dead_keep(&t->room, &t->set.bounds, e, &lost, &many);
+    while (lost != NULL) {
+        entry *next = lost->next;
+        hub_entry_free(lost);
+        lost = next;
+    }
+    if (many > 0) {
+        patio_host_log(host, PATIO_LOG_WARN, "a dead letter was dropped: max_dead (%llu) are kept",
+                       (unsigned long long)t->set.bounds.max_dead);
+    }
 }
 
-void hub_unlink_ready(entry *e)
+void hub_keep_result(entry *e, uint32_t state, uint64_t ttl_ms, patio_buf *reply)
 {
-    lane  *l = e->lane;
-    queue *q = l->queue;
-    hub_unlink(&l->ready[e->priority], e);
-    q->ready--;
-    if (l->ready[e->priority].first == NULL) {
-        l->nonempty &= ~(1u << e->priority);
-        if (l->nonempty == 0) {
-            q->nonempty[l->index / WORD_BITS] &= ~(UINT64_C(1) << (l->index % WORD_BITS));
-        }
-    }
+    kept *out = NULL;
+    store_result_keep(&e->t->room, &e->t->set.bounds, e, state, ttl_ms, reply, &out);
+    store_result_free(e->t->host, out);
 }
 
 void hub_link(conn *c, entry **first, entry *e)
@@ -255,39 +138,15 @@ void hub_unlink_link(entry **first, entry *e)
     e->link = NULL;
 }
 
-static void free_queue(patio_transport *t, queue *q)
+static void forget_queue(const patio_host *host, queue *q)
 {
-    const patio_host *host = t->host;
     for (uint32_t i = 0; i < q->lane_count; i++) {
         host->free(host->self, q->lanes[i]->routes);
-        host->free(host->self, q->lanes[i]);
     }
     host->free(host->self, q->own);
-    host->free(host->self, q->lanes);
-    host->free(host->self, q->nonempty);
-    host->free(host->self, q);
 }
 
 void hub_fini(patio_transport *t)
 {
-    const patio_host *host = t->host;
-    for (uint32_t c = 0; c < t->chunk_count; c++) {
-        for (uint32_t i = 0; i < CHUNK_ENTRIES; i++) {
-            entry *e = &t->chunks[c][i];
-            if (e->state == ENTRY_DELAYED && e->timer != 0) {
-                (void)host->cancel(host->self, e->timer);
-            }
-            if (e->state != ENTRY_FREE) {
-                host->buf_drop(host->self, e->body);
-                host->buf_drop(host->self, e->cause);
-            }
-        }
-        host->free(host->self, t->chunks[c]);
-    }
-    host->free(host->self, t->chunks);
-    while (t->queues != NULL) {
-        queue *next = t->queues->next;
-        free_queue(t, t->queues);
-        t->queues = next;
-    }
+    store_fini(&t->room, forget_queue);
 }

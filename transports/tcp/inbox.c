@@ -8,8 +8,8 @@ bool inbox_put(conn *from, uint64_t remote, const frame_publish *p, lane *l, pat
 {
     patio_transport *t    = from->t;
     uint64_t         size = t->host->buf_view(t->host->self, body).size;
-    bool             room = from->self || (t->inbound < t->set.max_queued &&
-                               size <= t->set.max_queued_bytes - t->inbound_bytes);
+    bool             room = from->self || (t->inbound < t->set.bounds.max_queued &&
+                               size <= t->set.bounds.max_queued_bytes - t->inbound_bytes);
     entry           *e    = room ? hub_entry_new(t) : NULL;
     if (e == NULL) {
         t->host->buf_drop(t->host->self, body);
@@ -42,7 +42,7 @@ bool inbox_put(conn *from, uint64_t remote, const frame_publish *p, lane *l, pat
         inbox_return(e, fx);
         return true;
     }
-    hub_append(&s->inbox[e->priority], e);
+    list_append(&s->inbox[e->priority], e);
     s->nonempty |= 1u << e->priority;
     s->waiting++;
     inbox_pump(s, fx);
@@ -51,7 +51,7 @@ bool inbox_put(conn *from, uint64_t remote, const frame_publish *p, lane *l, pat
 
 static void unlink_inbox(subscription *s, entry *e)
 {
-    hub_unlink(&s->inbox[e->priority], e);
+    list_unlink(&s->inbox[e->priority], e);
     s->waiting--;
     if (s->inbox[e->priority].first == NULL) {
         s->nonempty &= ~(1u << e->priority);
@@ -62,14 +62,9 @@ static void deliver(subscription *s, entry *e, effects *fx)
 {
     const patio_host *host   = e->t->host;
     uint64_t          now    = fx->now;
-    uint64_t          ttl_ms = 0;
+    uint64_t          ttl_ms = store_time_left(e, now, &e->flags);
     e->state                 = ENTRY_DELIVERED;
     s->unsettled++;
-    if (e->deadline_ns != 0 && e->deadline_ns <= now) {
-        e->flags |= PATIO_MESSAGE_EXPIRED;
-    } else if (e->deadline_ns != 0) {
-        ttl_ms = (e->deadline_ns - now - 1) / 1000000u + 1;
-    }
     effect *x  = effects_add(fx, EFFECT_DELIVERED);
     x->body    = host->buf_ref(host->self, e->body);
     x->message = (patio_message){
@@ -94,7 +89,8 @@ static void deliver(subscription *s, entry *e, effects *fx)
 
 void inbox_pump(subscription *s, effects *fx)
 {
-    while (!s->closed && s->nonempty != 0 && s->unsettled < s->credit) {
+    while (!s->closed && s->nonempty != 0 && s->unsettled < s->credit &&
+           s->queue->state != PATIO_QUEUE_PAUSED) {
         if (!effects_room(fx)) {
             fx->again = true;
             return;

@@ -17,6 +17,7 @@ void loop_link(patio_transport *t, const patio_error *why)
         up                 = up || ep->listens || (ep->link != NULL && ep->link->announced);
         hope               = hope || !ep->given_up;
     }
+    ask_links(t);
     uint32_t    state = up ? PATIO_LINK_UP : hope ? PATIO_LINK_CONNECTING : PATIO_LINK_DOWN;
     const char *text  = why != NULL ? why->message : "";
     if (t->quit || (state == t->link_state &&
@@ -137,14 +138,17 @@ static void on_wake(uv_async_t *wake)
 /* Calls whose time is over and that nobody can run do not stay for ever. */
 static void drop_expired(patio_transport *t, uint64_t now, effects *fx)
 {
-    for (queue *q = t->queues; q != NULL; q = q->next) {
+    for (queue *q = t->room.queues; q != NULL; q = q->next) {
         for (uint32_t i = 0; q->ready > 0 && i < q->lane_count; i++) {
             for (unsigned p = 0; p < PRIORITIES; p++) {
                 for (entry *e = q->lanes[i]->ready[p].first; e != NULL;) {
                     entry *next = e->next;
+                    if (!effects_room(fx)) {
+                        return; /* the others at the next tick */
+                    }
                     if (e->deadline_ns != 0 && e->deadline_ns < now) {
-                        hub_unlink_ready(e);
-                        route_bury(e, (patio_bytes){NULL, 0}, fx);
+                        store_unlink_ready(e);
+                        hub_bury(e, (patio_bytes){NULL, 0}, fx);
                     }
                     e = next;
                 }
@@ -159,7 +163,8 @@ static void on_tick(uv_timer_t *timer)
     effects          fx;
     effects_begin(&fx, t);
     drop_expired(t, fx.now, &fx);
-    for (queue *q = t->queues; q != NULL; q = q->next) {
+    ask_tick(t, &fx);
+    for (queue *q = t->room.queues; q != NULL; q = q->next) {
         if (q->own != NULL && q->own->waiting > 0) {
             inbox_return_old(q->own, fx.now, &fx);
         }

@@ -8,6 +8,10 @@ enum {
     OPT_MAX_QUEUED,
     OPT_MAX_QUEUED_BYTES,
     OPT_MAX_DEAD,
+    OPT_DEAD_TTL_MS,
+    OPT_MAX_RESULTS,
+    OPT_MAX_RESULT_BYTES,
+    OPT_MAX_DEDUP_KEYS,
     OPT_MAX_CRASHES,
     OPT_PREFETCH,
     OPT_WRITE_QUEUE_BYTES,
@@ -61,6 +65,14 @@ const patio_option *const tcp_options[] = {
         SIZE("max_queued_bytes", "1GiB", 1, INT64_MAX, "most bytes of tasks held here"),
     [OPT_MAX_DEAD] =
         INT("max_dead", "10000", 0, 100000000, "most dead letters kept per queue; oldest go first"),
+    [OPT_DEAD_TTL_MS] =
+        MS("dead_ttl_ms", "14d", 1, INT64_MAX / 1000000, "how long a dead letter is kept"),
+    [OPT_MAX_RESULTS]      = INT("max_results", "100000", 1, 100000000,
+                                 "most results kept to be fetched by id; the oldest go first"),
+    [OPT_MAX_RESULT_BYTES] = SIZE("max_result_bytes", "256MiB", 1, INT64_MAX,
+                                  "most bytes of results kept; the oldest go first"),
+    [OPT_MAX_DEDUP_KEYS]   = INT("max_dedup_keys", "100000", 1, 100000000,
+                                 "most dedup keys remembered at once; one more is FULL"),
     [OPT_MAX_CRASHES] = INT("max_crashes", "3", 1, 65535, "workers that may be lost over one task"),
     [OPT_PREFETCH]    = INT("prefetch", "256", 0, 65536,
                             "most tasks a peer gets beyond its credit while its answers are quick"),
@@ -112,9 +124,13 @@ static uint64_t number(const patio_endpoint *e, unsigned option)
 static void read_numbers(settings *set, const patio_endpoint *e)
 {
     set->max_frame_bytes             = number(e, OPT_MAX_FRAME_BYTES);
-    set->max_queued                  = number(e, OPT_MAX_QUEUED);
-    set->max_queued_bytes            = number(e, OPT_MAX_QUEUED_BYTES);
-    set->max_dead                    = number(e, OPT_MAX_DEAD);
+    set->bounds.max_queued           = number(e, OPT_MAX_QUEUED);
+    set->bounds.max_queued_bytes     = number(e, OPT_MAX_QUEUED_BYTES);
+    set->bounds.max_dead             = number(e, OPT_MAX_DEAD);
+    set->bounds.dead_ttl_ns          = number(e, OPT_DEAD_TTL_MS) * 1000000u;
+    set->bounds.max_results          = number(e, OPT_MAX_RESULTS);
+    set->bounds.max_result_bytes     = number(e, OPT_MAX_RESULT_BYTES);
+    set->bounds.max_dedup_keys       = number(e, OPT_MAX_DEDUP_KEYS);
     set->max_crashes                 = number(e, OPT_MAX_CRASHES);
     set->prefetch                    = number(e, OPT_PREFETCH);
     set->write_queue_bytes           = number(e, OPT_WRITE_QUEUE_BYTES);

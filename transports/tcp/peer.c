@@ -35,14 +35,13 @@ static void remove_route(lane *l, const peersub *ps)
 
 static void forget_routes(peersub *ps)
 {
-    queue *q = ps->queue;
+    const queue *q = ps->queue;
     for (uint32_t w = 0; w < ps->words; w++) {
         for (uint64_t bits = ps->lanes[w]; bits != 0; bits &= bits - 1) {
             remove_route(q->lanes[w * WORD_BITS + (uint32_t)__builtin_ctzll(bits)], ps);
         }
         ps->lanes[w] = 0;
     }
-    q->consumers -= ps->active ? 1 : 0;
     ps->active = false;
 }
 
@@ -88,20 +87,19 @@ bool peer_set_self(queue *q, const patio_subscription *in)
     forget_routes(ps);
     ps->credit = in->credit;
     for (size_t i = 0; i < in->task_count; i++) {
-        lane *l = hub_lane(q, in->tasks[i], false);
+        lane *l = store_lane(q, in->tasks[i], false);
         if (l != NULL && !has_lane(ps, l)) {
             add_route(l, ps);
         }
     }
     ps->active = in->task_count > 0;
-    q->consumers += ps->active ? 1 : 0;
     return true;
 }
 
 /* Calls that nobody can run any more end now; the others wait for somebody. */
 static void fail_orphans(patio_transport *t, effects *fx)
 {
-    for (queue *q = t->queues; q != NULL; q = q->next) {
+    for (queue *q = t->room.queues; q != NULL; q = q->next) {
         for (uint32_t i = 0; q->ready > 0 && i < q->lane_count; i++) {
             lane *l = q->lanes[i];
             for (unsigned p = 0; l->route_count == 0 && p < PRIORITIES; p++) {
@@ -115,7 +113,7 @@ static void fail_orphans(patio_transport *t, effects *fx)
                             e    = next;
                             continue;
                         }
-                        hub_unlink_ready(e);
+                        store_unlink_ready(e);
                         route_put(e, fx);
                     }
                     e = next;
@@ -136,7 +134,7 @@ static void take_queue(conn *c, frame_queue *in)
     ps->credit = in->credit;
     bool full  = false;
     for (uint32_t i = 0; i < in->task_count && frame_next_name(&in->tasks, name); i++) {
-        lane *l = hub_lane(q, name, true);
+        lane *l = store_lane(q, name, true);
         if (l != NULL && grow_bits(ps) && !has_lane(ps, l)) {
             add_route(l, ps);
         }
@@ -146,10 +144,7 @@ static void take_queue(conn *c, frame_queue *in)
         patio_host_log(c->t->host, PATIO_LOG_WARN,
                        "peer %s announced more tasks than there is room for", c->name);
     }
-    if (!ps->active) {
-        ps->active = true;
-        q->consumers++;
-    }
+    ps->active = true;
 }
 
 bool peer_announced(conn *c, patio_bytes body, effects *fx)
@@ -182,7 +177,10 @@ bool peer_announced(conn *c, patio_bytes body, effects *fx)
             take_queue(c, &q);
         }
     }
-    c->announced = true;
+    if (!c->announced) {
+        c->announced = true;
+        ask_conn_open(c, fx);
+    }
     for (peersub *ps = c->subs; ps != NULL; ps = ps->next) {
         route_fill(ps, fx);
     }
@@ -213,7 +211,7 @@ static size_t put_queue(uint8_t *to, const queue *q)
         }
     }
     if (to != NULL) {
-        frame_put32(to + from - 12, q->own->credit);
+        frame_put32(to + from - 12, q->state == PATIO_QUEUE_PAUSED ? 0 : q->own->credit);
         frame_put32(to + from - 8, count);
         frame_put32(to + from - 4, (uint32_t)(at - from));
     }
@@ -226,7 +224,7 @@ static size_t put_announce(uint8_t *to, const patio_transport *t)
     size_t   from  = at;
     uint32_t count = 0;
     at += 4;
-    for (const queue *q = t->queues; q != NULL; q = q->next) {
+    for (const queue *q = t->room.queues; q != NULL; q = q->next) {
         if (q->own != NULL && !q->own->closed) {
             at += put_queue(to != NULL ? to + at : NULL, q);
             count++;
@@ -268,7 +266,7 @@ void peer_leave(conn *c, effects *fx)
     for (peersub *ps = c->subs; ps != NULL; ps = ps->next) {
         forget_routes(ps);
     }
-    while (route_lost(c, fx) || inbox_lost(c, fx)) {
+    while (route_lost(c, fx) || inbox_lost(c, fx) || ask_conn_left(c, fx)) {
         effects_pass(fx);
     }
     while (c->subs != NULL) {

@@ -11,7 +11,7 @@ static const char *begin_piece(conn *c, const frame_header *h, patio_bytes body,
     if (total == 0 || total > c->t->set.max_frame_bytes) {
         return "a message longer than max_frame_bytes";
     }
-    if (total > c->t->set.max_queued_bytes - c->t->piece_bytes) {
+    if (total > c->t->set.bounds.max_queued_bytes - c->t->piece_bytes) {
         return "no room for a long message: max_queued_bytes are on their way";
     }
     p->head_bytes = body.size - 4;

@@ -58,6 +58,7 @@ static void destroy(patio_transport *t)
         conn_free(t->self);
     }
     hub_fini(t);
+    ask_fini(t);
     host->free(host->self, t->endpoints);
     host->free(host->self, t->read_data);
     host->free(host->self, t->rates);
@@ -75,7 +76,9 @@ static patio_status create(const patio_host *host, const patio_transport_params 
     }
     memset(t, 0, sizeof(*t));
     init_lock(t);
-    t->host           = host;
+    t->host = host;
+    store_init(&t->room, host, &t->lock);
+    ask_init(t);
     t->events         = params->events;
     t->incarnation    = params->incarnation;
     t->max_body_bytes = params->max_body_bytes;
@@ -103,6 +106,8 @@ static patio_status start(patio_transport *t, patio_error *err)
         if (t->endpoints[i].listens) {
             st      = endpoint_listen(&t->endpoints[i], err);
             listens = true;
+        } else {
+            t->ask.hoped++;
         }
     }
     if (st == PATIO_OK) {
@@ -133,23 +138,23 @@ static void give_back(patio_transport *t)
 {
     effects fx;
     effects_begin(&fx, t);
-    for (queue *q = t->queues; q != NULL; q = q->next) {
+    for (queue *q = t->room.queues; q != NULL; q = q->next) {
         if (q->own != NULL) {
             subscribe_close(q);
         }
     }
     peer_announce_all(t, &fx);
-    for (queue *q = t->queues; q != NULL; q = q->next) {
+    for (queue *q = t->room.queues; q != NULL; q = q->next) {
         while (q->own != NULL && q->own->waiting > 0) {
             inbox_return_all(q->own, &fx);
             effects_pass(&fx);
         }
     }
-    for (uint32_t i = 0; i < t->chunk_count * CHUNK_ENTRIES; i++) {
+    for (uint32_t i = 0; i < t->room.chunk_count * CHUNK_ENTRIES; i++) {
         if (!effects_room(&fx)) {
             effects_pass(&fx);
         }
-        inbox_return_unsettled(&t->chunks[i / CHUNK_ENTRIES][i % CHUNK_ENTRIES], &fx);
+        inbox_return_unsettled(&t->room.chunks[i / CHUNK_ENTRIES][i % CHUNK_ENTRIES], &fx);
     }
     effects_end(&fx);
 }
@@ -186,7 +191,8 @@ static patio_status stop(patio_transport *t, uint64_t grace_ms, patio_error *err
     bool     flushed = wait_flushed(t, grace_ms > LAST_WORDS_MS ? grace_ms : LAST_WORDS_MS);
     uint64_t held    = t->sends;
     t->running       = false;
-    uint32_t calls   = atomic_fetch_or_explicit(&t->calls, CALLS_AWAITED, memory_order_seq_cst);
+    pthread_cond_broadcast(&t->ask.answered);
+    uint32_t calls = atomic_fetch_or_explicit(&t->calls, CALLS_AWAITED, memory_order_seq_cst);
     while (calls != 0 && !t->idled) {
         pthread_cond_wait(&t->calm, &t->lock);
     }
@@ -204,14 +210,27 @@ static patio_status stop(patio_transport *t, uint64_t grace_ms, patio_error *err
 
 static const void *query_instance(patio_transport *t, const char *interface_id)
 {
+    static const struct {
+        const char *id;
+        const void *table;
+    } tables[] = {
+        {PATIO_PEERS_ID, &tcp_peers},           {PATIO_DEAD_ID, &tcp_dead_ops},
+        {PATIO_RESULTS_ID, &tcp_results_ops},   {PATIO_QUEUES_ID, &tcp_queues_ops},
+        {PATIO_PRESENCE_ID, &tcp_presence_ops}, {PATIO_DOCTOR_ID, &tcp_doctor_ops},
+    };
     (void)t;
-    return strcmp(interface_id, PATIO_PEERS_ID) == 0 ? &tcp_peers : NULL;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        if (strcmp(tables[i].id, interface_id) == 0) {
+            return tables[i].table;
+        }
+    }
+    return NULL;
 }
 
 static const patio_transport_ops ops = {
     PATIO_SIZED(patio_transport_ops),
     .caps = PATIO_CAP_PRIORITY | PATIO_CAP_DELAY | PATIO_CAP_CANCEL | PATIO_CAP_DEAD_LETTERS |
-            PATIO_CAP_ROUTES | PATIO_CAP_QUEUE,
+            PATIO_CAP_ROUTES | PATIO_CAP_QUEUE | PATIO_CAP_DEDUP | PATIO_CAP_RESULTS,
     .options     = tcp_options,
     .schemes     = tcp_schemes,
     .create      = create,

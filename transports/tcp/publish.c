@@ -3,9 +3,10 @@
 static patio_status refuse(const patio_transport *t, const patio_message *m, size_t size,
                            patio_error *err)
 {
-    if (m->dedup_key.size > 0) {
-        return patio_fail(err, PATIO_UNSUPPORTED, 0,
-                          "send %s: tcp cannot drop duplicates (capability \"dedup\")", m->task);
+    if (m->dedup_key.size > DEDUP_KEY_MAX) {
+        return patio_fail(err, PATIO_TOO_LARGE, 0,
+                          "send %s: a dedup key of %zu bytes, at most %d are allowed", m->task,
+                          m->dedup_key.size, DEDUP_KEY_MAX);
     }
     if (m->level > PATIO_LEVEL_PROCESS) {
         return patio_fail(err, PATIO_UNSUPPORTED, 0,
@@ -26,52 +27,97 @@ static patio_status refuse(const patio_transport *t, const patio_message *m, siz
 static patio_status find_lane(patio_transport *t, const patio_message *m, size_t size, lane **out,
                               patio_error *err)
 {
+    const store_room   *room   = &t->room;
+    const store_bounds *bounds = &t->set.bounds;
     if (!t->running || atomic_load_explicit(&t->stopping, memory_order_relaxed)) {
         return patio_fail(err, PATIO_CLOSED, 0, "send %s: the transport is stopped", m->task);
     }
-    if (t->held >= t->set.max_queued || size > t->set.max_queued_bytes - t->held_bytes) {
+    if (!store_has_room(room, bounds, size)) {
         return patio_fail(err, PATIO_FULL, 0,
                           "send %s: %llu tasks of %llu bytes are held (max_queued %llu, "
                           "max_queued_bytes %llu)",
-                          m->task, (unsigned long long)t->held, (unsigned long long)t->held_bytes,
-                          (unsigned long long)t->set.max_queued,
-                          (unsigned long long)t->set.max_queued_bytes);
+                          m->task, (unsigned long long)(room->held - room->dead),
+                          (unsigned long long)(room->held_bytes - room->dead_bytes),
+                          (unsigned long long)bounds->max_queued,
+                          (unsigned long long)bounds->max_queued_bytes);
     }
     bool call = (m->flags & PATIO_MESSAGE_CALL) != 0 && (m->flags & PATIO_MESSAGE_WAIT_ROUTE) == 0;
     queue *q  = hub_queue(t, m->queue, !call);
-    lane  *l  = q != NULL ? hub_lane(q, m->task, !call) : NULL;
+    if (q != NULL && q->state == PATIO_QUEUE_DRAINING) {
+        return patio_fail(err, PATIO_BLOCKED, 0,
+                          "send %s: queue \"%s\" is draining and takes nothing new", m->task,
+                          m->queue);
+    }
+    lane *l = q != NULL ? store_lane(q, m->task, !call) : NULL;
     if (call && (l == NULL || l->route_count == 0)) {
         return patio_fail(err, PATIO_NO_ROUTE, 0,
                           "no connected worker on queue \"%s\" can run task \"%s\"", m->queue,
                           m->task);
     }
     if (l == NULL) {
-        return patio_fail(err, t->lanes < LANES_MAX ? PATIO_NO_MEMORY : PATIO_FULL, 0,
+        return patio_fail(err, room->lanes < LANES_MAX ? PATIO_NO_MEMORY : PATIO_FULL, 0,
                           "send %s: no room for another task name", m->task);
     }
     *out = l;
     return PATIO_OK;
 }
 
-static void fill(entry *e, lane *l, const patio_message *m, size_t size, uint64_t now)
+/* It repeats a task that is here already. */
+static void say_duplicate(const patio_transport *t, const patio_message *m, uint32_t verdict,
+                          const keyed *k, effects *fx)
 {
-    patio_transport *t = e->t;
-    e->lane            = l;
-    e->body            = t->host->buf_ref(t->host->self, m->body);
-    e->accepted_ns     = now;
-    if (m->ttl_ms != 0 && m->ttl_ms < (UINT64_MAX - now) / 1000000u) {
-        e->deadline_ns = now + m->ttl_ms * 1000000u;
+    /* a call that was dropped as a duplicate gets no answer: it must hear so */
+    if ((m->flags & PATIO_MESSAGE_NO_RECEIPT) == 0 || verdict == KEY_DUPLICATE) {
+        effect *x   = effects_add(fx, EFFECT_DUPLICATE);
+        x->id       = m->id;
+        x->original = k->original;
     }
-    e->id       = m->id;
-    e->flags    = m->flags & (PATIO_MESSAGE_CARRIED | PATIO_MESSAGE_WAIT_ROUTE);
-    e->attempt  = m->attempt != 0 ? m->attempt : 1;
-    e->crashes  = m->crashes;
-    e->priority = (uint8_t)(m->priority < PRIORITIES ? m->priority : PATIO_PRIORITY_MAX);
-    e->state    = ENTRY_READY;
-    e->order    = ++t->order;
-    t->held++;
-    t->held_bytes += size;
+    if (verdict == KEY_ANSWERED) {
+        effect *x = effects_add(fx, EFFECT_REPLIED);
+        x->id     = m->id;
+        x->body   = t->host->buf_ref(t->host->self, k->reply);
+    }
+}
+
+/* The queued one goes; the new one takes its key. */
+static void replace(keyed *k, entry **gone, effects *fx)
+{
+    static const char why[] = "another task with the same dedup key replaced it";
+    entry            *e     = k->entry;
+    hub_take_out(e);
+    hub_end_key(e, NULL, PATIO_CANCELLED, why, fx);
+    hub_say_gone(e, why, fx);
+    k->expires_ns = 1;
+    *gone         = e;
+}
+
+static patio_status hold(patio_transport *t, lane *l, const patio_message *m, size_t size,
+                         keyed *replaced, entry **gone, effects *fx, patio_error *err)
+{
+    entry *e = hub_entry_new(t);
+    if (e == NULL) {
+        return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+    }
+    store_fill(e, l, m, size, fx->now,
+               PATIO_MESSAGE_CARRIED | PATIO_MESSAGE_WAIT_ROUTE | PATIO_MESSAGE_NO_RECEIPT);
+    e->order = ++t->room.order;
+    if (m->dedup_key.size > 0 && !dedup_set(&t->room, l->queue, m, e)) {
+        hub_entry_free(e);
+        return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+    }
     t->sends += (m->flags & PATIO_MESSAGE_CALL) == 0 ? 1 : 0;
+    if (replaced != NULL) {
+        replace(replaced, gone, fx);
+    }
+    if ((m->flags & PATIO_MESSAGE_NO_RECEIPT) == 0) {
+        effects_add(fx, EFFECT_ACCEPTED)->id = m->id;
+    }
+    if (m->delay_ms > 0) {
+        route_delay(e, m->delay_ms, fx);
+    } else {
+        route_put(e, fx);
+    }
+    return PATIO_OK;
 }
 
 patio_status tcp_publish(patio_transport *t, const patio_message *m, patio_error *err)
@@ -81,24 +127,22 @@ patio_status tcp_publish(patio_transport *t, const patio_message *m, patio_error
     if (st != PATIO_OK) {
         return st;
     }
-    lane   *l = NULL;
-    effects fx;
+    lane    *l       = NULL;
+    keyed   *k       = NULL;
+    entry   *gone    = NULL;
+    uint32_t verdict = KEY_NEW;
+    effects  fx;
     effects_begin(&fx, t);
-    st       = find_lane(t, m, size, &l, err);
-    entry *e = st == PATIO_OK ? hub_entry_new(t) : NULL;
-    if (e != NULL) {
-        fill(e, l, m, size, fx.now);
-        if ((m->flags & PATIO_MESSAGE_NO_RECEIPT) == 0) {
-            effects_add(&fx, EFFECT_ACCEPTED)->id = m->id;
-        }
-        if (m->delay_ms > 0) {
-            route_delay(e, m->delay_ms, &fx);
-        } else {
-            route_put(e, &fx);
-        }
+    st = find_lane(t, m, size, &l, err);
+    if (st == PATIO_OK && m->dedup_key.size > 0) {
+        st = dedup_look(&t->room, &t->set.bounds, l->queue, t, m, &verdict, &k, err);
+    }
+    if (st == PATIO_OK && k != NULL && verdict != KEY_REPLACES) {
+        say_duplicate(t, m, verdict, k, &fx);
     } else if (st == PATIO_OK) {
-        st = patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+        st = hold(t, l, m, size, k, &gone, &fx, err);
     }
     effects_end(&fx);
+    store_bury(&t->room, gone);
     return st;
 }

@@ -52,7 +52,7 @@ static const char *got_publish(conn *c, incoming *in, effects *fx)
         return NULL;
     }
     queue     *q    = hub_queue(c->t, p.queue, false);
-    lane      *l    = q != NULL && q->own != NULL ? hub_lane(q, p.task, false) : NULL;
+    lane      *l    = q != NULL && q->own != NULL ? store_lane(q, p.task, false) : NULL;
     patio_buf *body = l != NULL ? take_tail(c, in, p.head_bytes) : NULL;
     if (body == NULL || !inbox_put(c, in->id, &p, l, body, fx)) {
         refuse_task(c, in->id, false, fx);
@@ -98,6 +98,18 @@ static const char *got_announce(conn *c, incoming *in, effects *fx)
     return peer_announced(c, body, fx) ? NULL : "a malformed ANNOUNCE";
 }
 
+static const char *got_answer(conn *c, incoming *in, effects *fx)
+{
+    frame_answer a;
+    if (!frame_get_answer(in->head, &a) || (in->is_long && in->head.size != a.head_bytes)) {
+        return "a malformed ANSWER";
+    }
+    patio_buf  *tail = (a.flags & ANSWER_TAIL) != 0 ? take_tail(c, in, a.head_bytes) : NULL;
+    const char *why  = ask_answered(c, in->id, &a, tail, fx);
+    c->t->host->buf_drop(c->t->host->self, tail);
+    return why;
+}
+
 const char *read_message(conn *c, incoming *in, effects *fx)
 {
     frame_header pong = {.type = FRAME_PONG, .id = in->id};
@@ -122,6 +134,10 @@ const char *read_message(conn *c, incoming *in, effects *fx)
         }
         cancel_came(c, in->id, in->head, fx);
         return NULL;
+    case FRAME_ASK:
+        return answer_ask(c, in->id, in->head, fx);
+    case FRAME_ANSWER:
+        return got_answer(c, in, fx);
     case FRAME_PING:
         if (write_frame(c, &pong, (patio_bytes){NULL, 0}, NULL, 0)) {
             write_kick(c, fx);

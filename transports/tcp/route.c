@@ -44,18 +44,13 @@ static void describe(const entry *e, uint64_t now, frame_publish *p)
     p->id       = e->id;
     p->flags    = e->flags & PATIO_MESSAGE_CARRIED;
     p->fence    = e->fence;
-    p->ttl_ms   = 0;
+    p->ttl_ms   = store_time_left(e, now, &p->flags);
     p->age_ms   = (now - e->accepted_ns) / 1000000u;
     p->priority = e->priority;
     p->attempt  = e->attempt;
     p->crashes  = e->crashes;
     if (e->fence > 1) {
         p->flags |= PATIO_MESSAGE_REDELIVERED;
-    }
-    if (e->deadline_ns != 0 && e->deadline_ns <= now) {
-        p->flags |= PATIO_MESSAGE_EXPIRED;
-    } else if (e->deadline_ns != 0) {
-        p->ttl_ms = (e->deadline_ns - now - 1) / 1000000u + 1;
     }
 }
 
@@ -97,43 +92,21 @@ bool route_give(entry *e, peersub *to, effects *fx)
     return true;
 }
 
-/* Highest priority first, then the oldest. */
-static bool sooner(const lane *a, const lane *b)
-{
-    int high_a = 31 - __builtin_clz(a->nonempty);
-    int high_b = 31 - __builtin_clz(b->nonempty);
-    return high_a != high_b ? high_a > high_b
-                            : a->ready[high_a].first->order < b->ready[high_b].first->order;
-}
-
-static entry *next_for(const peersub *ps)
-{
-    const queue *q    = ps->queue;
-    lane        *best = NULL;
-    for (uint32_t w = 0; w < ps->words; w++) {
-        for (uint64_t bits = q->nonempty[w] & ps->lanes[w]; bits != 0; bits &= bits - 1) {
-            lane *l = q->lanes[w * WORD_BITS + (uint32_t)__builtin_ctzll(bits)];
-            best    = best == NULL || sooner(l, best) ? l : best;
-        }
-    }
-    return best != NULL ? best->ready[31 - __builtin_clz(best->nonempty)].first : NULL;
-}
-
 void route_fill(peersub *ps, effects *fx)
 {
     const patio_host *host = fx->t->host;
-    while (ps->active && ps->queue->ready > 0) {
+    while (ps->active && ps->queue->ready > 0 && ps->queue->state != PATIO_QUEUE_PAUSED) {
         if (!effects_room(fx)) {
             fx->again = true;
             return;
         }
-        entry *e = next_for(ps);
+        entry *e = store_next(ps->queue, ps->lanes, ps->words);
         if (e == NULL || !has_room(ps, host->buf_view(host->self, e->body).size)) {
             return;
         }
-        hub_unlink_ready(e);
+        store_unlink_ready(e);
         if (!route_give(e, ps, fx)) {
-            hub_push_ready(e);
+            store_push_ready(e);
             return;
         }
     }
@@ -146,7 +119,7 @@ void route_fill_all(patio_transport *t, effects *fx)
             route_fill(ps, fx);
         }
     }
-    for (queue *q = t->queues; q != NULL; q = q->next) {
+    for (queue *q = t->room.queues; q != NULL; q = q->next) {
         if (q->own != NULL) {
             inbox_pump(q->own, fx);
         }
@@ -160,6 +133,7 @@ static void fail_call(entry *e, enum effect_kind kind, patio_status status, cons
     x->id     = e->id;
     x->status = status;
     x->text   = text;
+    hub_end_key(e, NULL, status, text, fx);
     hub_entry_free(e);
 }
 
@@ -172,10 +146,10 @@ void route_put(entry *e, effects *fx)
                   fx);
         return;
     }
-    peersub *ps =
-        l->nonempty == 0 ? route_choose(l, host->buf_view(host->self, e->body).size) : NULL;
+    bool     next = l->nonempty == 0 && l->queue->state != PATIO_QUEUE_PAUSED;
+    peersub *ps   = next ? route_choose(l, host->buf_view(host->self, e->body).size) : NULL;
     if (ps == NULL || !route_give(e, ps, fx)) {
-        hub_push_ready(e);
+        store_push_ready(e);
     }
 }
 
@@ -187,7 +161,7 @@ static void due(void *arg)
     if (e->t->running && e->state == ENTRY_DELAYED) {
         e->lane->queue->delayed--;
         e->timer = 0;
-        e->order = ++e->t->order;
+        e->order = ++e->t->room.order;
         route_put(e, &fx);
     }
     effects_end(&fx);
@@ -220,46 +194,14 @@ void route_take_back(entry *e)
     e->tag += UINT64_C(1) << 32;
 }
 
-void route_bury(entry *e, patio_bytes cause, effects *fx)
-{
-    (void)fx;
-    patio_transport  *t    = e->t;
-    const patio_host *host = t->host;
-    queue            *q    = e->lane->queue;
-    uint8_t          *data = NULL;
-    if ((e->flags & PATIO_MESSAGE_CALL) == 0) {
-        t->sends--;
-    }
-    e->state = ENTRY_DEAD;
-    e->cause = cause.size > 0 ? host->buf_new(host->self, cause.size, &data) : NULL;
-    if (e->cause != NULL) {
-        memcpy(data, cause.data, cause.size);
-    }
-    q->dead++;
-    hub_append(&q->dead_letters, e);
-    if (q->dead > t->set.max_dead) {
-        entry *oldest = q->dead_letters.first;
-        hub_unlink(&q->dead_letters, oldest);
-        q->dead--;
-        hub_entry_free(oldest);
-        patio_host_log(host, PATIO_LOG_WARN, "a dead letter was dropped: max_dead (%llu) are kept",
-                       (unsigned long long)t->set.max_dead);
-    }
-    if (t->waiting_calm && t->sends == 0) {
-        pthread_cond_broadcast(&t->calm);
-    }
-}
-
 /* What to do with a task whose peer has gone. `started`: the peer may have begun it. */
 static void lose_one(entry *e, bool started, effects *fx)
 {
     patio_transport *t    = e->t;
     bool             call = (e->flags & PATIO_MESSAGE_CALL) != 0;
     if (e->asked) {
-        effect *x = effects_add(fx, EFFECT_CANCELLED);
-        x->id     = e->id;
-        x->status = PATIO_CANCEL_TOO_LATE;
-        e->asked  = false;
+        (void)cancel_outcome(t, &e->id, PATIO_CANCEL_TOO_LATE, fx);
+        e->asked = false;
     }
     if (started && call && (e->claimed || (e->flags & PATIO_MESSAGE_IDEMPOTENT) == 0)) {
         fail_call(e, EFFECT_UNKNOWN, PATIO_PEER_LOST,
@@ -277,7 +219,7 @@ static void lose_one(entry *e, bool started, effects *fx)
                       "the connection to the worker was lost before it answered, again", fx);
             return;
         }
-        route_bury(e, (patio_bytes){NULL, 0}, fx);
+        hub_bury(e, (patio_bytes){NULL, 0}, fx);
         return;
     }
     route_put(e, fx);

@@ -7,7 +7,7 @@
 
 #include "conn.h"
 #include "effects.h"
-#include "frame.h"
+#include "frame_ask.h"
 #include "hub.h"
 
 /* peer.c; under the lock */
@@ -25,7 +25,6 @@ void     route_fill_all(patio_transport *t, effects *fx);
 /* Into its lane, or to whoever can run it now; a call that nobody can run any more fails. */
 void route_put(entry *e, effects *fx);
 void route_delay(entry *e, uint64_t delay_ms, effects *fx);
-void route_bury(entry *e, patio_bytes cause, effects *fx);
 /* It is not with its peer any more: credit back. */
 void route_take_back(entry *e);
 /* The connection died; as many as the effects have room for. True: there are more. */
@@ -54,13 +53,15 @@ void settle_came(conn *c, uint64_t tag, const frame_settle *s, patio_buf *reply,
 /* publish.c, cancel.c, subscribe.c */
 patio_status tcp_publish(patio_transport *t, const patio_message *m, patio_error *err);
 patio_status tcp_cancel(patio_transport *t, const char *name, const patio_id *id, patio_error *err);
+/* Another peer's wish, whose outcome is its answer. */
+void cancel_for_peer(conn *c, uint64_t id, const frame_ask *question, effects *fx);
+/* Tell all who wait for it; true: somebody else than our own host is among them. */
+bool         cancel_outcome(patio_transport *t, const patio_id *id, uint32_t what, effects *fx);
 void         cancel_asked(conn *c, uint64_t tag, patio_bytes id, effects *fx);
 void         cancel_came(conn *c, uint64_t tag, patio_bytes body, effects *fx);
 patio_status tcp_subscribe(patio_transport *t, const patio_subscription *in, patio_error *err);
 patio_status tcp_unsubscribe(patio_transport *t, const char *name, patio_error *err);
 /* Take no more from it. Under the lock. */
-void         subscribe_close(queue *q);
-patio_status tcp_counts(patio_transport *t, const char *name, uint64_t timeout_ms,
-                        patio_counts *out, patio_error *err);
+void subscribe_close(queue *q);
 
 #endif

@@ -27,6 +27,11 @@ static bool write_settle(conn *c, uint64_t remote, const frame_settle *s, patio_
     return written;
 }
 
+static uint32_t state_after(uint32_t verdict)
+{
+    return verdict == PATIO_ACK ? PATIO_STATE_DONE : PATIO_STATE_DEAD;
+}
+
 /* Under the lock. */
 static void settle_one(entry *e, const patio_settlement *s, effects *fx)
 {
@@ -34,7 +39,9 @@ static void settle_one(entry *e, const patio_settlement *s, effects *fx)
     conn             *c      = e->link;
     subscription     *sub    = e->lane->queue->own;
     uint64_t          remote = e->remote;
-    frame_settle      f      = {.verdict = (uint8_t)s->verdict, .delay_ms = s->delay_ms};
+    bool              over   = s->verdict == PATIO_ACK || s->verdict == PATIO_REJECT;
+    frame_settle      f      = {.verdict  = (uint8_t)s->verdict,
+                                .delay_ms = over ? s->result_ttl_ms : s->delay_ms};
     patio_buf        *reply  = s->reply;
     if (s->verdict == PATIO_REJECT && s->cause.size <= CAUSE_MAX) {
         f.cause = s->cause;
@@ -46,6 +53,10 @@ static void settle_one(entry *e, const patio_settlement *s, effects *fx)
     f.flags |= reply != NULL ? SETTLE_HAS_REPLY : 0;
     if (PATIO_HAS(patio_settlement, s, flags) && (s->flags & PATIO_SETTLE_CRASHED) != 0) {
         f.flags |= SETTLE_CRASHED;
+    }
+    if (over && s->result_ttl_ms != 0 && !c->self) {
+        /* here as well: who sent it may be gone before somebody asks */
+        hub_keep_result(e, state_after(s->verdict), s->result_ttl_ms, s->reply);
     }
     if (s->verdict == PATIO_CLAIM) {
         e->claimed = true;
@@ -131,6 +142,12 @@ static void adapt(peersub *ps, uint64_t took_ns, bool unstarted, uint64_t most)
 static void finish(entry *e, const frame_settle *s, patio_buf *reply, effects *fx)
 {
     bool call = (e->flags & PATIO_MESSAGE_CALL) != 0;
+    if (s->delay_ms != 0) {
+        hub_keep_result(e, state_after(s->verdict), s->delay_ms, reply);
+    }
+    hub_end_key(e, reply, PATIO_PEER_LOST,
+                "the task with the same dedup key ended without a result: nobody waited for it",
+                fx);
     if (call && reply != NULL) {
         effect *x = effects_add(fx, EFFECT_REPLIED);
         x->id     = e->id;
@@ -149,7 +166,7 @@ static void finish(entry *e, const frame_settle *s, patio_buf *reply, effects *f
     }
     e->t->host->buf_drop(e->t->host->self, reply);
     if (s->verdict == PATIO_REJECT && !(call && (s->flags & SETTLE_FORBIDDEN) != 0)) {
-        route_bury(e, s->cause, fx);
+        hub_bury(e, s->cause, fx);
     } else {
         hub_entry_free(e);
     }
@@ -173,10 +190,8 @@ void settle_came(conn *c, uint64_t tag, const frame_settle *s, patio_buf *reply,
     adapt(ps, fx->now > e->moved_ns ? fx->now - e->moved_ns : 0, unstarted, t->set.prefetch);
     route_take_back(e);
     if (e->asked) {
-        effect *x = effects_add(fx, EFFECT_CANCELLED);
-        x->id     = e->id;
-        x->status = PATIO_CANCEL_TOO_LATE;
-        e->asked  = false;
+        (void)cancel_outcome(t, &e->id, PATIO_CANCEL_TOO_LATE, fx);
+        e->asked = false;
     }
     if (s->verdict == PATIO_ACK || s->verdict == PATIO_REJECT) {
         finish(e, s, reply, fx);
@@ -189,7 +204,8 @@ void settle_came(conn *c, uint64_t tag, const frame_settle *s, patio_buf *reply,
             e->attempt = (uint16_t)(e->attempt < UINT16_MAX ? e->attempt + 1 : e->attempt);
         }
         if (s->verdict == PATIO_RETRY) {
-            e->order = ++t->order; /* others had their turn meanwhile; what is returned keeps its */
+            e->order =
+                ++t->room.order; /* others had their turn meanwhile; what is returned keeps its */
         }
         if (s->delay_ms > 0) {
             route_delay(e, s->delay_ms, fx);

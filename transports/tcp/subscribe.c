@@ -40,13 +40,13 @@ patio_status tcp_subscribe(patio_transport *t, const patio_subscription *in, pat
     subscription *s  = q != NULL ? find_or_make(q) : NULL;
     bool          ok = s != NULL;
     for (size_t i = 0; ok && i < in->task_count; i++) {
-        ok = hub_lane(q, in->tasks[i], true) != NULL;
+        ok = store_lane(q, in->tasks[i], true) != NULL;
     }
     ok = ok && peer_set_self(q, in);
     if (ok) {
         forget_own(q);
         for (size_t i = 0; i < in->task_count; i++) {
-            hub_lane(q, in->tasks[i], false)->own = true;
+            store_lane(q, in->tasks[i], false)->own = true;
         }
         s->closed = false;
         s->credit = in->credit;
@@ -75,34 +75,4 @@ patio_status tcp_unsubscribe(patio_transport *t, const char *name, patio_error *
     effects_end(&fx);
     return found ? PATIO_OK
                  : patio_fail(err, PATIO_NOT_FOUND, 0, "no subscription of queue \"%s\"", name);
-}
-
-patio_status tcp_counts(patio_transport *t, const char *name, uint64_t timeout_ms,
-                        patio_counts *out, patio_error *err)
-{
-    (void)timeout_ms;
-    (void)err;
-    patio_counts now    = {.struct_size = out->struct_size};
-    uint64_t     oldest = UINT64_MAX;
-    pthread_mutex_lock(&t->lock);
-    queue *q = hub_queue(t, name, false);
-    if (q != NULL) {
-        now.ready     = q->ready;
-        now.leased    = q->leased;
-        now.delayed   = q->delayed;
-        now.dead      = q->dead;
-        now.consumers = q->consumers;
-        for (uint32_t i = 0; i < q->lane_count; i++) {
-            for (unsigned p = 0; p < PRIORITIES; p++) {
-                const entry *e = q->lanes[i]->ready[p].first;
-                oldest         = e != NULL && e->accepted_ns < oldest ? e->accepted_ns : oldest;
-            }
-        }
-    }
-    pthread_mutex_unlock(&t->lock);
-    if (oldest != UINT64_MAX) {
-        now.oldest_age_ms = (t->host->now_ns(t->host->self) - oldest) / 1000000u;
-    }
-    memcpy(out, &now, out->struct_size < sizeof(now) ? out->struct_size : sizeof(now));
-    return PATIO_OK;
 }

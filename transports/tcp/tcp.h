@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "ask.h"
 #include "conn.h"
 #include "effects.h"
 #include "endpoint.h"
@@ -29,21 +30,19 @@
 #include "route.h"
 
 typedef struct settings {
-    uint64_t max_queued;
-    uint64_t max_queued_bytes;
-    uint64_t max_dead;
-    uint64_t max_crashes;
-    uint64_t max_frame_bytes;
-    uint64_t write_queue_bytes;
-    uint64_t prefetch;
-    uint64_t ping_ms;
-    uint64_t dead_ms;
-    uint64_t handshake_ms;
-    uint64_t reconnect_min_ms;
-    uint64_t reconnect_max_ms;
-    uint64_t max_connections;
-    uint64_t max_connections_per_address;
-    uint64_t handshakes_per_second;
+    store_bounds bounds;
+    uint64_t     max_crashes;
+    uint64_t     max_frame_bytes;
+    uint64_t     write_queue_bytes;
+    uint64_t     prefetch;
+    uint64_t     ping_ms;
+    uint64_t     dead_ms;
+    uint64_t     handshake_ms;
+    uint64_t     reconnect_min_ms;
+    uint64_t     reconnect_max_ms;
+    uint64_t     max_connections;
+    uint64_t     max_connections_per_address;
+    uint64_t     handshakes_per_second;
 } settings;
 
 /* In `calls`: stop() waits for the last of them. */
@@ -64,15 +63,8 @@ struct patio_transport {
     bool            running;
     bool            waiting_calm; /* stop waits for `calm` */
     _Atomic bool    quit;         /* the I/O thread is to end */
-    uint32_t        queue_count;
-    queue          *queues;
-    entry         **chunks;
-    uint32_t        chunk_count;
-    entry          *free;
-    uint64_t        order;
-    uint64_t        lanes;
-    uint64_t        held; /* entries that go out, and their bytes */
-    uint64_t        held_bytes;
+    store_room      room;         /* of what goes out; what comes in has its entries there, too */
+    ask_room        ask;
     uint64_t        inbound; /* entries of other peers that are here, and their bytes */
     uint64_t        inbound_bytes;
     uint64_t        sends; /* of those, nobody waits for and not dead */

@@ -1,0 +1,435 @@
+/* Questions of ours, and what comes back. */
+#include <time.h>
+
+#include "tcp.h"
+
+void ask_init(patio_transport *t)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&t->ask.answered, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+void ask_fini(patio_transport *t)
+{
+    const patio_host *host = t->host;
+    while (t->ask.asks != NULL) { /* cancels that nobody has answered */
+        ask *a      = t->ask.asks;
+        t->ask.asks = a->next;
+        ask_forget(t, a);
+        host->free(host->self, a);
+    }
+    while (t->ask.cancels != NULL) {
+        cancelling *next = t->ask.cancels->next;
+        host->free(host->self, t->ask.cancels);
+        t->ask.cancels = next;
+    }
+    host->free(host->self, t->ask.relays);
+    host->buf_drop(host->self, t->ask.info);
+    pthread_cond_destroy(&t->ask.answered);
+}
+
+void ask_forget(const patio_transport *t, ask *a)
+{
+    const patio_host *host = t->host;
+    while (a->first != NULL) {
+        part *next = a->first->next;
+        host->buf_drop(host->self, a->first->tail);
+        host->free(host->self, a->first);
+        a->first = next;
+    }
+    host->free(host->self, a->targets);
+    a->last    = NULL;
+    a->targets = NULL;
+}
+
+static void fail(ask *a, patio_status status, const char *text, const char *who)
+{
+    if (a->status == PATIO_OK) {
+        a->status = status;
+        (void)snprintf(a->text, sizeof(a->text), "peer %.80s %s", who, text);
+    }
+}
+
+bool ask_can(const conn *c)
+{
+    return !c->self && c->state == CONN_OPEN && c->announced && !c->foreign && !c->parting &&
+           !c->broken;
+}
+
+bool ask_write(conn *c, uint64_t id, const frame_ask *question, effects *fx)
+{
+    uint8_t      body[FRAME_ASK_BYTES + 255];
+    frame_header h    = {.type = FRAME_ASK, .id = id};
+    size_t       size = frame_put_ask(body, question);
+    if (!write_frame(c, &h, (patio_bytes){body, size}, NULL, 0)) {
+        return false;
+    }
+    write_kick(c, fx);
+    return true;
+}
+
+/* The question to one more peer. */
+static void put_to(ask *a, conn *c, effects *fx)
+{
+    const patio_host *host = c->t->host;
+    if (c->version < ASK_VERSION) {
+        fail(a, PATIO_UNSUPPORTED,
+             "speaks version 1 of the protocol, which knows no questions of operators", c->name);
+        return;
+    }
+    if (a->target_count == a->target_room) {
+        uint32_t    room = a->target_room == 0 ? 8 : a->target_room * 2;
+        ask_target *all  = host->resize(host->self, a->targets, room * sizeof(*all));
+        if (all == NULL) {
+            fail(a, PATIO_NO_MEMORY, "was not asked: out of memory", c->name);
+            return;
+        }
+        a->targets     = all;
+        a->target_room = room;
+    }
+    if (ask_write(c, a->question.number, &a->question, fx)) {
+        a->targets[a->target_count++] = (ask_target){.c = c, .pending = 1};
+        a->pending++;
+    }
+}
+
+static void begin(patio_transport *t, ask *a, uint64_t timeout_ms, effects *fx)
+{
+    uint64_t for_ns =
+        timeout_ms < UINT32_MAX ? timeout_ms * 1000000u : UINT64_C(1000000) * UINT32_MAX;
+    a->begun_ns = fx->now;
+    a->until_ns = fx->now + for_ns;
+    a->question.flags |= ASK_RELAY;
+    a->question.origin     = t->incarnation;
+    a->question.number     = ++t->ask.last;
+    a->question.timeout_ms = (uint32_t)(for_ns / 1000000u);
+    a->next                = t->ask.asks;
+    t->ask.asks            = a;
+    for (conn *c = t->conns; c != NULL; c = c->next) {
+        if (ask_can(c)) {
+            put_to(a, c, fx);
+        }
+    }
+}
+
+static void unlink_ask(patio_transport *t, const ask *a)
+{
+    for (ask **at = &t->ask.asks; *at != NULL; at = &(*at)->next) {
+        if (*at == a) {
+            *at = a->next;
+            return;
+        }
+    }
+}
+
+/* A URL that nobody could be asked at; NULL: all have worked. Under the lock. */
+static const char *not_connected(const patio_transport *t)
+{
+    for (uint32_t i = 0; i < t->endpoint_count; i++) {
+        const endpoint *ep = &t->endpoints[i];
+        if (!ep->listens && !ep->reached && (t->ask.hoped > 0 || ep->refused)) {
+            return ep->shown;
+        }
+    }
+    return NULL;
+}
+
+static patio_status conclude(const patio_transport *t, const ask *a, uint64_t timeout_ms,
+                             patio_error *err)
+{
+    if (a->status != PATIO_OK) {
+        return patio_fail(err, a->status, 0, "%s", a->text);
+    }
+    if (!t->running) {
+        return patio_fail(err, PATIO_CLOSED, 0, "the transport is stopped");
+    }
+    const char *away = not_connected(t);
+    if (away != NULL) {
+        return patio_fail(err, PATIO_UNREACHABLE, 0, "%s could not be asked: it is not connected",
+                          away);
+    }
+    return a->pending == 0
+               ? PATIO_OK
+               : patio_fail(err, PATIO_TIMEOUT, 0, "%u processes did not answer within %llu ms",
+                            a->pending, (unsigned long long)timeout_ms);
+}
+
+patio_status ask_all(patio_transport *t, ask *a, uint64_t timeout_ms, patio_error *err)
+{
+    effects fx;
+    effects_begin(&fx, t);
+    bool running = t->running;
+    if (running) {
+        begin(t, a, timeout_ms, &fx);
+    }
+    effects_end(&fx);
+    if (!running) {
+        return patio_fail(err, PATIO_CLOSED, 0, "the transport is stopped");
+    }
+    /* the condition's clock, which the host's need not be */
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(a->question.timeout_ms / 1000u);
+    until.tv_nsec += (long)(a->question.timeout_ms % 1000u) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    int rc = 0;
+    pthread_mutex_lock(&t->lock);
+    while (rc == 0 && t->running && a->status == PATIO_OK && (a->pending > 0 || t->ask.hoped > 0)) {
+        rc = pthread_cond_timedwait(&t->ask.answered, &t->lock, &until);
+    }
+    unlink_ask(t, a);
+    patio_status st = conclude(t, a, timeout_ms, err);
+    pthread_mutex_unlock(&t->lock);
+    return st;
+}
+
+/* The best that was said of a task: it was removed, it was told, it is too late. */
+static uint32_t outcome_of(const ask *a)
+{
+    uint64_t best = PATIO_CANCEL_TOO_LATE;
+    for (const part *p = a->first; p != NULL; p = p->next) {
+        uint64_t what = p->answer.number;
+        best          = what >= PATIO_CANCEL_REMOVED && what < best ? what : best;
+    }
+    return (uint32_t)best;
+}
+
+/* A cancel that is over: its outcome is raised. */
+static void end_cancel(patio_transport *t, ask *a, effects *fx)
+{
+    if (a->status != PATIO_OK) {
+        patio_host_log(t->host, PATIO_LOG_ERROR, "cancel: %s", a->text);
+    }
+    effect *x = effects_add(fx, EFFECT_CANCELLED);
+    x->id     = a->question.id;
+    x->status = (patio_status)outcome_of(a);
+    unlink_ask(t, a);
+    ask_forget(t, a);
+    t->host->free(t->host->self, a);
+}
+
+static bool cancel_is_over(const patio_transport *t, const ask *a, uint64_t now)
+{
+    return (a->pending == 0 && t->ask.hoped == 0) || outcome_of(a) < PATIO_CANCEL_TOO_LATE ||
+           now > a->until_ns;
+}
+
+/* Somebody may have waited for what has just changed. */
+static void changed(patio_transport *t, ask *a, effects *fx)
+{
+    if (a->cancels && cancel_is_over(t, a, fx->now)) {
+        end_cancel(t, a, fx);
+    } else if (a->pending == 0 || a->status != PATIO_OK) {
+        pthread_cond_broadcast(&t->ask.answered);
+    }
+}
+
+patio_status ask_cancel(patio_transport *t, const char *name, const patio_id *id, bool *asked,
+                        effects *fx, patio_error *err)
+{
+    const patio_host *host = t->host;
+    ask              *a    = host->alloc(host->self, sizeof(*a));
+    *asked                 = false;
+    if (a == NULL) {
+        return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+    }
+    memset(a, 0, sizeof(*a));
+    a->cancels        = true;
+    a->question.what  = ASK_CANCEL;
+    a->question.flags = ASK_HAS_ID;
+    a->question.id    = *id;
+    (void)snprintf(a->question.queue, sizeof(a->question.queue), "%s", name);
+    begin(t, a, ASK_CANCEL_MS, fx);
+    patio_status st = a->status;
+    if (st != PATIO_OK) {
+        (void)patio_fail(err, st, 0, "cancel: %s", a->text);
+    } else if (a->pending > 0 || t->ask.hoped > 0) {
+        *asked = true;
+        return PATIO_OK;
+    }
+    unlink_ask(t, a);
+    ask_forget(t, a);
+    host->free(host->self, a);
+    return st;
+}
+
+void ask_conn_open(conn *c, effects *fx)
+{
+    patio_transport *t = c->t;
+    if (c->connects) {
+        c->endpoint->reached = true;
+    }
+    for (ask *a = t->ask.asks; a != NULL && ask_can(c);) {
+        ask *next = a->next;
+        put_to(a, c, fx);
+        changed(t, a, fx);
+        a = next;
+    }
+}
+
+void ask_links(patio_transport *t)
+{
+    effects  fx;
+    uint32_t hoped = 0;
+    effects_begin(&fx, t);
+    for (uint32_t i = 0; i < t->endpoint_count; i++) {
+        endpoint *ep   = &t->endpoints[i];
+        bool      away = !ep->listens && !ep->reached;
+        ep->refused    = away && ep->given_up && !ep->itself;
+        hoped += away && !ep->given_up ? 1 : 0;
+    }
+    if (hoped < t->ask.hoped) {
+        t->ask.hoped = hoped;
+        pthread_cond_broadcast(&t->ask.answered);
+        ask_tick(t, &fx);
+    }
+    effects_end(&fx);
+}
+
+void ask_tick(patio_transport *t, effects *fx)
+{
+    for (ask *a = t->ask.asks; a != NULL && effects_room(fx);) {
+        ask *next = a->next;
+        if (a->cancels && cancel_is_over(t, a, fx->now)) {
+            end_cancel(t, a, fx);
+        }
+        a = next;
+    }
+    relay_tick(t, fx->now);
+}
+
+static void forget_cancels(patio_transport *t, const conn *c)
+{
+    for (cancelling **at = &t->ask.cancels; *at != NULL;) {
+        cancelling *one = *at;
+        if (one->from == c) {
+            *at = one->next;
+            t->host->free(t->host->self, one);
+        } else {
+            at = &one->next;
+        }
+    }
+}
+
+bool ask_conn_left(conn *c, effects *fx)
+{
+    patio_transport *t = c->t;
+    forget_cancels(t, c);
+    for (ask *a = t->ask.asks; a != NULL;) {
+        ask *next = a->next;
+        if (!effects_room(fx)) {
+            return true;
+        }
+        for (uint32_t i = 0; i < a->target_count; i++) {
+            if (a->targets[i].c == c) {
+                /* what it held is gone with it: there is no more to be said */
+                a->pending -= a->targets[i].pending;
+                a->targets[i] = a->targets[--a->target_count];
+                changed(t, a, fx);
+                break;
+            }
+        }
+        a = next;
+    }
+    return relay_conn_left(c, fx);
+}
+
+static const char *take_part(ask *a, const conn *c, const frame_answer *in, patio_buf *tail,
+                             uint64_t now)
+{
+    const patio_host *host = c->t->host;
+    size_t size = in->rows.size + (tail != NULL ? host->buf_view(host->self, tail).size : 0);
+    if (a->bytes + size > ASK_BYTES_MAX) {
+        fail(a, PATIO_TOO_LARGE, "and others answered more than is taken; ask for less", c->name);
+        return NULL;
+    }
+    part *p = host->alloc(host->self, sizeof(*p) + in->rows.size + 1);
+    if (p == NULL) {
+        fail(a, PATIO_NO_MEMORY, "answered, but memory is out", c->name);
+        return NULL;
+    }
+    uint8_t *rows = (uint8_t *)(p + 1);
+    if (in->rows.size > 0) {
+        memcpy(rows, in->rows.data, in->rows.size);
+    }
+    *p             = (part){.at_ns = now, .answer = *in};
+    p->answer.rows = (patio_bytes){rows, in->rows.size};
+    p->tail        = tail != NULL ? host->buf_ref(host->self, tail) : NULL;
+    if (a->last != NULL) {
+        a->last->next = p;
+    } else {
+        a->first = p;
+    }
+    a->last = p;
+    a->bytes += size;
+    return NULL;
+}
+
+/* What a peer refuses is an answer to us; of what lies behind it is said by its own. */
+static void note_refusal(ask *a, const conn *c, const frame_answer *in)
+{
+    if (in->incarnation != c->peer_incarnation) {
+        return;
+    }
+    if (in->status == PATIO_AUTH) {
+        fail(a, PATIO_AUTH, "does not let this side operate it: its allow-list lacks \"operate\"",
+             c->name);
+    } else if (in->status == PATIO_UNSUPPORTED) {
+        fail(a, PATIO_UNSUPPORTED, "does not know this question", c->name);
+    } else if (in->status == PATIO_FULL && in->what != ASK_DEAD_RETRY) {
+        fail(a, PATIO_FULL, "has no room for more questions now; ask again later", c->name);
+    }
+}
+
+static const char *answer_to(ask *a, conn *c, const frame_answer *in, patio_buf *tail, effects *fx)
+{
+    ask_target *target = NULL;
+    for (uint32_t i = 0; i < a->target_count; i++) {
+        target = a->targets[i].c == c ? &a->targets[i] : target;
+    }
+    uint32_t more = in->others;
+    uint32_t less = (in->flags & ANSWER_LAST) != 0 ? 1 : 0;
+    if (target == NULL || target->pending == 0 || more > ASK_RELAYS_MAX ||
+        target->pending + more > 2 * ASK_RELAYS_MAX) {
+        return "an ANSWER to nothing";
+    }
+    target->pending += more - less;
+    a->pending += more - less;
+    const char *why = NULL;
+    if ((in->flags & ANSWER_AGAIN) == 0 && in->what == a->question.what) {
+        note_refusal(a, c, in);
+        why = take_part(a, c, in, tail, fx->now);
+    }
+    changed(c->t, a, fx);
+    return why;
+}
+
+const char *ask_answered(conn *c, uint64_t id, const frame_answer *in, patio_buf *tail, effects *fx)
+{
+    patio_transport *t = c->t;
+    relay           *r = relay_find(t, id, c);
+    if (r != NULL) {
+        /* the link between us is all that it is told of */
+        frame_answer out = *in;
+        out.others       = 0;
+        conn *to         = r->from;
+        id               = r->id;
+        if ((in->flags & ANSWER_LAST) != 0) {
+            relay_free(t, r);
+        }
+        answer_write(to, id, &out, tail, fx);
+        return NULL;
+    }
+    for (ask *a = t->ask.asks; a != NULL; a = a->next) {
+        if (a->question.number == id) {
+            return answer_to(a, c, in, tail, fx);
+        }
+    }
+    return NULL; /* too late: nobody waits any more */
+}
