@@ -178,7 +178,7 @@ static patio_status stop(patio_executor *x, uint64_t grace_ms, patio_error *err)
     if (wait_for_loops(x, grace_ms) > 0) {
         uint32_t active = 0;
         for (uint32_t i = 0; i < x->started; i++) {
-            active += atomic_load(&x->loops[i].active);
+            active += active_of(&x->loops[i]);
         }
         return patio_fail(err, PATIO_TIMEOUT, 0,
                           "%u tasks still run or wait after %llu ms; those that wait end at once "

@@ -9,12 +9,16 @@
  *
  * A loop is a thread with a uv_loop_t. All that is not atomic in it belongs to that thread. A task
  * runs on a fiber of one loop from its start to its end.
+ *
+ * A job's links: [0] to [2] are its place in the inbox, then in the queue of its loop, which is
+ * fair between task names; [3] says where it is (word_of_job).
  */
 #ifndef ASYNC_H
 #define ASYNC_H
 
 #include <patio/await.h>
 #include <patio/executor.h>
+#include <patio/job_queue.h>
 #include <patio/plugin_util.h>
 #include <patio/spin.h>
 
@@ -31,7 +35,7 @@ typedef struct loop    loop;
 typedef struct fiber   fiber;
 typedef struct fd_wait fd_wait;
 
-/* What stands in queues: a fiber, or a job that has no fiber yet (lowest bit 1). */
+/* What comes by the inbox: a fiber, or a job that has no fiber yet (lowest bit 1). */
 typedef uintptr_t item;
 
 /* fiber.wake */
@@ -69,13 +73,18 @@ struct loop {
     uint32_t        share;    /* tasks in work at once */
 
     /* written by all */
-    _Alignas(64) _Atomic item inbox;      /* last in first */
-    _Atomic uint32_t sleeping;            /* who takes it back to 0 sends the wake-up */
-    _Atomic uint32_t senders;             /* threads that are about to send one */
-    _Atomic uint32_t rang;                /* the host's timer has */
-    _Atomic uint32_t cancels;             /* a job that waits to be started was cancelled */
-    _Alignas(64) _Atomic uint32_t active; /* jobs taken and not done */
+    _Alignas(64) _Atomic item inbox; /* last in first */
+    _Atomic uint32_t sleeping;       /* who takes it back to 0 sends the wake-up */
+    _Atomic uint32_t senders;        /* threads that are about to send one */
+    _Atomic uint32_t rang;           /* the host's timer has */
+    _Atomic uint32_t cancels;        /* a job that waits to be started was cancelled */
     _Atomic uint32_t stopping;
+
+    /* jobs ever taken, and ever done. Written on two sides, so on two lines; those who bring jobs
+     * look at the other side only when the loop seems full */
+    _Alignas(64) _Atomic uint32_t taken;
+    _Atomic uint32_t done_seen;
+    _Alignas(64) _Atomic uint32_t done;
 
     /* read by the watch */
     _Alignas(64) _Atomic uint64_t resumed; /* counts; odd while a task runs */
@@ -88,41 +97,40 @@ struct loop {
 
     /* the loop's own */
     _Alignas(64) context context;
-    fiber      *current;
-    item        ready_first;
-    item        ready_last;
-    uint32_t    ready_count;
-    uint32_t    running_count; /* jobs on fibers */
-    patio_job  *waiting_first; /* beyond the share */
-    patio_job  *waiting_last;
-    due_entry  *heap;
-    uint32_t    heap_used;
-    uint32_t    heap_room;
-    uint64_t    armed_ns; /* when the host's timer rings; UINT64_MAX: it does not */
-    uint64_t    armed;    /* its number; 0: none, or it is the fallback */
-    uint64_t    polled_ns;
-    bool        stops; /* it has seen that it is to stop */
-    patio_spin  spin;
-    fiber      *free; /* with a stack that is warm */
-    fiber      *cold; /* without memory on their stacks */
-    uint32_t    free_count;
-    uint32_t    free_low; /* least free_count since the last trim */
-    uint64_t    trim_ns;  /* when the next may be */
-    uint32_t    fiber_count;
-    fiber     **chunks; /* of FIBERS_PER_CHUNK */
-    uint32_t    chunk_count;
-    uint8_t   **slabs; /* of STACKS_PER_SLAB */
-    uint32_t    slab_count;
-    uint32_t    slab_used; /* stacks taken from the last */
-    fd_wait    *fd_free;
-    uint32_t    fd_count; /* tasks that wait for descriptors */
-    void       *alt_stack;
-    size_t      alt_bytes;
-    stack_t     alt_before;
-    void       *fake_stack; /* ASan's, of the thread's own stack */
-    const void *stack_bottom;
-    size_t      stack_size;
-    void       *tsan;
+    fiber          *current;
+    fiber          *ready_first;
+    fiber          *ready_last;
+    uint32_t        ready_count;
+    uint32_t        running_count; /* jobs on fibers */
+    patio_job_queue waiting;       /* to be started */
+    due_entry      *heap;
+    uint32_t        heap_used;
+    uint32_t        heap_room;
+    uint64_t        armed_ns; /* when the host's timer rings; UINT64_MAX: it does not */
+    uint64_t        armed;    /* its number; 0: none, or it is the fallback */
+    uint64_t        polled_ns;
+    bool            stops; /* it has seen that it is to stop */
+    patio_spin      spin;
+    fiber          *free; /* with a stack that is warm */
+    fiber          *cold; /* without memory on their stacks */
+    uint32_t        free_count;
+    uint32_t        free_low; /* least free_count since the last trim */
+    uint64_t        trim_ns;  /* when the next may be */
+    uint32_t        fiber_count;
+    fiber         **chunks; /* of FIBERS_PER_CHUNK */
+    uint32_t        chunk_count;
+    uint8_t       **slabs; /* of STACKS_PER_SLAB */
+    uint32_t        slab_count;
+    uint32_t        slab_used; /* stacks taken from the last */
+    fd_wait        *fd_free;
+    uint32_t        fd_count; /* tasks that wait for descriptors */
+    void           *alt_stack;
+    size_t          alt_bytes;
+    stack_t         alt_before;
+    void           *fake_stack; /* ASan's, of the thread's own stack */
+    const void     *stack_bottom;
+    size_t          stack_size;
+    void           *tsan;
 };
 
 struct patio_executor {
@@ -140,8 +148,8 @@ struct patio_executor {
     uint32_t                     started;
 
     _Atomic uint32_t running;
-    _Atomic uint32_t refused; /* somebody heard FULL */
-    _Atomic uint32_t next;    /* loop to begin the search at */
+    _Atomic uint32_t refused;           /* somebody heard FULL */
+    _Alignas(64) _Atomic uint32_t next; /* loop to begin the search at */
 
     /* the watch */
     _Atomic uint32_t watching;
@@ -178,27 +186,26 @@ static inline fiber *fiber_of(item i)
 {
     return (fiber *)i;
 }
-item item_next(item i);
-void item_set_next(item i, item next);
-/* The fiber of a job; link[0] of the job, as others may look at it. */
+/* link[3]: the loop that has it, and whether it was cancelled there; then the fiber that runs it;
+ * NULL before and after. */
+enum { JOB_CANCELLED = 1, JOB_RUNS = 2, JOB_BITS = 3 };
+
+static inline _Atomic(uintptr_t) *word_of_job(patio_job *job)
+{
+    return (_Atomic(uintptr_t) *)(void *)&job->link[3];
+}
+/* NULL: none (any more). */
 static inline fiber *fiber_of_job(patio_job *job)
 {
-    return atomic_load_explicit((_Atomic(fiber *) *)(void *)&job->link[0], memory_order_acquire);
-}
-static inline void bind_job(patio_job *job, fiber *f)
-{
-    atomic_store_explicit((_Atomic(fiber *) *)(void *)&job->link[0], f, memory_order_release);
+    uintptr_t word = atomic_load_explicit(word_of_job(job), memory_order_acquire);
+    return (word & JOB_RUNS) != 0 ? (fiber *)(word & ~(uintptr_t)JOB_BITS) : NULL;
 }
 
-/* link[1] is its place in queues; link[2] whether it was cancelled before it had a fiber; link[3]
- * its loop. */
-static inline _Atomic(void *) *word_of_job(patio_job *job, unsigned word)
+/* Jobs taken and not done, as far as one can know beside the loop. */
+static inline uint32_t active_of(loop *l)
 {
-    return (_Atomic(void *) *)(void *)&job->link[word];
-}
-static inline bool is_cancelled(patio_job *job)
-{
-    return atomic_load(word_of_job(job, 2)) != NULL;
+    uint32_t done = atomic_load(&l->done);
+    return atomic_load(&l->taken) - done;
 }
 
 static inline uint64_t now_of(const patio_executor *x)
@@ -207,6 +214,8 @@ static inline uint64_t now_of(const patio_executor *x)
 }
 
 /* submit.c */
+item         item_next(item i);
+void         item_set_next(item i, item next);
 patio_status submit_job(patio_executor *x, patio_job *job, patio_error *err);
 patio_status cancel_job(patio_executor *x, patio_job *job, patio_error *err);
 /* Make a fiber ready that is parked; any thread. */
@@ -216,8 +225,9 @@ void wake_loop(loop *l);
 
 /* loop.c */
 void *loop_run(void *arg);
-void  loop_push(loop *l, item i);
-void  loop_give_back(loop *l, patio_job *job, patio_status status, uint64_t delay_ms);
+void  loop_push(loop *l, fiber *f);
+/* On the loop's thread: a job to be started. */
+void loop_queue(loop *l, patio_job *job);
 
 /* idle.c */
 void idle_until_something(loop *l);

@@ -280,6 +280,6 @@ void fiber_park(fiber *f, uint64_t until_ns)
 
 void fiber_yield(fiber *f)
 {
-    loop_push(f->loop, item_of_fiber(f));
+    loop_push(f->loop, f);
     fiber_leave(f);
 }

@@ -69,7 +69,7 @@ static void sleep_in_uv(loop *l)
     /* Who sends mail looks at `sleeping` after; we look at the mail after: one sees the other. */
     if (has_mail(l) || atomic_load(&l->rang) != 0 || timers_first_ns(l) <= now_of(l->x) ||
         atomic_load(&l->cancels) != 0 ||
-        (atomic_load(&l->stopping) != 0 && (!l->stops || atomic_load(&l->active) == 0))) {
+        (atomic_load(&l->stopping) != 0 && (!l->stops || active_of(l) == 0))) {
         atomic_store(&l->sleeping, 0);
         (void)uv_run(&l->uv, UV_RUN_NOWAIT);
     } else {

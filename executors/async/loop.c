@@ -6,30 +6,59 @@
 
 enum {
     POLL_NS            = 200 * 1000, /* a busy loop looks for events as often */
+    START_AT_ONCE      = 32,
     NO_MEMORY_PAUSE_MS = 100,
 };
 
 _Thread_local loop *here;
 
-void loop_push(loop *l, item i)
+void loop_push(loop *l, fiber *f)
 {
-    item_set_next(i, 0);
-    if (l->ready_last != 0) {
-        item_set_next(l->ready_last, i);
+    f->next = 0;
+    if (l->ready_last != NULL) {
+        l->ready_last->next = item_of_fiber(f);
     } else {
-        l->ready_first = i;
+        l->ready_first = f;
     }
-    l->ready_last = i;
+    l->ready_last = f;
     l->ready_count++;
 }
 
-static item pop(loop *l)
+static fiber *pop(loop *l)
 {
-    item i         = l->ready_first;
-    l->ready_first = item_next(i);
-    l->ready_last  = l->ready_first != 0 ? l->ready_last : 0;
+    fiber *f       = l->ready_first;
+    l->ready_first = fiber_of(f->next);
+    l->ready_last  = l->ready_first != NULL ? l->ready_last : NULL;
     l->ready_count--;
-    return i;
+    return f;
+}
+
+void loop_queue(loop *l, patio_job *job)
+{
+    patio_job_queue_push(&l->waiting, job);
+}
+
+static void finish(loop *l, patio_job *job, const patio_outcome *outcome)
+{
+    patio_executor *x = l->x;
+    atomic_store_explicit(word_of_job(job), 0, memory_order_release);
+    atomic_store(&l->done, atomic_load_explicit(&l->done, memory_order_relaxed) + 1);
+    x->events->done(x->events->self, job, outcome);
+    if (atomic_load(&x->refused) != 0 && atomic_exchange(&x->refused, 0) != 0) {
+        x->events->room(x->events->self);
+    }
+}
+
+static void give_back(loop *l, patio_job *job, patio_status status, uint64_t delay_ms)
+{
+    patio_outcome outcome = {PATIO_SIZED(patio_outcome), .verdict = PATIO_RETURN, .status = status,
+                             .delay_ms = delay_ms};
+    finish(l, job, &outcome);
+}
+
+static bool is_cancelled(patio_job *job)
+{
+    return (atomic_load(word_of_job(job)) & JOB_CANCELLED) != 0;
 }
 
 /* First in, first out again. */
@@ -47,29 +76,17 @@ static void take_inbox(loop *l)
         i     = next;
     }
     while (first != 0) {
-        item next = item_next(first);
-        loop_push(l, first);
+        patio_job *job  = job_of(first);
+        item       next = item_next(first);
+        if (job == NULL) {
+            loop_push(l, fiber_of(first));
+        } else if (is_cancelled(job)) {
+            give_back(l, job, PATIO_CANCELLED, 0); /* perhaps before we could have found it */
+        } else {
+            loop_queue(l, job);
+        }
         first = next;
     }
-}
-
-static void finish(loop *l, patio_job *job, const patio_outcome *outcome)
-{
-    patio_executor *x = l->x;
-    bind_job(job, NULL);
-    atomic_fetch_sub(&l->active, 1);
-    x->events->done(x->events->self, job, outcome);
-    if (atomic_load_explicit(&x->refused, memory_order_relaxed) != 0 &&
-        atomic_exchange(&x->refused, 0) != 0) {
-        x->events->room(x->events->self);
-    }
-}
-
-void loop_give_back(loop *l, patio_job *job, patio_status status, uint64_t delay_ms)
-{
-    patio_outcome outcome = {PATIO_SIZED(patio_outcome), .verdict = PATIO_RETURN, .status = status,
-                             .delay_ms = delay_ms};
-    finish(l, job, &outcome);
 }
 
 /* Run a fiber until it waits or its job has ended. */
@@ -102,94 +119,78 @@ static void start(loop *l, patio_job *job)
 {
     fiber *f = fiber_take(l);
     if (f == NULL) {
-        loop_give_back(l, job, PATIO_NO_MEMORY, NO_MEMORY_PAUSE_MS);
+        give_back(l, job, PATIO_NO_MEMORY, NO_MEMORY_PAUSE_MS);
+        return;
+    }
+    atomic_store_explicit(&f->wake, AWAKE, memory_order_relaxed);
+    /* an exchange: who cancels it finds the fiber, or is seen here */
+    uintptr_t word = atomic_exchange(word_of_job(job), (uintptr_t)f | JOB_RUNS);
+    if ((word & JOB_CANCELLED) != 0) {
+        fiber_release(f);
+        give_back(l, job, PATIO_CANCELLED, 0);
         return;
     }
     l->running_count++;
     f->job     = job;
     f->outcome = (patio_outcome){PATIO_SIZED(patio_outcome)};
-    atomic_store_explicit(&f->wake, AWAKE, memory_order_relaxed);
-    bind_job(job, f);
     resume(l, f);
 }
 
-static void queue(loop *l, patio_job *job)
+/* A few at once: they are likely to yield soon, and go on while what they touched is in the cache.
+ * Beyond the share they wait for one to end. */
+static void start_some(loop *l)
 {
-    job->link[1] = NULL;
-    if (l->waiting_last != NULL) {
-        l->waiting_last->link[1] = job;
-    } else {
-        l->waiting_first = job;
-    }
-    l->waiting_last = job;
-}
-
-/* Beyond the share it waits for one to end. */
-static void start_or_queue(loop *l, patio_job *job)
-{
-    if (is_cancelled(job)) {
-        loop_give_back(l, job, PATIO_CANCELLED, 0);
-    } else if (l->running_count < l->share) {
+    for (int i = 0; i < START_AT_ONCE && l->running_count < l->share; i++) {
+        patio_job *job = patio_job_queue_pop(&l->waiting);
+        if (job == NULL) {
+            return;
+        }
+        const patio_job *next = patio_job_queue_first(&l->waiting);
+        if (next != NULL) {
+            __builtin_prefetch(next->request);
+        }
         start(l, job);
-    } else {
-        queue(l, job);
     }
 }
 
 /* Those that were cancelled go back, the others keep their order. */
 static void drop_cancelled(loop *l)
 {
-    patio_job *job   = l->waiting_first;
-    l->waiting_first = NULL;
-    l->waiting_last  = NULL;
-    while (job != NULL) {
-        patio_job *next = job->link[1];
+    patio_job_queue queue = l->waiting;
+    l->waiting            = (patio_job_queue){.last = NULL};
+    for (patio_job *job = patio_job_queue_pop(&queue); job != NULL;
+         job            = patio_job_queue_pop(&queue)) {
         if (is_cancelled(job)) {
-            loop_give_back(l, job, PATIO_CANCELLED, 0);
+            give_back(l, job, PATIO_CANCELLED, 0);
         } else {
-            queue(l, job);
+            loop_queue(l, job);
         }
-        job = next;
-    }
-}
-
-static void start_waiting(loop *l)
-{
-    while (l->waiting_first != NULL && l->running_count < l->share) {
-        patio_job *job   = l->waiting_first;
-        l->waiting_first = job->link[1];
-        l->waiting_last  = l->waiting_first != NULL ? l->waiting_last : NULL;
-        start(l, job);
     }
 }
 
 static void give_back_waiting(loop *l)
 {
-    while (l->waiting_first != NULL) {
-        patio_job *job   = l->waiting_first;
-        l->waiting_first = job->link[1];
-        loop_give_back(l, job, PATIO_CLOSED, 0);
+    for (patio_job *job = patio_job_queue_pop(&l->waiting); job != NULL;
+         job            = patio_job_queue_pop(&l->waiting)) {
+        give_back(l, job, PATIO_CLOSED, 0);
     }
-    l->waiting_last = NULL;
 }
 
 /* What is ready now, once; what becomes ready meanwhile comes in the next round. */
 static void run_round(loop *l)
 {
     for (uint32_t n = l->ready_count; n > 0; n--) {
-        item       i   = pop(l);
-        patio_job *job = job_of(i);
-        if (job == NULL) {
-            resume(l, fiber_of(i));
-        } else if (l->stops) {
-            loop_give_back(l, job, PATIO_CLOSED, 0);
-        } else {
-            start_or_queue(l, job);
-        }
+        resume(l, pop(l));
     }
-    if (l->waiting_first != NULL) {
-        start_waiting(l);
-    }
+    start_some(l);
+}
+
+/* Is there nothing to run, and nothing that came? A queue that waits for one of the share to end
+ * does so without us. */
+static bool is_idle(const loop *l)
+{
+    return l->ready_count == 0 && atomic_load_explicit(&l->inbox, memory_order_relaxed) == 0 &&
+           (l->waiting.count == 0 || l->running_count >= l->share);
 }
 
 static void work(loop *l)
@@ -210,8 +211,8 @@ static void work(loop *l)
         if (now - l->polled_ns > POLL_NS) {
             idle_poll(l, now);
         }
-        if (l->ready_count == 0 && atomic_load_explicit(&l->inbox, memory_order_relaxed) == 0) {
-            if (l->stops && atomic_load(&l->active) == 0) {
+        if (is_idle(l)) {
+            if (l->stops && active_of(l) == 0) {
                 return;
             }
             idle_until_something(l);

@@ -93,7 +93,7 @@ void timers_expire(loop *l, uint64_t now_ns)
         timers_remove(l, f);
         /* who was woken already is on its way */
         if (atomic_compare_exchange_strong(&f->wake, &parked, AWAKE)) {
-            loop_push(l, item_of_fiber(f));
+            loop_push(l, f);
         }
     }
 }

@@ -32,7 +32,7 @@ static void report(loop *l, uint64_t resumed, uint64_t now)
         "task %.255s (%s) holds event loop %u for %llu ms now without waiting: %u others "
         "of this loop stand still",
         name, id, (unsigned)(l - l->x->loops),
-        (unsigned long long)((now - l->watched_ns) / 1000000), atomic_load(&l->active) - 1);
+        (unsigned long long)((now - l->watched_ns) / 1000000), active_of(l) - 1);
     host->log(host->self, PATIO_LOG_WARN, text);
 }
 

@@ -121,11 +121,11 @@ static void world_close(world *w)
     free(w->jobs);
 }
 
-static patio_status submit(world *w, int i, job_fn fn)
+static patio_status submit_as(world *w, int i, const char *task, job_fn fn)
 {
     job *j              = &w->jobs[i];
     j->base.struct_size = sizeof(j->base);
-    j->base.task        = "job";
+    j->base.task        = task;
     j->base.run         = run;
     j->world            = w;
     j->fn               = fn;
@@ -134,6 +134,11 @@ static patio_status submit(world *w, int i, job_fn fn)
         j->base.task = NULL;
     }
     return st;
+}
+
+static patio_status submit(world *w, int i, job_fn fn)
+{
+    return submit_as(w, i, "job", fn);
 }
 
 /* ---- what jobs do ---- */
@@ -383,6 +388,34 @@ static void no_more_are_in_work_than_workers_and_none_is_beyond_the_queue(void *
     world_close(&w);
 }
 
+/* A hundred of one name delay one of another by one. */
+static void names_take_turns_in_the_queue(void **state)
+{
+    (void)state;
+    enum { MANY = 100 };
+    static const char many[] = "many";
+    static const char rare[] = "rare";
+    static world      w;
+    world_open(&w, (setup){.workers = 1, .queue_max = 2 * MANY});
+    assert_status(submit(&w, 0, block), PATIO_OK);
+    AWAIT(atomic_load(&w.begun) == 1);
+    for (int i = 1; i <= MANY; i++) {
+        assert_status(submit_as(&w, i, many, NULL), PATIO_OK);
+    }
+    assert_status(submit_as(&w, MANY + 1, rare, NULL), PATIO_OK);
+    assert_status(submit_as(&w, MANY + 2, rare, NULL), PATIO_OK);
+    gate_open(&the_gate);
+    AWAIT(atomic_load(&w.ended) == MANY + 3);
+    assert_int_equal(atomic_load(&w.jobs[1].order), 2);
+    assert_int_equal(atomic_load(&w.jobs[MANY + 1].order), 3);
+    assert_int_equal(atomic_load(&w.jobs[2].order), 4);
+    assert_int_equal(atomic_load(&w.jobs[MANY + 2].order), 5);
+    for (int i = 3; i <= MANY; i++) {
+        assert_int_equal(atomic_load(&w.jobs[i].order), i + 3);
+    }
+    world_close(&w);
+}
+
 static void several_loops_together_have_no_more_in_work_than_workers(void **state)
 {
     (void)state;
@@ -573,6 +606,7 @@ int main(void)
         cmocka_unit_test(who_yields_lets_others_run),
         cmocka_unit_test(a_descriptor_wakes_its_waiter_and_has_only_one),
         cmocka_unit_test(no_more_are_in_work_than_workers_and_none_is_beyond_the_queue),
+        cmocka_unit_test(names_take_turns_in_the_queue),
         cmocka_unit_test(several_loops_together_have_no_more_in_work_than_workers),
         cmocka_unit_test(stop_gives_back_what_has_not_started_and_waits_for_the_rest),
         cmocka_unit_test(what_is_submitted_while_stopping_is_done_or_refused),

@@ -49,6 +49,12 @@ static inline void patio_job_queue_push(patio_job_queue *queue, patio_job *job)
     queue->last = job;
 }
 
+/* The one that leaves next; NULL when it is empty. */
+static inline patio_job *patio_job_queue_first(const patio_job_queue *queue)
+{
+    return queue->last != NULL ? patio_job_link(queue->last, 1) : NULL;
+}
+
 /* NULL when it is empty. */
 static inline patio_job *patio_job_queue_pop(patio_job_queue *queue)
 {

@@ -44,6 +44,7 @@ static uint64_t renew(_Atomic uint64_t *word)
 
 patio_waker pt_await_ticket(pt_awaiter *a, unsigned purpose)
 {
+    a->issued |= 1u << purpose;
     (void)renew(&a->tickets[purpose]);
     uint64_t number = atomic_load_explicit(&a->tickets[purpose], memory_order_relaxed) >> 1;
     return (patio_waker){.target = a, .ticket = number << 2 | purpose};
@@ -96,9 +97,11 @@ void pt_await_quiesce(pt_awaiter *a)
 
 void pt_await_end(pt_awaiter *a)
 {
-    for (unsigned i = 0; i < PT_TICKETS; i++) {
+    /* of what was not issued nobody has a number */
+    for (unsigned i = 0; a->issued != 0 && i < PT_TICKETS; i++) {
         (void)renew(&a->tickets[i]);
     }
+    a->issued = 0;
     pt_await_quiesce(a);
     atomic_store_explicit(&a->permit, 0, memory_order_relaxed);
 }

@@ -35,7 +35,7 @@ struct pt_awaiter {
     _Atomic uint32_t         pins;                /* threads that are waking it right now */
     _Atomic uint32_t         permit;              /* of a thread that sleeps: woken */
     _Atomic int32_t          wake_fd;             /* number + 1 of what a poll of it looks at */
-    uint32_t                 reserved;
+    uint32_t                 issued;              /* bit per purpose of this run's tickets */
 };
 
 /* The task that this thread runs at this point, NULL in the loop of an executor and on other

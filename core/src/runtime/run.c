@@ -120,18 +120,24 @@ void pt_run_undecodable(const pt_run *run, patio_status status, const patio_erro
     }
 }
 
-/* A function of its own, so that no error of a kilobyte lies on the stack of a task that waits. */
-__attribute__((noinline)) static bool decode(patio_context *ctx, patio_outcome *out)
+static patio_status decode(patio_context *ctx, patio_error *err)
 {
-    const pt_run *run = ctx->run;
-    patio_error   err;
+    return pt_decode_task(&ctx->arena, pt_buf_view(ctx->run->request), ctx->run->project,
+                          &ctx->request, &ctx->payload, &ctx->values, err);
+}
+
+/* Once more, for the words. A kilobyte of them on the stack of each run would be what makes a task
+ * that waits touch one page more. */
+__attribute__((noinline)) static bool say_why(patio_context *ctx, patio_outcome *out)
+{
+    patio_error err;
     pt_error_init(&err);
-    patio_status st = pt_decode_task(&ctx->arena, pt_buf_view(run->request), run->project,
-                                     &ctx->request, &ctx->payload, &ctx->values, &err);
+    pt_arena_reset(&ctx->arena);
+    patio_status st = decode(ctx, &err);
     if (st != PATIO_OK) {
-        pt_run_undecodable(run, st, &err, out);
+        pt_run_undecodable(ctx->run, st, &err, out);
     }
-    return st == PATIO_OK;
+    return st == PATIO_OK; /* there may be memory now */
 }
 
 static patio_status run_function(patio_context *ctx)
@@ -153,7 +159,7 @@ void pt_run_task(const pt_run *run, patio_outcome *out)
     out->delay_ms       = 0;
     pt_arena_init(&ctx.arena, run->mem, run->scratch, run->scratch_bytes,
                   (size_t)run->max_decode_bytes);
-    if (decode(&ctx, out)) {
+    if (decode(&ctx, NULL) == PATIO_OK || say_why(&ctx, out)) {
         finish(&ctx, run_function(&ctx), out);
     }
     pt_arena_reset(&ctx.arena);
