@@ -6,7 +6,7 @@
  *   spawn.c    a program, begun
  *   begin.c    from a job to a running program;  child.c  what it reads and writes
  *   judge.c    how it ended
- *   loop.c     the one thread that looks after all of them
+ *   loop.c     the one thread that looks after all of them;  life.c  its start and its end
  *   guard.c    nobody outlives this process
  */
 #ifndef COMMAND_H
@@ -85,8 +85,8 @@ typedef struct prepared {
 patio_status prepare(const patio_host *host, const char *task, const patio_option_value *values,
                      prepared **out, patio_error *err);
 void         prepared_free(const patio_host *host, prepared *p);
-/* The program of this name, as a shell would find it; NULL if there is none or memory is out. */
-char *find_program(const patio_host *host, const char *name);
+/* The program of this name, as a shell would find it. NOT_FOUND, NO_MEMORY. */
+patio_status find_program(const patio_host *host, const char *name, char **out);
 /* Is there a place for an argument at `text`: {0}, {name}? *name is what stands in it, *size the
  * whole place. A doubled brace, {{name}}, stands for {name}: then *literal is set. */
 bool find_place(const char *text, const char **name, size_t *name_size, size_t *size,
@@ -209,10 +209,16 @@ void child_log_line(child *c);
 /* Let the loop look at one of its descriptors; false: the kernel has no memory. */
 bool loop_watch(patio_executor *x, child *c, enum stream stream, uint32_t events);
 
-patio_status loop_start(patio_executor *x, patio_error *err);
-patio_status loop_stop(patio_executor *x, uint64_t grace_ms, patio_error *err);
+/* The number of the eventfd in the epoll set. */
+enum { LOOP_WAKE_INDEX = -1 };
 patio_status loop_submit(patio_executor *x, patio_job *job, patio_error *err);
 patio_status loop_cancel(patio_executor *x, patio_job *job, patio_error *err);
+void        *loop_run(void *executor);
+void         loop_wake(patio_executor *x);
+void         loop_give_back(patio_executor *x, patio_job *job, patio_status status);
+
+patio_status life_start(patio_executor *x, patio_error *err);
+patio_status life_stop(patio_executor *x, uint64_t grace_ms, patio_error *err);
 
 /* ---- the guard: a process that ends what is left of the groups when this process is gone ---- */
 

@@ -6,10 +6,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { EVENTS_MAX = 64, WAKE_INDEX = -1, LAST_MS = 2000, TERM_MS = 5000 };
+enum { EVENTS_MAX = 64 };
 
 static const uint64_t forever = UINT64_MAX;
 
@@ -23,7 +22,7 @@ static bool need_wake(patio_executor *x)
     return need;
 }
 
-static void wake(patio_executor *x)
+void loop_wake(patio_executor *x)
 {
     uint64_t one = 1;
     while (write(x->wake, &one, sizeof(one)) < 0 && errno == EINTR) {
@@ -48,12 +47,12 @@ patio_status loop_submit(patio_executor *x, patio_job *job, patio_error *err)
     bool need = need_wake(x);
     pthread_mutex_unlock(&x->lock);
     if (need) {
-        wake(x);
+        loop_wake(x);
     }
     return PATIO_OK;
 }
 
-static void give_back(patio_executor *x, patio_job *job, patio_status status)
+void loop_give_back(patio_executor *x, patio_job *job, patio_status status)
 {
     patio_outcome out = {PATIO_SIZED(patio_outcome), .verdict = PATIO_RETURN, .status = status};
     x->events->done(x->events->self, job, &out);
@@ -74,7 +73,7 @@ patio_status loop_cancel(patio_executor *x, patio_job *job, patio_error *err)
     bool need = x->has_thread && need_wake(x);
     pthread_mutex_unlock(&x->lock);
     if (need) {
-        wake(x);
+        loop_wake(x);
     }
     return PATIO_OK;
 }
@@ -94,13 +93,8 @@ static void begin_jobs(patio_executor *x)
     pthread_mutex_lock(&x->lock);
     patio_job *job = x->free != NULL ? patio_job_queue_pop(&x->queue) : NULL;
     while (job != NULL) {
-        bool room  = x->refused;
-        x->refused = false;
-        x->idle    = false;
+        x->idle = false;
         pthread_mutex_unlock(&x->lock);
-        if (room) {
-            x->events->room(x->events->self);
-        }
         child *c = x->free;
         x->free  = c->next;
         if (child_begin(c, job)) {
@@ -116,6 +110,18 @@ static void begin_jobs(patio_executor *x)
     pthread_mutex_unlock(&x->lock);
 }
 
+/* Jobs that have begun, or were forgotten, have left room to those that were refused. */
+static void tell_room(patio_executor *x)
+{
+    pthread_mutex_lock(&x->lock);
+    bool room  = x->refused && x->queue.count < x->queue_max;
+    x->refused = x->refused && !room;
+    pthread_mutex_unlock(&x->lock);
+    if (room) {
+        x->events->room(x->events->self);
+    }
+}
+
 static void end_cancelled(patio_executor *x, uint64_t now)
 {
     pthread_mutex_lock(&x->lock);
@@ -124,7 +130,7 @@ static void end_cancelled(patio_executor *x, uint64_t now)
     x->cancels     = false;
     pthread_mutex_unlock(&x->lock);
     while (job != NULL) {
-        give_back(x, job, PATIO_CANCELLED);
+        loop_give_back(x, job, PATIO_CANCELLED);
         pthread_mutex_lock(&x->lock);
         job = patio_job_queue_pop(&x->forgotten);
         pthread_mutex_unlock(&x->lock);
@@ -197,7 +203,7 @@ static int wait_ms(patio_executor *x, uint32_t running, uint64_t due)
 
 static void dispatch(patio_executor *x, const struct epoll_event *e)
 {
-    if (e->data.u64 == (uint64_t)WAKE_INDEX) {
+    if (e->data.u64 == (uint64_t)LOOP_WAKE_INDEX) {
         uint64_t count = 0;
         (void)!read(x->wake, &count, sizeof(count));
         return;
@@ -214,7 +220,7 @@ static bool is_over(patio_executor *x)
     return over;
 }
 
-static void *run(void *arg)
+void *loop_run(void *arg)
 {
     patio_executor *x = arg;
     sigset_t        all;
@@ -223,6 +229,7 @@ static void *run(void *arg)
     while (!is_over(x)) {
         struct epoll_event events[EVENTS_MAX];
         begin_jobs(x);
+        tell_room(x);
         uint64_t now = x->host->now_ns(x->host->self);
         end_cancelled(x, now);
         uint64_t due     = end_stopped(x, now);
@@ -236,103 +243,4 @@ static void *run(void *arg)
         }
     }
     return NULL;
-}
-
-/* ---- start and stop ---- */
-
-static patio_status make_descriptors(patio_executor *x, patio_error *err)
-{
-    struct epoll_event e = {.events = EPOLLIN, .data.u64 = (uint64_t)WAKE_INDEX};
-    x->epoll             = epoll_create1(EPOLL_CLOEXEC);
-    x->wake              = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (x->epoll < 0 || x->wake < 0 || epoll_ctl(x->epoll, EPOLL_CTL_ADD, x->wake, &e) != 0) {
-        return patio_fail(err, PATIO_IO, errno, "start the command executor: %s",
-                          strerrordesc_np(errno));
-    }
-    return PATIO_OK;
-}
-
-static void close_descriptors(patio_executor *x)
-{
-    if (x->epoll >= 0) {
-        (void)close(x->epoll);
-    }
-    if (x->wake >= 0) {
-        (void)close(x->wake);
-    }
-    x->epoll = -1;
-    x->wake  = -1;
-}
-
-patio_status loop_start(patio_executor *x, patio_error *err)
-{
-    patio_status st = make_descriptors(x, err);
-    if (st == PATIO_OK) {
-        st = guard_start(x, err);
-    }
-    x->open         = true;
-    x->quit         = false;
-    x->idle         = true;
-    x->woken        = true;
-    x->stop_at_ns   = forever;
-    x->stop_term_ns = forever;
-    if (st == PATIO_OK && pthread_create(&x->thread, NULL, run, x) != 0) {
-        st = patio_fail(err, PATIO_NO_MEMORY, EAGAIN, "start the command executor: no thread");
-    }
-    if (st != PATIO_OK) {
-        x->open = false;
-        guard_stop(x);
-        close_descriptors(x);
-        return st;
-    }
-    (void)pthread_setname_np(x->thread, "patio-command");
-    x->has_thread = true;
-    return PATIO_OK;
-}
-
-static struct timespec at_ns(uint64_t ns)
-{
-    return (struct timespec){.tv_sec  = (time_t)(ns / 1000000000u),
-                             .tv_nsec = (long)(ns % 1000000000u)};
-}
-
-patio_status loop_stop(patio_executor *x, uint64_t grace_ms, patio_error *err)
-{
-    uint64_t grace = grace_ms < UINT32_MAX ? grace_ms : UINT32_MAX;
-    uint64_t now   = x->host->now_ns(x->host->self);
-    uint64_t term  = grace / 2 < TERM_MS ? grace / 2 : TERM_MS;
-    if (!x->has_thread) {
-        return PATIO_OK;
-    }
-    pthread_mutex_lock(&x->lock);
-    x->open         = false;
-    x->stop_at_ns   = now + grace * 1000000;
-    x->stop_term_ns = x->stop_at_ns - term * 1000000;
-    x->idle         = x->idle && x->forgotten.count == 0;
-    patio_job *job  = patio_job_queue_pop(&x->queue);
-    while (job != NULL) {
-        pthread_mutex_unlock(&x->lock);
-        give_back(x, job, PATIO_CLOSED);
-        pthread_mutex_lock(&x->lock);
-        job = patio_job_queue_pop(&x->queue);
-    }
-    x->woken = true;
-    wake(x);
-    struct timespec until = at_ns(x->stop_at_ns + (uint64_t)LAST_MS * 1000000);
-    int             rc    = 0;
-    while (!x->idle && rc != ETIMEDOUT) {
-        rc = pthread_cond_timedwait(&x->ended, &x->lock, &until);
-    }
-    bool idle = x->idle;
-    x->quit   = idle;
-    pthread_mutex_unlock(&x->lock);
-    if (!idle) {
-        return patio_fail(err, PATIO_TIMEOUT, 0, "a program did not end though it was killed");
-    }
-    wake(x);
-    (void)pthread_join(x->thread, NULL);
-    x->has_thread = false;
-    guard_stop(x);
-    close_descriptors(x);
-    return PATIO_OK;
 }

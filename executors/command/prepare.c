@@ -48,7 +48,7 @@ static patio_status split(texts *words, const char *task, const char *command, p
         }
         at += strspn(at, " \t\r\n");
     }
-    if (words->count == 0) {
+    if (words->count == 0 && !words->failed) {
         return patio_fail(err, PATIO_CONFIG, 0, "task \"%s\": the command is empty", task);
     }
     return PATIO_OK;
@@ -130,22 +130,25 @@ static char *make_absolute(const patio_host *host, char *path)
     return absolute;
 }
 
-char *find_program(const patio_host *host, const char *name)
+patio_status find_program(const patio_host *host, const char *name, char **out)
 {
-    if (strchr(name, '/') != NULL) {
-        return access(name, X_OK) == 0 ? make_absolute(host, join(host, "", 0, name)) : NULL;
-    }
-    const char *path = getenv("PATH"); /* NOLINT(concurrency-mt-unsafe): read only */
-    path             = path != NULL ? path : "/usr/local/bin:/usr/bin:/bin";
+    bool        anywhere = strchr(name, '/') == NULL;
+    const char *path     = getenv("PATH"); /* NOLINT(concurrency-mt-unsafe): read only */
+    path                 = path != NULL ? path : "/usr/local/bin:/usr/bin:/bin";
     for (;;) {
-        size_t size  = strcspn(path, ":");
-        char  *found = join(host, size > 0 ? path : ".", size > 0 ? size : 1, name);
-        if (found == NULL || access(found, X_OK) == 0) {
-            return make_absolute(host, found);
+        size_t      size  = anywhere ? strcspn(path, ":") : 0;
+        const char *in    = size > 0 || !anywhere ? path : ".";
+        char       *found = join(host, in, size > 0 || !anywhere ? size : 1, name);
+        if (found == NULL) {
+            return PATIO_NO_MEMORY;
+        }
+        if (access(found, X_OK) == 0) {
+            *out = make_absolute(host, found);
+            return *out != NULL ? PATIO_OK : PATIO_NO_MEMORY;
         }
         host->free(host->self, found);
-        if (path[size] == '\0') {
-            return NULL;
+        if (!anywhere || path[size] == '\0') {
+            return PATIO_NOT_FOUND;
         }
         path += size + 1;
     }
@@ -220,8 +223,11 @@ static patio_status fill(const patio_host *host, prepared *p, patio_error *err)
                           "task \"%s\": command: the program itself cannot be an argument",
                           p->task);
     }
-    p->program = find_program(host, program);
-    if (p->program == NULL) {
+    st = find_program(host, program, &p->program);
+    if (st == PATIO_NO_MEMORY) {
+        return patio_fail(err, st, 0, "out of memory");
+    }
+    if (st != PATIO_OK) {
         return patio_fail(err, PATIO_CONFIG, ENOENT,
                           "task \"%s\": command: there is no program \"%.200s\"%s", p->task,
                           program, strchr(program, '/') == NULL ? " in PATH" : "");

@@ -113,7 +113,8 @@ static void the_environment_is_what_the_configuration_says(void **state)
     assert_int_equal(setenv("TEST_SECRET", "hidden", 1), 0);
     assert_int_equal(setenv("TEST_SHOWN", "shown", 1), 0);
     world_open(&f, SETTINGS("tasks.env.command=env", "tasks.env.env=TEST_SHOWN, MODE=a=b,ABSENT",
-                            "tasks.cwd.command=pwd", "tasks.cwd.directory=/"));
+                            "tasks.cwd.command=pwd", "tasks.cwd.directory=/",
+                            "tasks.usual.command=env"));
     patio_future      *future = NULL;
     patio_bytes        bytes;
     char               text[2048];
@@ -138,6 +139,15 @@ static void the_environment_is_what_the_configuration_says(void **state)
     assert_null(strstr(text, "ABSENT"));
     patio_future_destroy(future);
     expect_output(&f, "cwd", PATIO_NO_ARGS, "/\n");
+    /* without a word about it: a few names, and none of ours */
+    assert_ok(patio_call(f.broker, "usual", PATIO_NO_ARGS, NULL, &future, &f.err), f.err);
+    assert_status(patio_future_raw(future, &bytes, NULL), PATIO_OK);
+    assert_true(bytes.size < sizeof(text));
+    memcpy(text, bytes.data, bytes.size);
+    text[bytes.size] = '\0';
+    assert_contains(text, "PATH=");
+    assert_null(strstr(text, "TEST_S"));
+    patio_future_destroy(future);
     world_close(&f);
 }
 
