@@ -35,11 +35,13 @@ function(patio_add_plugin)
 endfunction()
 
 # patio_add_conformance_tests(TARGET patio_transport_acme URL acme://127.0.0.1:%p [NAME conform_acme]
-#                             [ONLY 12,30-40] [SKIP 7] [JOBS 4] [REDELIVERY ms] [OPTIONS KEY=VALUE …])
+#                             [ONLY 12,30-40] [SKIP 7] [JOBS 4] [REDELIVERY ms] [OPTIONS KEY=VALUE …]
+#                             [TASK KEY=VALUE …] [LASTING KEY=VALUE …])
 #
-# A test that runs `patio conform` on a plugin: all cases, or those chosen. Executors need no URL.
+# A test that runs `patio conform` on a plugin: all cases, or those chosen. Executors need no URL;
+# those of programs need a TASK that ends at once, and a LASTING one.
 function(patio_add_conformance_tests)
-  cmake_parse_arguments(ARG "" "TARGET;URL;NAME;ONLY;SKIP;JOBS;REDELIVERY" "OPTIONS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TARGET;URL;NAME;ONLY;SKIP;JOBS;REDELIVERY" "OPTIONS;TASK;LASTING" ${ARGN})
   if(NOT TARGET "${ARG_TARGET}" OR NOT ARG_TARGET MATCHES "^patio_(transport|executor)_(.+)$")
     message(FATAL_ERROR "patio_add_conformance_tests: TARGET must be a plugin made by patio_add_plugin")
   endif()
@@ -66,6 +68,12 @@ function(patio_add_conformance_tests)
   endforeach()
   foreach(setting IN LISTS ARG_OPTIONS)
     list(APPEND arguments --option ${setting})
+  endforeach()
+  foreach(word TASK LASTING)
+    string(TOLOWER ${word} option)
+    foreach(setting IN LISTS ARG_${word})
+      list(APPEND arguments --${option} ${setting})
+    endforeach()
   endforeach()
   add_test(NAME ${ARG_NAME} COMMAND ${command} conform $<TARGET_FILE:${ARG_TARGET}> ${arguments})
   set_tests_properties(${ARG_NAME} PROPERTIES LABELS conform TIMEOUT 900)

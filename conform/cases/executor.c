@@ -1,299 +1,29 @@
 /* Cases 301 to 329: executors. */
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "kit.h"
-
-enum { JOBS = 4096 };
-
-typedef struct run {
-    patio_job        job; /* first: an executor knows only this */
-    kit             *k;
-    _Atomic uint32_t started;
-    _Atomic uint32_t done;
-    _Atomic uint32_t gate; /* 1: wait */
-    uint32_t         verdict;
-    patio_status     status;
-    uint64_t         reply;
-    pthread_t        submitter;
-    _Atomic bool     in_submit;
-} run;
-
-typedef struct bench {
-    kit                  *k;
-    patio_executor       *x;
-    patio_executor_events events;
-    patio_option_value   *values;
-    run                  *runs;
-    uint32_t              count;
-    _Atomic uint32_t      running;
-    _Atomic uint32_t      most;
-    _Atomic uint32_t      finished;
-    _Atomic uint32_t      rooms;
-    _Atomic bool          stopped;
-    _Atomic uint32_t      chain; /* jobs still to be submitted from inside done */
-} bench;
-
-/* Jobs may wait at a gate: on their thread, or parked by the executor. */
-static const patio_suspend_ops *suspend_of(const bench *b)
-{
-    return b->k->xops->query != NULL ? b->k->xops->query(b->x, PATIO_SUSPEND_ID) : NULL;
-}
-
-static bool jobs_can_wait(const bench *b)
-{
-    return (b->k->xops->caps & PATIO_EXECUTOR_BLOCKING) != 0 || suspend_of(b) != NULL;
-}
-
-static bench *the_bench; /* a case has one; `run` gets nothing but its job */
-
-static void run_job(patio_job *job, patio_outcome *out)
-{
-    run   *r = (run *)job;
-    bench *b = the_bench;
-    if (atomic_fetch_add(&r->started, 1) != 0) {
-        kit_breach(r->k, "a job was run twice");
-    }
-    if (atomic_load(&r->in_submit) && pthread_equal(r->submitter, pthread_self())) {
-        kit_breach(r->k, "run was called inside submit");
-    }
-    uint32_t now  = atomic_fetch_add(&b->running, 1) + 1;
-    uint32_t most = atomic_load(&b->most);
-    while (now > most && !atomic_compare_exchange_weak(&b->most, &most, now)) {
-    }
-    const patio_suspend_ops *suspend = suspend_of(b);
-    while (atomic_load(&r->gate) != 0) {
-        if (suspend != NULL) {
-            suspend->park(b->x, job, UINT64_MAX);
-        } else {
-            kit_wait_change(r->k);
-        }
-    }
-    atomic_fetch_sub(&b->running, 1);
-    out->verdict  = PATIO_ACK;
-    out->status   = PATIO_OK;
-    out->delay_ms = 77;
-    out->reply    = kit_buf(r->k, 5, KIT_REPLY, 50);
-}
-
-static void submit_next(bench *b);
-static void free_bench(bench *b);
-
-static void on_done(void *self, patio_job *job, const patio_outcome *outcome)
-{
-    bench *b = self;
-    run   *r = (run *)job;
-    if (atomic_load(&b->stopped)) {
-        kit_breach(b->k, "done was raised after stop had returned OK");
-    }
-    if (atomic_load(&r->in_submit) && pthread_equal(r->submitter, pthread_self())) {
-        kit_breach(b->k, "done was raised inside the submit of the same job");
-    }
-    r->verdict = outcome->verdict;
-    r->status  = outcome->status;
-    if (outcome->reply != NULL) {
-        r->reply = kit_buf_size(outcome->reply);
-        kit_buf_drop(b->k, outcome->reply);
-    }
-    if (atomic_fetch_add(&r->done, 1) != 0) {
-        kit_breach(b->k, "done was raised twice for one job");
-    }
-    atomic_fetch_add(&b->finished, 1);
-    if (atomic_load(&b->chain) > 0) {
-        atomic_fetch_sub(&b->chain, 1);
-        submit_next(b);
-    }
-    kit_changed(b->k);
-}
-
-static void on_room(void *self)
-{
-    bench *b = self;
-    if (atomic_load(&b->stopped)) {
-        kit_breach(b->k, "room was raised after stop had returned OK");
-    }
-    atomic_fetch_add(&b->rooms, 1);
-    kit_changed(b->k);
-}
-
-static patio_status no_publish(void *self, const patio_message *message, patio_error *err)
-{
-    (void)self;
-    (void)message;
-    return patio_fail(err, PATIO_UNSUPPORTED, 0, "the kit's tasks call nobody");
-}
-
-static patio_status no_cancel(void *self, const char *queue, const patio_id *id, patio_error *err)
-{
-    (void)self;
-    (void)queue;
-    (void)id;
-    return patio_fail(err, PATIO_UNSUPPORTED, 0, "the kit's tasks call nobody");
-}
-
-/* For executors with child processes: the helper that is installed with this program, without any
- * task. */
-static const patio_child_setup *child_setup(void)
-{
-    static char              path[PATH_MAX];
-    static patio_child_setup setup = {
-        PATIO_SIZED(patio_child_setup),
-        .project          = "conform",
-        .program          = path,
-        .max_body_bytes   = 1 << 20,
-        .max_decode_bytes = 1 << 26,
-        .publish          = no_publish,
-        .cancel           = no_cancel,
-    };
-    ssize_t size              = readlink("/proc/self/exe", path, sizeof(path) - 64);
-    path[size > 0 ? size : 0] = '\0';
-    for (int i = 0; i < 2 && strrchr(path, '/') != NULL; i++) {
-        *strrchr(path, '/') = '\0';
-    }
-    (void)snprintf(path + strlen(path), 64, "/libexec/patio/patio-child");
-    return &setup;
-}
-
-static patio_status create(bench *b, patio_error *err)
-{
-    patio_executor_params params = {
-        PATIO_SIZED(patio_executor_params),
-        .values      = b->values,
-        .stack_bytes = 16384,
-        .events      = &b->events,
-        .child       = child_setup(),
-    };
-    return b->k->xops->create(&b->k->host.table, &params, &b->x, err);
-}
-
-/* A host may lack what an executor needs beyond the table; then it says so. */
-static void create_or_skip(bench *b)
-{
-    patio_error  err = PATIO_ERROR_INIT;
-    patio_status st  = create(b, &err);
-    if (st == PATIO_UNSUPPORTED) {
-        kit *k = b->k;
-        kit_check_error(k, &err, st, "create");
-        free_bench(b);
-        kit_skip(k, err.message);
-    }
-    KIT_CHECK(b->k, st == PATIO_OK, "create returned %s: %s", kit_status_name(st), err.message);
-}
-
-static bench *make(kit *k)
-{
-    patio_error err = PATIO_ERROR_INIT;
-    bench      *b   = calloc(1, sizeof(*b));
-    KIT_CHECK(k, b != NULL, "the kit itself is out of memory");
-    b->k    = k;
-    b->runs = calloc(JOBS, sizeof(*b->runs));
-    b->values =
-        kit_values(k, k->xops->options, k->options->settings, k->options->setting_count, &err);
-    KIT_CHECK(k, b->runs != NULL && b->values != NULL, "options: %s", err.message);
-    b->events = (patio_executor_events){PATIO_SIZED(patio_executor_events), .self = b,
-                                        .done = on_done, .room = on_room};
-    the_bench = b;
-    return b;
-}
-
-static bench *open_bench(kit *k)
-{
-    bench      *b   = make(k);
-    patio_error err = PATIO_ERROR_INIT;
-    create_or_skip(b);
-    patio_status st = k->xops->start(b->x, &err);
-    KIT_CHECK(k, st == PATIO_OK, "start returned %s: %s", kit_status_name(st), err.message);
-    return b;
-}
-
-static void free_bench(bench *b)
-{
-    for (uint32_t n = 0; n < JOBS; n++) {
-        if (b->runs[n].job.request != NULL) {
-            kit_buf_drop(b->k, b->runs[n].job.request);
-        }
-    }
-    kit_values_free(b->k->xops->options, b->values);
-    free(b->runs);
-    free(b);
-}
-
-static void close_bench(bench *b)
-{
-    patio_error err = PATIO_ERROR_INIT;
-    if (!atomic_load(&b->stopped)) {
-        KIT_STATUS(b->k, b->k->xops->stop(b->x, 5000, &err), PATIO_OK, "stop");
-        atomic_store(&b->stopped, true);
-    }
-    b->k->xops->destroy(b->x);
-    free_bench(b);
-}
-
-static patio_status submit(bench *b, uint32_t n, bool gated)
-{
-    run *r       = &b->runs[n];
-    r->k         = b->k;
-    r->job       = (patio_job){PATIO_SIZED(patio_job), .task = "t", .id = kit_id(b->k, n),
-                               .request = kit_buf(b->k, n, KIT_REQUEST, 10), .run = run_job};
-    r->submitter = pthread_self();
-    atomic_store(&r->gate, gated ? 1 : 0);
-    atomic_store(&r->in_submit, true);
-    patio_error  err = PATIO_ERROR_INIT;
-    patio_status st  = b->k->xops->submit(b->x, &r->job, &err);
-    atomic_store(&r->in_submit, false);
-    if (st != PATIO_OK) {
-        kit_buf_drop(b->k, r->job.request);
-        r->job.request = NULL;
-        if (err.message[0] == '\0') {
-            kit_breach(b->k, "submit returned %s without a text", kit_status_name(st));
-        }
-    }
-    return st;
-}
-
-static void submit_next(bench *b)
-{
-    static _Atomic uint32_t next = 1000;
-    patio_status            st   = submit(b, atomic_fetch_add(&next, 1), false);
-    if (st != PATIO_OK && st != PATIO_FULL && st != PATIO_CLOSED) {
-        kit_breach(b->k, "submit from inside done returned %s", kit_status_name(st));
-    }
-}
-
-static void release(bench *b, uint32_t n)
-{
-    const patio_suspend_ops *suspend = suspend_of(b);
-    atomic_store(&b->runs[n].gate, 0);
-    if (suspend != NULL) {
-        suspend->wake(b->x, &b->runs[n].job);
-    }
-    kit_changed(b->k);
-}
+#include "executor_bench.h"
 
 static void it_lives_and_dies_without_work(kit *k)
 {
-    bench *b = make(k);
-    create_or_skip(b);
+    bench *b = bench_make(k);
+    bench_create_or_skip(b);
     k->xops->destroy(b->x); /* never started */
-    KIT_STATUS(k, create(b, NULL), PATIO_OK, "create");
+    KIT_STATUS(k, bench_create(b, NULL), PATIO_OK, "create");
     KIT_STATUS(k, k->xops->start(b->x, NULL), PATIO_OK, "start");
-    close_bench(b);
+    bench_close(b);
     k->xops->destroy(NULL);
 }
 
 static void slots_are_constant(kit *k)
 {
-    bench   *b     = open_bench(k);
+    bench   *b     = bench_open(k);
     uint32_t slots = k->xops->slots(b->x);
     bool     runs  = (k->xops->caps & PATIO_EXECUTOR_RUNS) != 0;
     KIT_CHECK(k, runs ? slots > 0 : slots == 0, "%u slots of an executor that runs %s", slots,
               runs ? "tasks" : "nothing");
     KIT_EQUAL(k, k->xops->slots(b->x), slots, "slots");
     kit_note(k, "%u slots", slots);
-    close_bench(b);
+    bench_close(b);
 }
 
 static void what_runs_nothing_says_so(kit *k)
@@ -301,16 +31,23 @@ static void what_runs_nothing_says_so(kit *k)
     if ((k->xops->caps & PATIO_EXECUTOR_RUNS) != 0) {
         kit_skip(k, "it runs tasks");
     }
-    bench *b = open_bench(k);
-    KIT_STATUS(k, submit(b, 0, false), PATIO_UNSUPPORTED, "submit");
-    close_bench(b);
+    bench *b = bench_open(k);
+    KIT_STATUS(k, bench_submit(b, 0, BENCH_QUICK), PATIO_UNSUPPORTED, "submit");
+    bench_close(b);
+}
+
+/* Programs take a thousand times as long. */
+static uint32_t many(const bench *b)
+{
+    return b->external ? 100 : 500;
 }
 
 static void each_job_is_done_exactly_once(kit *k)
 {
-    bench *b = open_bench(k);
-    for (uint32_t n = 0; n < 500;) {
-        patio_status st = submit(b, n, false);
+    bench   *b     = bench_open(k);
+    uint32_t count = many(b);
+    for (uint32_t n = 0; n < count;) {
+        patio_status st = bench_submit(b, n, BENCH_QUICK);
         if (st == PATIO_FULL) {
             kit_wait_change(k);
             continue;
@@ -318,100 +55,110 @@ static void each_job_is_done_exactly_once(kit *k)
         KIT_STATUS(k, st, PATIO_OK, "submit");
         n++;
     }
-    KIT_AWAIT(k, KIT_SOON_MS, atomic_load(&b->finished) >= 500, "%u of 500 jobs are done",
-              atomic_load(&b->finished));
-    for (uint32_t n = 0; n < 500; n++) {
+    KIT_AWAIT(k, KIT_SOON_MS, atomic_load(&b->finished) >= count, "%u of %u jobs are done",
+              atomic_load(&b->finished), count);
+    for (uint32_t n = 0; n < count; n++) {
         KIT_EQUAL(k, atomic_load(&b->runs[n].started), 1, "runs of one job");
         KIT_EQUAL(k, b->runs[n].verdict, PATIO_ACK, "verdict");
         KIT_EQUAL(k, b->runs[n].reply, 50, "bytes of the reply");
     }
     KIT_CHECK(k, atomic_load(&b->most) <= k->xops->slots(b->x), "%u ran at once, %u slots",
               atomic_load(&b->most), k->xops->slots(b->x));
-    close_bench(b);
+    bench_close(b);
 }
 
 static void as_many_run_at_once_as_there_are_slots(kit *k)
 {
-    bench   *b     = open_bench(k);
+    bench   *b     = bench_open(k);
     uint32_t slots = k->xops->slots(b->x);
     uint32_t use   = slots < 64 ? slots : 64;
-    if (!jobs_can_wait(b)) {
-        close_bench(b);
+    if (!bench_can_wait(b)) {
+        bench_close(b);
         kit_skip(k, "its tasks must not block their thread");
     }
     for (uint32_t n = 0; n < use; n++) {
-        KIT_STATUS(k, submit(b, n, true), PATIO_OK, "submit");
+        KIT_STATUS(k, bench_submit(b, n, BENCH_LASTING), PATIO_OK, "submit");
     }
     KIT_AWAIT(k, KIT_SOON_MS, atomic_load(&b->running) == use, "%u of %u run at once",
               atomic_load(&b->running), use);
     for (uint32_t n = 0; n < use; n++) {
-        release(b, n);
+        bench_release(b, n);
     }
     KIT_AWAIT(k, KIT_SOON_MS, atomic_load(&b->finished) == use, "they do not end");
-    close_bench(b);
+    bench_close(b);
 }
 
 static void done_may_submit_the_next(kit *k)
 {
-    bench *b = open_bench(k);
-    atomic_store(&b->chain, 200);
-    KIT_STATUS(k, submit(b, 0, false), PATIO_OK, "submit");
-    KIT_AWAIT(k, KIT_SOON_MS, atomic_load(&b->finished) >= 201, "%u of 201 jobs are done",
-              atomic_load(&b->finished));
-    close_bench(b);
+    bench   *b     = bench_open(k);
+    uint32_t count = b->external ? 20 : 200;
+    atomic_store(&b->chain, count);
+    KIT_STATUS(k, bench_submit(b, 0, BENCH_QUICK), PATIO_OK, "submit");
+    KIT_AWAIT(k, KIT_SOON_MS, atomic_load(&b->finished) >= count + 1, "%u of %u jobs are done",
+              atomic_load(&b->finished), count + 1);
+    bench_close(b);
 }
 
 static void stop_gives_back_what_has_not_started(kit *k)
 {
-    bench   *b     = open_bench(k);
+    bench   *b     = bench_open(k);
     uint32_t slots = k->xops->slots(b->x);
-    if (slots > 64 || !jobs_can_wait(b)) {
-        close_bench(b);
+    if (slots > 64 || !bench_can_wait(b)) {
+        bench_close(b);
         kit_skip(k, "it has too many slots to fill, or its tasks must not block");
     }
     uint32_t taken = 0;
-    while (taken < slots + 10 && submit(b, taken, true) == PATIO_OK) {
+    while (taken < slots + 10 && bench_submit(b, taken, BENCH_LASTING) == PATIO_OK) {
         taken++;
     }
     KIT_AWAIT(k, KIT_SOON_MS, atomic_load(&b->running) == slots, "they do not run");
-    patio_error  err = PATIO_ERROR_INIT;
-    patio_status st  = k->xops->stop(b->x, 100, &err);
-    KIT_STATUS(k, st, PATIO_TIMEOUT, "stop while tasks run");
-    kit_check_error(k, &err, PATIO_TIMEOUT, "stop");
+    patio_error  err  = PATIO_ERROR_INIT;
+    patio_status st   = k->xops->stop(b->x, 100, &err);
+    bool         ends = (k->xops->caps & PATIO_EXECUTOR_KILL) != 0;
+    KIT_STATUS(k, st, ends ? PATIO_OK : PATIO_TIMEOUT, "stop while tasks run");
+    if (ends) {
+        atomic_store(&b->stopped, true);
+        for (uint32_t n = 0; n < slots; n++) {
+            KIT_EQUAL(k, atomic_load(&b->runs[n].done), 1, "completions of a job that was ended");
+        }
+    } else {
+        kit_check_error(k, &err, PATIO_TIMEOUT, "stop");
+    }
     for (uint32_t n = slots; n < taken; n++) {
         KIT_EQUAL(k, atomic_load(&b->runs[n].done), 1, "completions of a job that waited");
         KIT_EQUAL(k, b->runs[n].verdict, PATIO_RETURN, "verdict of a job that waited");
         KIT_EQUAL(k, atomic_load(&b->runs[n].started), 0, "starts of a job that waited");
     }
-    KIT_STATUS(k, submit(b, 100, false), PATIO_CLOSED, "submit after stop");
-    for (uint32_t n = 0; n < slots; n++) {
-        release(b, n);
+    KIT_STATUS(k, bench_submit(b, 100, BENCH_QUICK), PATIO_CLOSED, "submit after stop");
+    for (uint32_t n = 0; n < slots && !ends; n++) {
+        bench_release(b, n);
     }
-    close_bench(b);
+    bench_close(b);
 }
 
 static void submit_after_stop_is_closed(kit *k)
 {
-    bench *b = open_bench(k);
+    bench *b = bench_open(k);
     KIT_STATUS(k, k->xops->stop(b->x, 1000, NULL), PATIO_OK, "stop");
     atomic_store(&b->stopped, true);
-    patio_status st = submit(b, 0, false);
+    patio_status st = bench_submit(b, 0, BENCH_QUICK);
     KIT_CHECK(k, st == PATIO_CLOSED || st == PATIO_UNSUPPORTED, "submit after stop returned %s",
               kit_status_name(st));
-    close_bench(b);
+    bench_close(b);
 }
 
 typedef struct feeder {
     bench    *b;
     uint32_t  first;
+    uint32_t  count;
     pthread_t thread;
 } feeder;
 
 static void *feed(void *arg)
 {
     feeder *f = arg;
-    for (uint32_t n = 0; n < 200;) {
-        patio_status st = submit(f->b, f->first + n, false);
+    for (uint32_t n = 0; n < f->count;) {
+        patio_status st = bench_submit(f->b, f->first + n, BENCH_QUICK);
         n += st == PATIO_OK;
         if (st == PATIO_FULL) {
             kit_wait_change(f->b->k);
@@ -425,60 +172,61 @@ static void *feed(void *arg)
 
 static void many_threads_submit_at_once(kit *k)
 {
-    feeder f[16];
-    bench *b = open_bench(k);
+    feeder   f[16];
+    bench   *b    = bench_open(k);
+    uint32_t each = b->external ? 10 : 200;
     for (uint32_t n = 0; n < 16; n++) {
-        f[n] = (feeder){.b = b, .first = n * 200};
+        f[n] = (feeder){.b = b, .first = n * each, .count = each};
         KIT_CHECK(k, pthread_create(&f[n].thread, NULL, feed, &f[n]) == 0, "no thread");
     }
     for (uint32_t n = 0; n < 16; n++) {
         (void)pthread_join(f[n].thread, NULL);
     }
-    KIT_AWAIT(k, 40000, atomic_load(&b->finished) == 3200, "%u of 3200 jobs are done",
-              atomic_load(&b->finished));
-    close_bench(b);
+    KIT_AWAIT(k, 40000, atomic_load(&b->finished) == 16 * each, "%u of %u jobs are done",
+              atomic_load(&b->finished), 16 * each);
+    bench_close(b);
 }
 
 static void a_full_executor_says_when_there_is_room(kit *k)
 {
-    bench   *b     = open_bench(k);
+    bench   *b     = bench_open(k);
     uint32_t taken = 0;
-    if (!jobs_can_wait(b)) {
-        close_bench(b);
+    if (!bench_can_wait(b)) {
+        bench_close(b);
         kit_skip(k, "its tasks must not block their thread");
     }
-    while (taken < JOBS && submit(b, taken, true) == PATIO_OK) {
+    while (taken < BENCH_JOBS && bench_submit(b, taken, BENCH_LASTING) == PATIO_OK) {
         taken++;
     }
     uint32_t rooms = atomic_load(&b->rooms);
     for (uint32_t n = 0; n < taken; n++) {
-        release(b, n);
+        bench_release(b, n);
     }
-    if (taken < JOBS) {
+    if (taken < BENCH_JOBS) {
         KIT_AWAIT(k, KIT_SOON_MS, atomic_load(&b->rooms) > rooms, "FULL, and no room came");
     }
     KIT_AWAIT(k, KIT_SOON_MS, atomic_load(&b->finished) == taken, "they do not end");
-    kit_note(k, taken < JOBS ? "full after %u" : "not full after %u", taken);
-    close_bench(b);
+    kit_note(k, taken < BENCH_JOBS ? "full after %u" : "not full after %u", taken);
+    bench_close(b);
 }
 
 static void a_queued_job_is_forgotten_when_cancelled(kit *k)
 {
-    bench      *b     = open_bench(k);
+    bench      *b     = bench_open(k);
     patio_error err   = PATIO_ERROR_INIT;
     uint32_t    slots = k->xops->slots(b->x);
-    if (slots > 64 || !jobs_can_wait(b)) {
-        close_bench(b);
+    if (slots > 64 || !bench_can_wait(b)) {
+        bench_close(b);
         kit_skip(k, "it has too many slots to fill, or its tasks must not block");
     }
     for (uint32_t n = 0; n < slots; n++) {
-        KIT_STATUS(k, submit(b, n, true), PATIO_OK, "submit");
+        KIT_STATUS(k, bench_submit(b, n, BENCH_LASTING), PATIO_OK, "submit");
     }
     KIT_AWAIT(k, KIT_SOON_MS, atomic_load(&b->running) == slots, "they do not run");
-    patio_status st     = submit(b, slots, false);
+    patio_status st     = bench_submit(b, slots, BENCH_QUICK);
     bool         queued = st == PATIO_OK;
     if (queued) {
-        st = k->xops->cancel(b->x, &b->runs[slots].job, &err);
+        st = bench_cancel(b, slots, &err);
         if (st == PATIO_UNSUPPORTED) {
             kit_check_error(k, &err, st, "cancel");
             kit_note(k, "it cannot cancel, and says so");
@@ -491,22 +239,138 @@ static void a_queued_job_is_forgotten_when_cancelled(kit *k)
         }
     }
     for (uint32_t n = 0; n < slots; n++) {
-        release(b, n);
+        bench_release(b, n);
     }
-    close_bench(b);
+    bench_close(b);
+}
+
+/* Fill the slots with jobs that last, for what waits behind them; false: that cannot be. */
+static bool fill_slots(bench *b, uint32_t *slots)
+{
+    kit *k = b->k;
+    *slots = k->xops->slots(b->x);
+    if (*slots > 64 || !bench_can_wait(b)) {
+        return false;
+    }
+    for (uint32_t n = 0; n < *slots; n++) {
+        KIT_STATUS(k, bench_submit(b, n, BENCH_LASTING), PATIO_OK, "submit");
+    }
+    KIT_AWAIT(k, KIT_SOON_MS, atomic_load(&b->running) == *slots, "they do not run");
+    return true;
+}
+
+/* Behind the others of one name comes one of another: it waits for one of them at most. */
+static void task_names_take_turns(kit *k)
+{
+    enum { OF_ONE = 4 };
+    bench   *b     = bench_open(k);
+    uint32_t slots = 0;
+    uint32_t n     = 0;
+    if (!fill_slots(b, &slots)) {
+        bench_close(b);
+        kit_skip(k, "it has too many slots to fill, or its tasks must not block");
+    }
+    while (n <= OF_ONE &&
+           bench_submit(b, slots + n, n < OF_ONE ? BENCH_QUICK : BENCH_OTHER) == PATIO_OK) {
+        n++;
+    }
+    bool all = n == OF_ONE + 1;
+    bench_release(b, 0); /* one slot: they run one after the other */
+    KIT_AWAIT(k, KIT_SOON_MS, atomic_load(&b->finished) == n + 1, "%u of %u jobs are done",
+              atomic_load(&b->finished), n + 1);
+    if (all) {
+        KIT_EQUAL(k, atomic_load(&b->runs[slots].order), slots + 1, "the turn of the first");
+        KIT_EQUAL(k, atomic_load(&b->runs[slots + OF_ONE].order), slots + 2,
+                  "the turn of another name");
+    } else {
+        kit_note(k, "its queue has only room for %u", n);
+    }
+    for (n = 1; n < slots; n++) {
+        bench_release(b, n);
+    }
+    bench_close(b);
+}
+
+/* Not only the start of a job makes room. */
+static void room_comes_also_when_what_waits_is_cancelled(kit *k)
+{
+    bench      *b     = bench_open(k);
+    patio_error err   = PATIO_ERROR_INIT;
+    uint32_t    slots = 0;
+    if (!fill_slots(b, &slots)) {
+        bench_close(b);
+        kit_skip(k, "it has too many slots to fill, or its tasks must not block");
+    }
+    uint32_t taken = slots;
+    while (taken < BENCH_JOBS && bench_submit(b, taken, BENCH_QUICK) == PATIO_OK) {
+        taken++;
+    }
+    patio_status st    = PATIO_OK;
+    uint32_t     rooms = atomic_load(&b->rooms);
+    for (uint32_t n = slots; n < taken && st == PATIO_OK; n++) {
+        st = bench_cancel(b, n, &err);
+    }
+    if (st == PATIO_UNSUPPORTED) {
+        kit_note(k, "it cannot cancel, and says so");
+    } else {
+        KIT_STATUS(k, st, PATIO_OK, "cancel");
+        KIT_AWAIT(k, KIT_SOON_MS, atomic_load(&b->finished) == taken - slots,
+                  "%u of %u that were cancelled are done", atomic_load(&b->finished),
+                  taken - slots);
+        if (taken > slots && taken < BENCH_JOBS) {
+            KIT_AWAIT(k, KIT_SOON_MS, atomic_load(&b->rooms) > rooms,
+                      "FULL, then all that waited was cancelled, and no room came");
+        }
+    }
+    for (uint32_t n = 0; n < slots; n++) {
+        bench_release(b, n);
+    }
+    bench_close(b);
+}
+
+static void what_the_host_refuses_is_not_run(kit *k)
+{
+    bench *b = bench_open(k);
+    if (!b->external) {
+        bench_close(b);
+        kit_skip(k, "its jobs ask the host by themselves");
+    }
+    b->runs[0].refused = true;
+    KIT_STATUS(k, bench_submit(b, 0, BENCH_QUICK), PATIO_OK, "submit");
+    KIT_AWAIT(k, KIT_SOON_MS, atomic_load(&b->runs[0].done) == 1, "it is not done");
+    KIT_EQUAL(k, b->runs[0].verdict, PATIO_REJECT, "verdict");
+    KIT_STATUS(k, b->runs[0].status, PATIO_TIMEOUT, "the outcome");
+    bench_close(b);
+}
+
+static void a_running_job_ends_when_cancelled(kit *k)
+{
+    bench   *b     = bench_open(k);
+    uint32_t slots = 0;
+    if ((k->xops->caps & PATIO_EXECUTOR_KILL) == 0 || !fill_slots(b, &slots)) {
+        bench_close(b);
+        kit_skip(k, "it cannot end what runs");
+    }
+    for (uint32_t n = 0; n < slots; n++) {
+        KIT_STATUS(k, bench_cancel(b, n, NULL), PATIO_OK, "cancel");
+    }
+    KIT_AWAIT(k, KIT_SOON_MS, atomic_load(&b->finished) == slots, "%u of %u have ended",
+              atomic_load(&b->finished), slots);
+    bench_close(b);
 }
 
 static void every_allocation_may_fail(kit *k)
 {
     uint64_t tried = 0;
     for (bool whole = false; !whole && tried < 300; tried++) {
-        bench      *b    = make(k);
+        bench      *b    = bench_make(k);
         patio_error err  = PATIO_ERROR_INIT;
         uint64_t    from = atomic_load(&k->host.allocs);
         atomic_store(&k->host.fail_at, from + tried + 1);
-        patio_status st = create(b, &err);
+        patio_status st = bench_create(b, &err);
         if (st == PATIO_OK) {
-            st = k->xops->start(b->x, &err);
+            st = bench_add_tasks(b, &err);
+            st = st == PATIO_OK ? k->xops->start(b->x, &err) : st;
             if (st == PATIO_OK) {
                 st = k->xops->stop(b->x, 1000, NULL);
                 atomic_store(&b->stopped, true);
@@ -520,7 +384,7 @@ static void every_allocation_may_fail(kit *k)
         if (st != PATIO_OK) {
             kit_check_error(k, &err, st, "create or start");
         }
-        free_bench(b);
+        bench_free(b);
         kit_host_check_empty(&k->host);
     }
     kit_note(k, "%llu allocations failed in turn", (unsigned long long)tried);
@@ -549,6 +413,14 @@ const kit_case kit_executor_cases[] = {
       a_full_executor_says_when_there_is_room),
     X(311, "a_queued_job_is_forgotten_when_cancelled", "executor.h cancel", KIT_RUNS,
       a_queued_job_is_forgotten_when_cancelled),
+    X(313, "task_names_take_turns", "executor.h: fair between names", KIT_RUNS,
+      task_names_take_turns),
+    X(314, "room_comes_also_when_what_waits_is_cancelled", "executor.h room", KIT_RUNS,
+      room_comes_also_when_what_waits_is_cancelled),
+    X(315, "what_the_host_refuses_is_not_run", "executor.h begin", KIT_RUNS,
+      what_the_host_refuses_is_not_run),
+    X(316, "a_running_job_ends_when_cancelled", "executor.h cancel", KIT_RUNS,
+      a_running_job_ends_when_cancelled),
     X(312, "an_executor_survives_every_failing_allocation", "abi: memory", 0,
       every_allocation_may_fail),
 #undef X

@@ -33,7 +33,7 @@ enum {
     KIT_EXECUTOR = 1u << 0, /* a case for executors; without it, for transports */
     KIT_LINK     = 1u << 1, /* needs a link with host and port, to put the proxy into */
     KIT_FORKS    = 1u << 2, /* needs workers in other processes */
-    KIT_RUNS     = 1u << 3, /* needs an executor that runs a job on a thread of this process */
+    KIT_RUNS     = 1u << 3, /* needs an executor that runs jobs of the kit */
     KIT_BARE     = 1u << 4, /* makes no use of the URL */
     KIT_QUERY    = 1u << 5, /* `interface` must be there, else it is refused */
 };
@@ -67,6 +67,10 @@ typedef struct kit_options {
     const char *kind;   /* "transport" or "executor" */
     const char *const *settings; /* executor options: KEY=VALUE */
     size_t             setting_count;
+    const char *const *task; /* options of a program that ends at once: KEY=VALUE */
+    size_t             task_count;
+    const char *const *lasting; /* of one that lasts until it is ended */
+    size_t             lasting_count;
     uint64_t           seed;
     uint64_t           redelivery_ms; /* 0: from the plugin's options */
     bool               in_process;    /* do not fork: for a debugger */

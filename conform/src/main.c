@@ -19,6 +19,8 @@ enum {
     KEY_REDELIVERY,
     KEY_IN_PROCESS,
     KEY_VERBOSE,
+    KEY_TASK,
+    KEY_LASTING,
     CASES_MAX    = 512,
     SETTINGS_MAX = 32,
     RANGES_MAX   = 64,
@@ -32,6 +34,8 @@ typedef struct range {
 typedef struct request {
     kit_options options;
     const char *settings[SETTINGS_MAX];
+    const char *task[SETTINGS_MAX];
+    const char *lasting[SETTINGS_MAX];
     const char *json;
     const char *junit;
     bool        list;
@@ -48,6 +52,12 @@ static const struct argp_option options[] = {
      "URL of the listening side, where peers connect to each other; else it is made from --url", 1},
     {"kind", KEY_KIND, "KIND", 0, "transport or executor; else by the folder of the plugin", 1},
     {"option", 'o', "KEY=VALUE", 0, "An option of the executor; again for more", 1},
+    {"task", KEY_TASK, "KEY=VALUE", 0,
+     "For an executor of programs: an option of a task that ends at once (command=cat); again for "
+     "more",
+     1},
+    {"lasting", KEY_LASTING, "KEY=VALUE", 0,
+     "The same of a task that lasts until it is ended (command=sleep 600)", 1},
     {"redelivery", KEY_REDELIVERY, "MS", 0,
      "How long a dead worker's tasks may take to come back; else from the plugin's lease_ms", 1},
     {"only", KEY_ONLY, "N,M-K", 0, "Only these cases", 2},
@@ -144,6 +154,14 @@ static error_t parse_text(int key, const char *arg, request *r)
     }
 }
 
+static void add_setting(struct argp_state *state, const char *arg, const char **list, size_t *count)
+{
+    if (*count == SETTINGS_MAX) {
+        argp_error(state, "more than %d options", SETTINGS_MAX);
+    }
+    list[(*count)++] = arg;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     request *r = state->input;
@@ -152,10 +170,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
         return 0;
     case 'o':
-        if (r->options.setting_count == SETTINGS_MAX) {
-            argp_error(state, "more than %d options", SETTINGS_MAX);
-        }
-        r->settings[r->options.setting_count++] = arg;
+        add_setting(state, arg, r->settings, &r->options.setting_count);
+        return 0;
+    case KEY_TASK:
+        add_setting(state, arg, r->task, &r->options.task_count);
+        return 0;
+    case KEY_LASTING:
+        add_setting(state, arg, r->lasting, &r->options.lasting_count);
         return 0;
     case 'j':
         r->options.jobs = (uint32_t)need_number(state, arg);
@@ -265,6 +286,8 @@ int patio_conform_main(int argc, char **argv)
     static request           r;
     r                  = (request){.options = {.jobs = 4, .seed = 1}};
     r.options.settings = r.settings;
+    r.options.task     = r.task;
+    r.options.lasting  = r.lasting;
     (void)argp_parse(&parser, argc, argv, 0, NULL, &r);
     static char path[4096];
     if (r.options.plugin != NULL && strchr(r.options.plugin, '/') == NULL) {

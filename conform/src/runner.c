@@ -40,8 +40,16 @@ static bool applies(kit *k)
 {
     const kit_case *c = k->self;
     if ((c->flags & KIT_EXECUTOR) != 0) {
-        if ((c->flags & KIT_RUNS) != 0 && ((k->xops->caps & PATIO_EXECUTOR_RUNS) == 0 ||
-                                           (k->xops->caps & PATIO_EXECUTOR_ISOLATED) != 0)) {
+        uint32_t caps     = k->xops->caps;
+        bool     external = (caps & PATIO_EXECUTOR_EXTERNAL) != 0;
+        if ((c->flags & KIT_RUNS) == 0) {
+            return true;
+        }
+        if (external && k->options->task_count == 0) {
+            kit_skip(k, "it runs programs, and --task names none");
+        }
+        if ((caps & PATIO_EXECUTOR_RUNS) == 0 ||
+            (!external && (caps & PATIO_EXECUTOR_ISOLATED) != 0)) {
             kit_skip(k, "it runs no job on a thread of this process");
         }
         return true;
