@@ -1,145 +1,10 @@
 /* The executor async, driven as a host drives it, with a clock that the test moves. */
-#include "api/fake_host.h"
-
-#include <patio/await.h>
+#include "executor_world.h"
 
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_THREAD__)
-enum { JOBS_MAX = 512 }; /* each stack is a thread for it, and takes a millisecond to make */
-#else
-enum { JOBS_MAX = 4096 };
-#endif
-enum { OPTIONS_MAX = 16 };
-
-typedef struct job job;
-typedef void (*job_fn)(job *j);
-
-typedef struct world {
-    fake_host                 host;
-    const patio_executor_ops *ops;
-    const patio_suspend_ops  *suspend;
-    patio_executor           *x;
-    patio_executor_events     events;
-    _Atomic uint32_t          rooms;
-    _Atomic uint32_t          order;
-    _Atomic uint32_t          begun;
-    _Atomic uint32_t          ended; /* `done` so far */
-    job                      *jobs;
-} world;
-
-struct job {
-    patio_job        base; /* first */
-    world           *world;
-    job_fn           fn;
-    int              fd;
-    uint64_t         until_ns;
-    _Atomic uint32_t order; /* in which it ran, from 1 */
-    uint32_t         ready;
-    patio_status     status;
-    _Atomic uint32_t done;
-    _Atomic uint32_t verdict;
-    pthread_t        runner;
-    bool             same_thread;
-};
-
-static void run(patio_job *base, patio_outcome *out)
-{
-    job *j    = (job *)base;
-    j->order  = atomic_fetch_add(&j->world->order, 1) + 1;
-    j->runner = pthread_self();
-    atomic_fetch_add(&j->world->begun, 1);
-    out->verdict = PATIO_ACK;
-    if (j->fn != NULL) {
-        j->fn(j);
-    }
-    j->same_thread = pthread_equal(j->runner, pthread_self()) != 0;
-}
-
-static void on_done(void *self, patio_job *base, const patio_outcome *outcome)
-{
-    world *w = self;
-    job   *j = (job *)base;
-    atomic_store(&j->verdict, outcome->verdict);
-    atomic_fetch_add(&j->done, 1);
-    atomic_fetch_add(&w->ended, 1);
-}
-
-static void on_room(void *self)
-{
-    world *w = self;
-    atomic_fetch_add(&w->rooms, 1);
-}
-
-typedef struct setup {
-    int64_t workers;
-    int64_t loops;
-    int64_t queue_max;
-    int64_t block_warn_ms;
-} setup;
-
-static patio_status world_create(world *w, setup s)
-{
-    patio_option_value values[OPTIONS_MAX] = {{.text = ""}};
-    memset(w, 0, sizeof(*w));
-    gate_reset(&the_gate);
-    fake_host_init(&w->host);
-    w->jobs    = calloc(JOBS_MAX, sizeof(job));
-    w->ops     = load_plugin("executors", "async", PATIO_EXECUTOR_ID);
-    w->suspend = w->ops->query(NULL, PATIO_SUSPEND_ID);
-    w->events  = (patio_executor_events){PATIO_SIZED(patio_executor_events), .self = w,
-                                         .done = on_done, .room = on_room};
-    values[option_at(w->ops->options, "workers")].number       = s.workers;
-    values[option_at(w->ops->options, "loops")].number         = s.loops != 0 ? s.loops : 1;
-    values[option_at(w->ops->options, "queue_max")].number     = s.queue_max;
-    values[option_at(w->ops->options, "stack_bytes")].number   = 64 * 1024;
-    values[option_at(w->ops->options, "keep_stacks")].number   = 16;
-    values[option_at(w->ops->options, "block_warn_ms")].number = s.block_warn_ms;
-    patio_executor_params params = {PATIO_SIZED(patio_executor_params), .values = values,
-                                    .stack_bytes = 16 * 1024, .events = &w->events};
-    return w->ops->create(&w->host.table, &params, &w->x, NULL);
-}
-
-static void world_open(world *w, setup s)
-{
-    assert_status(world_create(w, s), PATIO_OK);
-    assert_status(w->ops->start(w->x, NULL), PATIO_OK);
-}
-
-static void world_close(world *w)
-{
-    gate_open(&the_gate);
-    assert_status(w->ops->stop(w->x, 20000, NULL), PATIO_OK);
-    w->ops->destroy(w->x);
-    fake_host_check_empty(&w->host);
-    for (int i = 0; i < JOBS_MAX; i++) { /* exactly once for each that was taken */
-        assert_int_equal(atomic_load(&w->jobs[i].done), w->jobs[i].base.task != NULL ? 1 : 0);
-    }
-    free(w->jobs);
-}
-
-static patio_status submit_as(world *w, int i, const char *task, job_fn fn)
-{
-    job *j              = &w->jobs[i];
-    j->base.struct_size = sizeof(j->base);
-    j->base.task        = task;
-    j->base.run         = run;
-    j->world            = w;
-    j->fn               = fn;
-    patio_status st     = w->ops->submit(w->x, &j->base, NULL);
-    if (st != PATIO_OK) {
-        j->base.task = NULL;
-    }
-    return st;
-}
-
-static patio_status submit(world *w, int i, job_fn fn)
-{
-    return submit_as(w, i, "job", fn);
-}
 
 /* ---- what jobs do ---- */
 
@@ -367,7 +232,7 @@ static void no_more_are_in_work_than_workers_and_none_is_beyond_the_queue(void *
         assert_status(submit(&w, i, park_for_good), PATIO_OK);
     }
     AWAIT(atomic_load(&w.begun) == 2);
-    w.jobs[5].base.run = run;
+    w.jobs[5].base.run = run_job;
     assert_status(w.ops->submit(w.x, &w.jobs[5].base, &err), PATIO_FULL);
     assert_contains(err.message, "queue_max");
     assert_int_equal(atomic_load(&w.rooms), 0);
