@@ -1,116 +1,5 @@
-/* What the broker hands us: tasks under a lease, replies, and what is neither.
- */
+/* What the broker hands us as tasks: told to the host under a lease, or what is none. */
 #include "transport.h"
-
-enum { SLOTS_FIRST = 64, SLOTS_MOST = 1 << TAG_SLOT_BITS };
-
-/* ---- slots ---- */
-
-/* Slots never move, for the circle of leases runs through them: chunks double
- * in size. */
-static bool add_slots(patio_transport *t, uint32_t count)
-{
-    if (t->slot_count + count >= SLOTS_MOST || t->chunk_count == SLOT_CHUNKS) {
-        return false;
-    }
-    delivery *chunk = t->host->alloc(t->host->self, count * sizeof(*chunk));
-    if (chunk == NULL) {
-        return false;
-    }
-    memset(chunk, 0, count * sizeof(*chunk));
-    for (uint32_t i = 0; i < count; i++) {
-        chunk[i].position = t->slot_count + i + 1;
-        chunk[i].next     = t->free_slots;
-        t->free_slots     = &chunk[i];
-    }
-    t->chunks[t->chunk_count].slots = chunk;
-    t->chunks[t->chunk_count].count = count;
-    t->chunk_count++;
-    t->slot_count += count;
-    return true;
-}
-
-bool deliver_reserve(patio_transport *t)
-{
-    uint64_t credit = 0;
-    for (const queue *q = t->queues; q != NULL; q = q->next) {
-        credit += q->subscribed ? q->credit : 0;
-    }
-    while (t->slot_count < 2 * credit || t->slot_count < SLOTS_FIRST) {
-        if (!add_slots(t, t->slot_count > 0 ? t->slot_count : SLOTS_FIRST)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-void deliver_free_all(patio_transport *t)
-{
-    for (uint32_t i = 0; i < t->chunk_count; i++) {
-        for (uint32_t k = 0; k < t->chunks[i].count; k++) {
-            t->host->buf_drop(t->host->self, t->chunks[i].slots[k].body);
-            t->host->free(t->host->self, t->chunks[i].slots[k].reply_to);
-        }
-        t->host->free(t->host->self, t->chunks[i].slots);
-    }
-    t->chunk_count = 0;
-}
-
-delivery *deliver_find(patio_transport *t, patio_tag tag)
-{
-    uint64_t position = tag & (SLOTS_MOST - 1);
-    for (uint32_t i = 0; i < t->chunk_count && position > 0; i++) {
-        if (position <= t->chunks[i].count) {
-            delivery *d = &t->chunks[i].slots[position - 1];
-            return d->state != LEASE_FREE && d->tag == tag ? d : NULL;
-        }
-        position -= t->chunks[i].count;
-    }
-    return NULL;
-}
-
-void deliver_release(patio_transport *t, delivery *d)
-{
-    d->prev->next = d->next;
-    d->next->prev = d->prev;
-    d->queue->unsettled--;
-    d->queue->waiting -= d->state == LEASE_WAITING;
-    deliver_uncount(t, d);
-    t->host->buf_drop(t->host->self, d->body);
-    t->host->free(t->host->self, d->reply_to);
-    d->body       = NULL;
-    d->reply_to   = NULL;
-    d->tag        = 0;
-    d->state      = LEASE_FREE;
-    d->next       = t->free_slots;
-    t->free_slots = d;
-    if (t->stopping) {
-        pthread_cond_broadcast(&t->calm);
-    }
-}
-
-static delivery *take_slot(patio_transport *t, queue *q)
-{
-    if (t->free_slots == NULL && !add_slots(t, t->slot_count > 0 ? t->slot_count : SLOTS_FIRST)) {
-        return NULL;
-    }
-    delivery *d        = t->free_slots;
-    uint32_t  position = d->position;
-    t->free_slots      = d->next;
-    memset(d, 0, sizeof(*d));
-    d->position          = position;
-    d->tag               = ++t->serial << TAG_SLOT_BITS | position;
-    d->state             = LEASE_HELD;
-    d->queue             = q;
-    d->prev              = t->leases.prev;
-    d->next              = &t->leases;
-    t->leases.prev->next = d;
-    t->leases.prev       = d;
-    q->unsettled++;
-    return d;
-}
-
-/* ---- tasks ---- */
 
 /* A clock reading is only believed as far as the broker bears it out: what has
  * a time to live and was delivered has not outlived it. */
@@ -209,7 +98,7 @@ static delivery *accept(patio_transport *t, queue *q, inbound *in)
     size_t    reply = strlen(in->props.reply_to) + 1;
     size_t    task  = strlen(in->props.task) + 1;
     char     *names = t->host->alloc(t->host->self, reply + task);
-    delivery *d     = names != NULL ? take_slot(t, q) : NULL;
+    delivery *d     = names != NULL ? deliver_take_slot(t, q) : NULL;
     if (d == NULL) {
         t->host->free(t->host->self, names);
         reject(t, in->number, true);
@@ -254,18 +143,6 @@ static delivery *accept(patio_transport *t, queue *q, inbound *in)
     d->counted = true;
     q->given++;
     return d;
-}
-
-void deliver_uncount(patio_transport *t, delivery *d)
-{
-    if (d->counted) {
-        d->counted = false;
-        d->queue->given--;
-        if (d->queue->waiting > 0) {
-            t->work = true;
-            loop_wake(t);
-        }
-    }
 }
 
 static delivery *find_own(patio_transport *t, const queue *q, bool held)
@@ -383,70 +260,6 @@ void deliver_step(patio_transport *t)
             tell(t, d);
         }
     } while (d != NULL);
-}
-
-/* ---- replies ---- */
-
-/* A reply may come again after a cut; of two with one id the second is no news.
- */
-static bool is_news(patio_transport *t, const patio_id *id)
-{
-    enum { REMEMBERED = 4096 };
-    if (t->replied == NULL) {
-        t->replied = t->host->alloc(t->host->self, REMEMBERED * sizeof(*t->replied));
-        if (t->replied == NULL) {
-            return true;
-        }
-        memset(t->replied, 0, REMEMBERED * sizeof(*t->replied));
-    }
-    uint64_t hash;
-    memcpy(&hash, id->bytes + 8, sizeof(hash));
-    patio_id *at   = &t->replied[(hash * UINT64_C(0x9E3779B97F4A7C15)) >> 52];
-    bool      news = memcmp(at, id, sizeof(*id)) != 0;
-    *at            = *id;
-    return news;
-}
-
-void deliver_inbox(patio_transport *t, inbound *in)
-{
-    const props *p = &in->props;
-    if (t->set.reply != REPLY_DIRECT) {
-        pthread_mutex_lock(&t->lock);
-        t->inbox_ack = in->number;
-        t->work      = true;
-        if (strcmp(p->task, "patio.probe") == 0) {
-            t->proven  = true;
-            t->probing = false;
-        }
-        pthread_mutex_unlock(&t->lock);
-    }
-    if (strncmp(p->task, "patio.control", 13) == 0) {
-        control_input(t, in);
-        return;
-    }
-    if (!p->has_id || strcmp(p->task, "patio.probe") == 0) {
-        return;
-    }
-    if (in->skip) {
-        patio_error err = PATIO_ERROR_INIT;
-        (void)patio_fail(&err, PATIO_TOO_LARGE, 0,
-                         "the reply has %llu bytes, at most %llu are taken",
-                         (unsigned long long)in->size, (unsigned long long)t->max_body_bytes);
-        patio_receipt receipt = {PATIO_SIZED(patio_receipt), .outcome = PATIO_UNKNOWN, .id = p->id,
-                                 .error = &err};
-        t->events->published(t->events->self, &receipt);
-        return;
-    }
-    patio_reply reply = {
-        PATIO_SIZED(patio_reply),
-        .flags = strcmp(p->task, "patio.partial") == 0 ? PATIO_REPLY_PARTIAL : 0,
-        .id    = p->id,
-        .body  = in->body,
-    };
-    if (reply.flags == 0 && !is_news(t, &p->id)) {
-        return;
-    }
-    t->events->replied(t->events->self, &reply);
 }
 
 /* ---- the end of a channel ---- */

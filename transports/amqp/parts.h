@@ -97,7 +97,7 @@ typedef struct task_facts {
 uint64_t   props_wall_ms(void);
 patio_buf *props_cause(const patio_transport *t, const amqp_basic_properties_t *p);
 
-/* ---- post.c ---- */
+/* ---- message.c: making one ---- */
 post *post_new_task(patio_transport *t, uint8_t kind, place *to, const task_facts *facts,
                     patio_buf *body);
 /* partial: progress, which nothing depends on. */
@@ -107,7 +107,9 @@ post *post_new_probe(patio_transport *t);
 /* exchange "": to the queue `key`. type: what it is. */
 post *post_new_control(patio_transport *t, const char *exchange, const char *key, const char *type,
                        const patio_id *nonce, const char *reply_to, patio_bytes words);
-void  post_free(patio_transport *t, post *p); /* under the lock or the only one who knows it */
+
+/* ---- post.c ---- */
+void post_free(patio_transport *t, post *p); /* under the lock or the only one who knows it */
 /* Under the lock: on its way, now or when its place is ready and the link is
  * up. */
 void  post_submit(patio_transport *t, post *p);
@@ -175,14 +177,17 @@ struct rpc {
 rpc *rpc_new(patio_transport *t, uint32_t kind, const char *name);
 void rpc_add(patio_transport *t, rpc *r); /* under the lock */
 void rpc_step(patio_transport *t);        /* under the lock: send the next */
+rpc *rpc_take_first(patio_transport *t);  /* under the lock */
 void rpc_method(patio_transport *t, const amqp_method_t *m);
 void rpc_channel_closed(patio_transport *t, uint16_t code, const char *text);
 void rpc_link_lost(patio_transport *t); /* under the lock */
+
+/* ---- question.c, rpc_wait.c ---- */
+bool question_send(connection *c, const rpc *r);
 /* [blocks] Hand over, wait, take back. */
 patio_status rpc_wait(patio_transport *t, rpc *r, uint64_t timeout_ms, patio_error *err);
-
-void rpc_remove_inbox(patio_transport *t);
-void rpc_decide(patio_transport *t); /* I/O thread, without the lock */
+void         rpc_remove_inbox(patio_transport *t);
+void         rpc_decide(patio_transport *t); /* I/O thread, without the lock */
 
 /* ---- counts.c ---- */
 patio_status counts_ask(patio_transport *t, const char *name, uint64_t timeout_ms,
@@ -299,18 +304,23 @@ bool         subscribe_all_on(const patio_transport *t);
 uint32_t     subscribe_number(amqp_bytes_t tag);
 queue       *subscribe_queue(patio_transport *t, uint32_t consumer);
 
-/* ---- deliver.c ---- */
-void      deliver_task(patio_transport *t, inbound *in);
-void      deliver_inbox(patio_transport *t, inbound *in);
-delivery *deliver_find(patio_transport *t, patio_tag tag); /* under the lock */
-void      deliver_release(patio_transport *t, delivery *d);
+/* ---- leases.c: slots of deliveries; under the lock ---- */
 bool      deliver_reserve(patio_transport *t); /* slots for what is subscribed */
-/* The channel of the deliveries is gone: leases are lost. */
+delivery *deliver_take_slot(patio_transport *t, queue *q);
+delivery *deliver_find(patio_transport *t, patio_tag tag);
+void      deliver_uncount(patio_transport *t, delivery *d);
+void      deliver_release(patio_transport *t, delivery *d);
+void      deliver_free_all(patio_transport *t);
+
+/* ---- deliver.c ---- */
+void deliver_task(patio_transport *t, inbound *in);
 void deliver_step(patio_transport *t); /* without the lock: tell what had to wait */
 void deliver_give_back(patio_transport *t, queue *q, bool held); /* under the lock, uncharged */
-void deliver_uncount(patio_transport *t, delivery *d);           /* under the lock */
+/* The channel of the deliveries is gone: leases are lost. */
 void deliver_lost(patio_transport *t, const char *why);
-void deliver_free_all(patio_transport *t);
+
+/* ---- inbox.c ---- */
+void deliver_inbox(patio_transport *t, inbound *in);
 
 /* ---- settle.c ---- */
 patio_status transport_settle(patio_transport *t, patio_tag tag, const patio_settlement *s,

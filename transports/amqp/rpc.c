@@ -2,9 +2,6 @@
  * closes the channel; it is opened again and the next question follows. */
 #include "transport.h"
 
-#include <sys/socket.h>
-#include <time.h>
-
 rpc *rpc_new(patio_transport *t, uint32_t kind, const char *name)
 {
     rpc *r = t->host->alloc(t->host->self, sizeof(*r));
@@ -25,55 +22,6 @@ void rpc_add(patio_transport *t, rpc *r)
     loop_wake(t);
 }
 
-static bool send_declare(connection *c, const rpc *r)
-{
-    patio_transport     *t = c->t;
-    amqp_table_entry_t   entries[PLACE_ARGUMENTS];
-    amqp_queue_declare_t declare = {.queue = wire_text(r->name), .durable = 1};
-    if (r->kind == RPC_PASSIVE) {
-        declare.passive = 1;
-    } else if (r->kind == RPC_MARK) {
-        declare.arguments = amqp_empty_table;
-    } else if (r->kind == RPC_INBOX) {
-        /* durable, so that a reply finds it after the broker's restart; gone a
-         * while after us */
-        entries[0] = (amqp_table_entry_t){
-            .key   = wire_text("x-expires"),
-            .value = {.kind = AMQP_FIELD_KIND_I64, .value.i64 = (int64_t)t->set.reply_expires_ms}};
-        declare.arguments = (amqp_table_t){.num_entries = 1, .entries = entries};
-    } else {
-        declare.arguments.entries     = entries;
-        declare.arguments.num_entries = place_arguments(t, r->place, entries);
-    }
-    return wire_method(c, CH_TOPOLOGY, AMQP_QUEUE_DECLARE_METHOD, &declare);
-}
-
-static bool send_question(connection *c, const rpc *r)
-{
-    amqp_queue_purge_t  purge  = {.queue = wire_text(r->name)};
-    amqp_queue_delete_t remove = {.queue = wire_text(r->name)};
-    char                control[NAME_MAX_BYTES];
-    CONTROL_NAME(c->t, control);
-    amqp_exchange_declare_t fanout = {.exchange = wire_text(r->name),
-                                      .type     = wire_text("fanout"),
-                                      .durable  = 1,
-                                      .passive  = c->t->set.topology == TOPOLOGY_CHECK};
-    amqp_queue_bind_t       bind   = {.queue = wire_text(r->name), .exchange = wire_text(control)};
-
-    switch (r->kind) {
-    case RPC_EXCHANGE:
-        return wire_method(c, CH_TOPOLOGY, AMQP_EXCHANGE_DECLARE_METHOD, &fanout);
-    case RPC_BIND:
-        return wire_method(c, CH_TOPOLOGY, AMQP_QUEUE_BIND_METHOD, &bind);
-    case RPC_PURGE:
-        return wire_method(c, CH_TOPOLOGY, AMQP_QUEUE_PURGE_METHOD, &purge);
-    case RPC_DELETE:
-        return wire_method(c, CH_TOPOLOGY, AMQP_QUEUE_DELETE_METHOD, &remove);
-    default:
-        return send_declare(c, r);
-    }
-}
-
 void rpc_step(patio_transport *t)
 {
     connection *c = &t->links[CONSUMING];
@@ -81,7 +29,7 @@ void rpc_step(patio_transport *t)
         c->state != LINK_READY) {
         return;
     }
-    if (send_question(c, t->rpc_first)) {
+    if (question_send(c, t->rpc_first)) {
         t->rpc_sent = true;
         socket_push(c);
     }
@@ -149,7 +97,7 @@ static void finish(patio_transport *t, rpc *r)
     t->work = true;
 }
 
-static rpc *take_first(patio_transport *t)
+rpc *rpc_take_first(patio_transport *t)
 {
     rpc *r = t->rpc_first;
     if (r != NULL) {
@@ -165,7 +113,7 @@ static rpc *take_first(patio_transport *t)
 void rpc_method(patio_transport *t, const amqp_method_t *m)
 {
     pthread_mutex_lock(&t->lock);
-    rpc *r = t->rpc_sent ? take_first(t) : NULL;
+    rpc *r = t->rpc_sent ? rpc_take_first(t) : NULL;
     if (r != NULL) {
         r->status = PATIO_OK;
         if (m->id == AMQP_QUEUE_DECLARE_OK_METHOD) {
@@ -204,7 +152,7 @@ static void explain_mismatch(rpc *r, const char *text)
 void rpc_channel_closed(patio_transport *t, uint16_t code, const char *text)
 {
     pthread_mutex_lock(&t->lock);
-    rpc *r = t->rpc_sent ? take_first(t) : NULL;
+    rpc *r = t->rpc_sent ? rpc_take_first(t) : NULL;
     if (r == NULL) {
         pthread_mutex_unlock(&t->lock);
         return;
@@ -263,104 +211,4 @@ void rpc_link_lost(patio_transport *t)
     t->rpc_end   = &t->rpc_first;
     t->rpc_sent  = false;
     pthread_cond_broadcast(&t->calm);
-}
-
-static void forget(patio_transport *t, rpc *r)
-{
-    rpc **at = &t->rpc_first;
-    while (*at != NULL && *at != r) {
-        at = &(*at)->next;
-    }
-    if (*at == NULL) {
-        return;
-    }
-    *at = r->next;
-    if (r->next == NULL) {
-        t->rpc_end = at;
-    }
-}
-
-static struct timespec until(uint64_t timeout_ms)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    now.tv_sec += (time_t)(timeout_ms / 1000u);
-    now.tv_nsec += (long)(timeout_ms % 1000u) * 1000000;
-    if (now.tv_nsec >= 1000000000) {
-        now.tv_nsec -= 1000000000;
-        now.tv_sec++;
-    }
-    return now;
-}
-
-patio_status rpc_wait(patio_transport *t, rpc *r, uint64_t timeout_ms, patio_error *err)
-{
-    struct timespec end = until(timeout_ms);
-    pthread_mutex_lock(&t->lock);
-    bool stopped = !t->started || (t->stopping && r->kind != RPC_DELETE);
-    if (stopped || t->links[CONSUMING].state != LINK_READY) {
-        patio_status st = stopped ? PATIO_CLOSED : PATIO_UNREACHABLE;
-        pthread_mutex_unlock(&t->lock);
-        return patio_fail(err, st, 0, "ask for queue \"%s\": %s", r->name,
-                          st == PATIO_CLOSED ? "the transport is stopped" : "not connected");
-    }
-    r->awaited = true;
-    rpc_add(t, r);
-    int failed = 0;
-    while (!r->done && failed == 0) {
-        failed = pthread_cond_timedwait(&t->calm, &t->lock, &end);
-    }
-    if (!r->done) {
-        bool sent = t->rpc_first == r && t->rpc_sent;
-        if (sent) {
-            /* the answer must still meet its question: the I/O thread frees a copy */
-            rpc *rest = rpc_new(t, r->kind, r->name);
-            if (rest != NULL) {
-                rest->next   = r->next;
-                t->rpc_first = rest;
-                t->rpc_end   = rest->next == NULL ? &rest->next : t->rpc_end;
-            } else {
-                (void)take_first(t);
-                (void)shutdown(t->links[CONSUMING].fd, SHUT_RDWR);
-            }
-        } else {
-            forget(t, r);
-        }
-        r->status = PATIO_TIMEOUT;
-        (void)snprintf(r->why, sizeof(r->why), "no answer within %llu ms",
-                       (unsigned long long)timeout_ms);
-    }
-    patio_status st = r->status;
-    pthread_mutex_unlock(&t->lock);
-    return st == PATIO_OK ? st
-                          : patio_fail(err, st, 0, "ask for queue \"%s\": %s", r->name, r->why);
-}
-
-/* What a process leaves behind else lives on for reply_expires_ms. */
-void rpc_remove_inbox(patio_transport *t)
-{
-    enum { REMOVE_MS = 500 };
-    rpc *r = rpc_new(t, RPC_DELETE, t->inbox);
-    if (r != NULL) {
-        t->removing = true;
-        (void)rpc_wait(t, r, REMOVE_MS, NULL);
-        t->host->free(t->host->self, r);
-    }
-}
-
-void rpc_decide(patio_transport *t)
-{
-    for (;;) {
-        pthread_mutex_lock(&t->lock);
-        rpc *r = t->decided;
-        if (r != NULL) {
-            t->decided = r->next;
-        }
-        pthread_mutex_unlock(&t->lock);
-        if (r == NULL) {
-            return;
-        }
-        cancel_decided(t, r->cancel, r->status == PATIO_OK ? r->messages : 0);
-        t->host->free(t->host->self, r);
-    }
 }
