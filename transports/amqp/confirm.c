@@ -86,15 +86,18 @@ static bool settle_one(patio_transport *t, post *p, bool accepted, patio_status 
         if (p->tag != 0 && !p->orphan) {
             settle_confirmed(t, p->tag);
         }
+        if (p->renews != 0 && !p->orphan) {
+            renew_confirmed(t, p->renews);
+        }
         if (p->browsed != 0) {
             browse_moved(t, p);
         }
         uncount(t, p);
         return true;
     }
-    bool again = *status == PATIO_NO_ROUTE
-                     ? t->set.topology == TOPOLOGY_DECLARE && p->returns < RETURNS_MOST
-                     : false;
+    bool again = *status == PATIO_NO_ROUTE ? t->set.topology == TOPOLOGY_DECLARE &&
+                                                 p->returns < RETURNS_MOST && p->kind != POST_RENEW
+                                           : false;
     if (p->orphan) {
         *status = PATIO_OK;
         return true;
@@ -236,11 +239,9 @@ void confirm_sweep(patio_transport *t, uint64_t now)
     pthread_mutex_lock(&t->lock);
     sweep_list(t, &t->resend, now, &ended);
     for (queue *q = t->queues; q != NULL; q = q->next) {
-        sweep_list(t, &q->work.waiting, now, &ended);
-        sweep_list(t, &q->dead.waiting, now, &ended);
-        for (int i = 0; i < DELAY_STEPS; i++) {
-            if (q->delay[i] != NULL) {
-                sweep_list(t, &q->delay[i]->waiting, now, &ended);
+        for (int i = 0; i < PLACES; i++) {
+            if (place_at(q, i) != NULL) {
+                sweep_list(t, &place_at(q, i)->waiting, now, &ended);
             }
         }
     }
@@ -272,12 +273,9 @@ void confirm_end(patio_transport *t)
         post_list_add(&ended, p);
     }
     for (queue *q = t->queues; q != NULL; q = q->next) {
-        while ((p = post_list_take(&q->work.waiting)) != NULL ||
-               (p = post_list_take(&q->dead.waiting)) != NULL) {
-            post_list_add(&ended, p);
-        }
-        for (int i = 0; i < DELAY_STEPS; i++) {
-            while (q->delay[i] != NULL && (p = post_list_take(&q->delay[i]->waiting)) != NULL) {
+        for (int i = 0; i < PLACES; i++) {
+            place *at = place_at(q, i);
+            while (at != NULL && (p = post_list_take(&at->waiting)) != NULL) {
                 post_list_add(&ended, p);
             }
         }

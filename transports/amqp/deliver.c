@@ -17,7 +17,7 @@ static void fill(patio_transport *t, delivery *d, inbound *in, char *names, size
     uint64_t     times  = quorum ? p->delivery_count : in->redelivered;
     d->number           = in->number;
     d->fence            = p->fence;
-    d->since_ns         = t->host->now_ns(t->host->self);
+    d->taken_ns         = t->host->now_ns(t->host->self);
     d->ttl_ms           = p->ttl_ms;
     d->sent_ms          = p->sent_ms;
     d->body             = in->body;
@@ -92,8 +92,7 @@ static bool is_first(patio_transport *t, const delivery *d)
     return first;
 }
 
-/* Under the lock. NULL: there is nothing to tell the host. */
-static delivery *accept(patio_transport *t, queue *q, inbound *in)
+delivery *deliver_make(patio_transport *t, queue *q, inbound *in)
 {
     size_t    reply = strlen(in->props.reply_to) + 1;
     size_t    task  = strlen(in->props.task) + 1;
@@ -108,6 +107,27 @@ static delivery *accept(patio_transport *t, queue *q, inbound *in)
     memcpy(names + reply, in->props.task, task);
     fill(t, d, in, names, reply);
     d->quiet = true;
+    return d;
+}
+
+void deliver_send_on(patio_transport *t, delivery *d, bool charged)
+{
+    task_facts facts;
+    settle_facts(d, &facts);
+    facts.crashes = (uint16_t)(facts.crashes - (charged ? 0 : d->redelivered));
+    if (!settle_move(t, d, &d->queue->work, &facts)) {
+        reject(t, d->number, true);
+        deliver_release(t, d);
+    }
+}
+
+/* Under the lock. NULL: there is nothing to tell the host. */
+static delivery *accept(patio_transport *t, queue *q, inbound *in)
+{
+    delivery *d = deliver_make(t, q, in);
+    if (d == NULL) {
+        return NULL;
+    }
     if (cancel_is_dead(t, &d->id)) {
         d->state = LEASE_ACKABLE;
         t->ackable++;
@@ -125,13 +145,7 @@ static delivery *accept(patio_transport *t, queue *q, inbound *in)
     if ((classic && d->redelivered > 0) || unasked) {
         /* A classic queue says that it was delivered before, not how often: a copy
          * keeps count. And what comes after the last word goes back uncounted. */
-        task_facts facts;
-        settle_facts(d, &facts);
-        facts.crashes = (uint16_t)(facts.crashes - (unasked ? d->redelivered : 0));
-        if (!settle_move(t, d, &q->work, &facts)) {
-            reject(t, in->number, true);
-            deliver_release(t, d);
-        }
+        deliver_send_on(t, d, !unasked);
         return NULL;
     }
     d->quiet = false;
@@ -215,6 +229,8 @@ void deliver_task(patio_transport *t, inbound *in)
     delivery *d = NULL;
     if (q == NULL || strange != NULL) {
         reject(t, in->number, q == NULL);
+    } else if (subscribe_is_held(in->consumer)) {
+        renew_arrived(t, q, in);
     } else {
         d = accept(t, q, in);
     }
@@ -268,6 +284,9 @@ void deliver_lost(patio_transport *t, const char *why)
 {
     patio_error err = PATIO_ERROR_INIT;
     (void)patio_fail(&err, PATIO_STALE, 0, "%s", why);
+    pthread_mutex_lock(&t->lock);
+    renew_forget(t);
+    pthread_mutex_unlock(&t->lock);
     for (;;) {
         pthread_mutex_lock(&t->lock);
         delivery *d = t->leases.next;

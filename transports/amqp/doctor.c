@@ -11,6 +11,26 @@ static int32_t say(patio_finding_visit_fn visit, void *arg, uint32_t severity, c
     return visit(arg, &f);
 }
 
+/* The only thing that matters for tasks of hours, and that AMQP does not tell. */
+static int32_t say_timeout(const patio_transport *t, uint64_t ms, patio_finding_visit_fn visit,
+                           void *arg)
+{
+    char text[160];
+    if (ms == 0) {
+        return say(visit, arg, PATIO_FINDING_OK, "consumer_timeout",
+                   "the broker is said to have none", "");
+    }
+    bool held = t->set.topology == TOPOLOGY_DECLARE;
+    (void)snprintf(text, sizeof(text),
+                   held ? "taken to be %llu s; tasks that run for a third of it are renewed"
+                        : "taken to be %llu s; a task that runs longer is taken back and run again",
+                   (unsigned long long)ms / 1000);
+    return say(visit, arg, held ? PATIO_FINDING_OK : PATIO_FINDING_WARN, "consumer_timeout", text,
+               held ? "AMQP does not tell it: set consumer_timeout_ms to what rabbitmq.conf says"
+                    : "topology=declare, or raise consumer_timeout in rabbitmq.conf, or let such "
+                      "tasks have ack = on_start");
+}
+
 static patio_status check(patio_transport *t, uint64_t timeout_ms, patio_finding_visit_fn visit,
                           void *arg, patio_error *err)
 {
@@ -22,6 +42,7 @@ static patio_status check(patio_transport *t, uint64_t timeout_ms, patio_finding
         t->links[CONSUMING].state == LINK_READY && t->links[PUBLISHING].state == LINK_READY;
     bool     blocked = t->links[PUBLISHING].blocked;
     uint64_t lost    = t->replies_undeliverable;
+    uint64_t timeout = t->set.consumer_timeout_ms;
     (void)snprintf(product, sizeof(product), "%s", t->product);
     (void)snprintf(why, sizeof(why), "%s", t->why);
     pthread_mutex_unlock(&t->lock);
@@ -55,11 +76,7 @@ static patio_status check(patio_transport *t, uint64_t timeout_ms, patio_finding
         stop = say(visit, arg, PATIO_FINDING_NOTE, "replies", text, "");
     }
     if (stop == 0) {
-        (void)say(visit, arg, PATIO_FINDING_NOTE, "consumer_timeout",
-                  "AMQP does not tell it; RabbitMQ's default takes a task back "
-                  "after 30 minutes",
-                  "tasks that run longer: ack = on_start, or raise "
-                  "consumer_timeout in rabbitmq.conf");
+        (void)say_timeout(t, timeout, visit, arg);
     }
     return PATIO_OK;
 }

@@ -87,6 +87,7 @@ static void channel_closed(connection *c, uint16_t channel, const amqp_channel_c
         (void)snprintf(why, sizeof(why), "the broker took the deliveries back: %u %s",
                        close->reply_code, text);
         patio_host_log(t->host, PATIO_LOG_WARN, "%s: %s", c->shown, why);
+        renew_learn(t, text);
         deliver_lost(t, why);
     }
 }

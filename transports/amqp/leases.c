@@ -69,6 +69,7 @@ delivery *deliver_find(patio_transport *t, patio_tag tag)
 
 void deliver_release(patio_transport *t, delivery *d)
 {
+    renew_give_up(t, d);
     d->prev->next = d->next;
     d->next->prev = d->prev;
     d->queue->unsettled--;

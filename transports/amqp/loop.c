@@ -40,6 +40,7 @@ static void work(patio_transport *t, uint64_t now)
     t->again = false;
     if (t->links[CONSUMING].state == LINK_READY) {
         subscribe_step(t, now);
+        renew_step(t, now);
         place_step(t);
         rpc_step(t);
         browse_step(t);
@@ -70,6 +71,10 @@ static int wait_ms(const patio_transport *t, uint64_t now)
         } else if (c->state == LINK_READY && c->heartbeat_ns / ms_ns / 4 < ms) {
             ms = c->heartbeat_ns / ms_ns / 4;
         }
+    }
+    uint64_t timeout = t->set.consumer_timeout_ms;
+    if (timeout != 0 && timeout / 12 < ms && t->leases.next != &t->leases) {
+        ms = timeout / 12 + 1; /* renew.c looks so often */
     }
     return t->again || t->work ? 0 : (int)ms;
 }
@@ -183,6 +188,7 @@ static void *run(void *arg)
         }
         pthread_mutex_unlock(&t->lock);
         deliver_step(t);
+        renew_tell(t);
         control_step(t, now);
         rpc_decide(t);
         if (sweep) {

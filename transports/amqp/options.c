@@ -22,6 +22,7 @@ enum {
     OPT_DEAD_TTL_MS,
     OPT_MAX_DEAD,
     OPT_REPLY_EXPIRES_MS,
+    OPT_CONSUMER_TIMEOUT_MS,
     OPT_TLS_CA_FILE,
     OPT_TLS_CERT_FILE,
     OPT_TLS_KEY_FILE,
@@ -88,6 +89,9 @@ const patio_option *const option_table[] = {
         INT("max_dead", "10000", 1, 100000000, "most dead letters kept per queue; oldest go first"),
     [OPT_REPLY_EXPIRES_MS] = MS("reply_expires_ms", "60s", 1000, 86400000,
                                 "the queue for replies lives on so long without its process"),
+    [OPT_CONSUMER_TIMEOUT_MS] =
+        MS("consumer_timeout_ms", "30min", 0, 86400000,
+           "the broker's consumer_timeout; tasks that run for a third of it are renewed; 0: none"),
     [OPT_TLS_CA_FILE]   = TEXT("tls_ca_file", "", "who is trusted, PEM; empty: the system's list"),
     [OPT_TLS_CERT_FILE] = TEXT("tls_cert_file", "", "client certificate with its chain, PEM"),
     [OPT_TLS_KEY_FILE]  = TEXT("tls_key_file", "", "its key, PEM; empty: in tls_cert_file"),
@@ -132,6 +136,7 @@ static void read_numbers(settings *set, const patio_endpoint *e)
     set->dead_ttl_ms           = number(e, OPT_DEAD_TTL_MS);
     set->max_dead              = number(e, OPT_MAX_DEAD);
     set->reply_expires_ms      = number(e, OPT_REPLY_EXPIRES_MS);
+    set->consumer_timeout_ms   = number(e, OPT_CONSUMER_TIMEOUT_MS);
     set->tls_verify            = number(e, OPT_TLS_VERIFY) != 0;
     set->tls                   = strcmp(e->scheme, "amqps") == 0;
     if (set->reply == REPLY_AUTO) {

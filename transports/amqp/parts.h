@@ -144,6 +144,9 @@ void         place_failed(patio_transport *t, place *p, patio_status status, con
 void         place_step(patio_transport *t);   /* what waits may be able to go on */
 void         place_forget(patio_transport *t); /* the link died: nothing is known */
 void         place_free_all(patio_transport *t);
+/* All that a queue of ours has; NULL: not in use. */
+enum { PLACES = 3 + DELAY_STEPS };
+place *place_at(queue *q, int i);
 enum { PLACE_ARGUMENTS = 8 };
 int place_arguments(const patio_transport *t, const place *p, amqp_table_entry_t *out);
 
@@ -303,6 +306,8 @@ void         subscribe_forget(patio_transport *t); /* under the lock: the channe
 bool         subscribe_all_on(const patio_transport *t);
 uint32_t     subscribe_number(amqp_bytes_t tag);
 queue       *subscribe_queue(patio_transport *t, uint32_t consumer);
+bool         subscribe_is_held(uint32_t consumer);         /* of the queue `held` */
+void         subscribe_held(patio_transport *t, queue *q); /* under the lock: consume it */
 
 /* ---- leases.c: slots of deliveries; under the lock ---- */
 bool      deliver_reserve(patio_transport *t); /* slots for what is subscribed */
@@ -319,6 +324,25 @@ void deliver_give_back(patio_transport *t, queue *q, bool held); /* under the lo
 /* The channel of the deliveries is gone: leases are lost. */
 void deliver_lost(patio_transport *t, const char *why);
 
+/* Under the lock: a copy to the work queue for a delivery that the host has not heard of.
+ * charged: that it was delivered before counts as a crash. */
+void deliver_send_on(patio_transport *t, delivery *d, bool charged);
+/* Under the lock: a delivery of what is read; NULL: out of memory. */
+delivery *deliver_make(patio_transport *t, queue *q, inbound *in);
+
+/* ---- renew.c: tasks that run for longer than the broker lets a consumer have them; under the
+ * lock ---- */
+void renew_step(patio_transport *t, uint64_t now_ns);
+void renew_arrived(patio_transport *t, queue *q, inbound *in); /* from the queue `held` */
+void renew_confirmed(patio_transport *t, patio_tag tag);
+void renew_give_up(patio_transport *t, delivery *d); /* its copy is not needed any more */
+void renew_cancelled(patio_transport *t, queue *q);  /* its queue was deleted */
+void renew_forget(patio_transport *t);               /* the channel is gone */
+/* I/O thread, without the lock. */
+void renew_tell(patio_transport *t);
+void renew_learn(patio_transport *t, const char *text); /* of a channel's end */
+void renew_warn(patio_transport *t); /* any thread, without the lock: what cannot be done */
+
 /* ---- inbox.c ---- */
 void deliver_inbox(patio_transport *t, inbound *in);
 
@@ -328,6 +352,7 @@ patio_status transport_settle(patio_transport *t, patio_tag tag, const patio_set
 patio_status transport_notify(patio_transport *t, patio_tag tag, patio_buf *body, patio_error *err);
 void         settle_confirmed(patio_transport *t, patio_tag tag); /* under the lock */
 void         settle_flush(patio_transport *t);                    /* under the lock */
+void         settle_ack(patio_transport *t, uint64_t number);     /* under the lock */
 /* Under the lock: a copy with other counters to another queue, then the
  * original goes. */
 bool settle_move(patio_transport *t, delivery *d, place *to, const task_facts *changed);

@@ -5,7 +5,7 @@
 
 #include <openssl/evp.h>
 
-enum { RETRY_FAILED_MS = 2000, STEPS_PER_DECADE = 5 };
+enum { RETRY_FAILED_MS = 2000, STEPS_PER_DECADE = 5, HELD_EXPIRES_MS = 120000 };
 
 /* 100 ms, 160 ms, 250 ms, 400 ms, 630 ms, 1 s … 11.5 days: R5 of ISO 3. */
 static uint64_t step_ms(int step)
@@ -70,6 +70,9 @@ queue *place_queue(patio_transport *t, const char *name, bool make)
     place_shorten(q->address, sizeof(q->address), name);
     init_place(&q->work, q, PLACE_WORK, 0, "");
     init_place(&q->dead, q, PLACE_DEAD, 0, ":dead");
+    char held[32];
+    (void)snprintf(held, sizeof(held), ":held:%016llx", (unsigned long long)t->incarnation);
+    init_place(&q->held, q, PLACE_HELD, 0, held);
     q->next   = t->queues;
     t->queues = q;
     return q;
@@ -101,12 +104,16 @@ place *place_delay(patio_transport *t, queue *q, uint64_t delay_ms)
     return place_step_at(t, q, step);
 }
 
+/* The dead letters first: what is made is made in this order. */
+place *place_at(queue *q, int i)
+{
+    return i == 0 ? &q->dead : i == 1 ? &q->work : i == 2 ? &q->held : q->delay[i - 3];
+}
+
 /* What it leans on: a queue whose expired messages go nowhere loses them. */
 static place *needed_by(const place *p)
 {
-    return p->kind == PLACE_WORK    ? &p->owner->dead
-           : p->kind == PLACE_DELAY ? &p->owner->work
-                                    : NULL;
+    return p->kind == PLACE_WORK ? &p->owner->dead : p->kind == PLACE_DEAD ? NULL : &p->owner->work;
 }
 
 static bool needs_first(patio_transport *t, place *p)
@@ -208,10 +215,8 @@ static void look(patio_transport *t, place *p)
 void place_step(patio_transport *t)
 {
     for (queue *q = t->queues; q != NULL; q = q->next) {
-        look(t, &q->dead);
-        look(t, &q->work);
-        for (int i = 0; i < DELAY_STEPS; i++) {
-            look(t, q->delay[i]);
+        for (int i = 0; i < PLACES; i++) {
+            look(t, place_at(q, i));
         }
     }
 }
@@ -227,13 +232,11 @@ static void forget(place *p)
 void place_forget(patio_transport *t)
 {
     for (queue *q = t->queues; q != NULL; q = q->next) {
-        forget(&q->work);
         q->mark_state     = MARKS_UNKNOWN; /* it may have changed meanwhile */
         q->marks_due      = 0;
         q->operator_state = PATIO_QUEUE_OPEN;
-        forget(&q->dead);
-        for (int i = 0; i < DELAY_STEPS; i++) {
-            forget(q->delay[i]);
+        for (int i = 0; i < PLACES; i++) {
+            forget(place_at(q, i));
         }
     }
 }
@@ -282,6 +285,10 @@ int place_arguments(const patio_transport *t, const place *p, amqp_table_entry_t
                     p->kind == PLACE_WORK ? p->owner->dead.name : p->owner->work.name);
     if (p->kind == PLACE_DELAY) {
         out[n++] = number("x-message-ttl", p->ttl_ms);
+    } else if (p->kind == PLACE_HELD) {
+        /* when its consumer has gone, others get what it held; then it goes, too */
+        out[n++] = number("x-message-ttl", HELD_TTL_MS);
+        out[n++] = number("x-expires", HELD_EXPIRES_MS);
     } else if (quorum) {
         out[n++] = number("x-delivery-limit", t->set.delivery_limit);
     } else {

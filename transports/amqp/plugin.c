@@ -36,6 +36,7 @@ static void destroy(patio_transport *t)
     host->free(host->self, t->info.data);
     host->free(host->self, t->replied);
     host->free(host->self, t->seen);
+    host->free(host->self, t->strays);
     host->free(host->self, t->tombs);
     host->free(host->self, t->ended);
     deliver_free_all(t);
@@ -97,12 +98,9 @@ static bool is_flushed(const patio_transport *t)
     if (t->ring_first != t->ring_next || t->resend.first != NULL || t->ackable > 0) {
         return false;
     }
-    for (const queue *q = t->queues; q != NULL; q = q->next) {
-        if (q->work.waiting.first != NULL || q->dead.waiting.first != NULL) {
-            return false;
-        }
-        for (int i = 0; i < DELAY_STEPS; i++) {
-            if (q->delay[i] != NULL && q->delay[i]->waiting.first != NULL) {
+    for (queue *q = t->queues; q != NULL; q = q->next) {
+        for (int i = 0; i < PLACES; i++) {
+            if (place_at(q, i) != NULL && place_at(q, i)->waiting.first != NULL) {
                 return false;
             }
         }

@@ -110,7 +110,7 @@ void post_link_lost(patio_transport *t)
     post_list_init(&all);
     for (uint64_t n = t->ring_first; n < t->ring_next; n++) {
         p = t->ring[n & (t->ring_size - 1)];
-        if (p != NULL && (p->kind == POST_PROBE || p->orphan)) {
+        if (p != NULL && (p->kind == POST_PROBE || p->kind == POST_RENEW || p->orphan)) {
             post_free(t, p);
         } else if (p != NULL) {
             post_list_add(&all, p);

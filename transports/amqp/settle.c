@@ -80,6 +80,13 @@ static void send_ack(patio_transport *t, uint64_t number, bool multiple)
     (void)wire_method(&t->links[CONSUMING], CH_TASKS, AMQP_BASIC_ACK_METHOD, &ack);
 }
 
+void settle_ack(patio_transport *t, uint64_t number)
+{
+    send_ack(t, number, false);
+    t->work = true;
+    loop_wake(t); /* not written here: that would let go of the lock */
+}
+
 /* One frame for all at the front, one each for those behind a task that still
  * runs. */
 void settle_flush(patio_transport *t)
@@ -122,6 +129,8 @@ static void orphan_in(post *p, patio_tag tag)
     if (p != NULL && p->tag == tag) {
         p->tag    = 0;
         p->orphan = p->kind == POST_MOVE;
+    } else if (p != NULL && p->renews == tag) {
+        p->orphan = true;
     }
 }
 
@@ -139,11 +148,9 @@ void settle_orphan(patio_transport *t, patio_tag tag)
     }
     orphan_list(&t->resend, tag);
     for (queue *q = t->queues; q != NULL; q = q->next) {
-        orphan_list(&q->work.waiting, tag);
-        orphan_list(&q->dead.waiting, tag);
-        for (int i = 0; i < DELAY_STEPS; i++) {
-            if (q->delay[i] != NULL) {
-                orphan_list(&q->delay[i]->waiting, tag);
+        for (int i = 0; i < PLACES; i++) {
+            if (place_at(q, i) != NULL) {
+                orphan_list(&place_at(q, i)->waiting, tag);
             }
         }
     }
@@ -221,6 +228,7 @@ static patio_status apply(patio_transport *t, delivery *d, const patio_settlemen
     case PATIO_REJECT:
         return bury(t, d, s);
     default:
+        renew_give_up(t, d);
         if (d->number != 0) {
             send_ack(t, d->number, false);
             socket_push(&t->links[CONSUMING]);

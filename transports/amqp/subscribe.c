@@ -45,7 +45,8 @@ static void next_number(patio_transport *t, queue *q)
         q->consumer = ++t->consumers << GENERATION_BITS;
     }
     uint32_t mask = (1u << GENERATION_BITS) - 1;
-    q->consumer   = (q->consumer & ~mask) | ((q->consumer + 1) & mask);
+    uint32_t next = (q->consumer + 1) & mask;
+    q->consumer   = (q->consumer & ~mask) | (next != 0 ? next : 1); /* 0: the queue `held` */
 }
 
 static void consume(patio_transport *t, queue *q)
@@ -63,6 +64,25 @@ static void consume(patio_transport *t, queue *q)
         q->state        = SUB_ASKED;
         q->asked_credit = q->credit;
     }
+    socket_push(c);
+}
+
+bool subscribe_is_held(uint32_t consumer)
+{
+    return consumer != 0 && (consumer & ((1u << GENERATION_BITS) - 1)) == 0;
+}
+
+/* Its copies need no bound of their own: they are those of what we hold. */
+void subscribe_held(patio_transport *t, queue *q)
+{
+    connection *c = &t->links[CONSUMING];
+    char        tag[TAG_BYTES];
+    write_tag(tag, q->consumer >> GENERATION_BITS << GENERATION_BITS);
+    amqp_basic_qos_t     qos    = {.prefetch_count = 0};
+    amqp_basic_consume_t method = {.queue        = wire_text(q->held.name),
+                                   .consumer_tag = wire_text(tag)};
+    q->held_on                  = wire_method(c, CH_TASKS, AMQP_BASIC_QOS_METHOD, &qos) &&
+                 wire_method(c, CH_TASKS, AMQP_BASIC_CONSUME_METHOD, &method);
     socket_push(c);
 }
 
@@ -148,7 +168,10 @@ void subscribe_cancelled(patio_transport *t, amqp_bytes_t tag)
     name[0] = '\0';
     pthread_mutex_lock(&t->lock);
     queue *q = subscribe_queue(t, number);
-    if (q != NULL && q->consumer == number) {
+    if (q != NULL && subscribe_is_held(number)) {
+        renew_cancelled(t, q);
+        (void)snprintf(name, sizeof(name), "%s", q->held.name);
+    } else if (q != NULL && q->consumer == number) {
         q->state      = SUB_NONE;
         q->work.state = PLACE_UNKNOWN;
         q->retry_ns   = 0;
@@ -168,6 +191,7 @@ void subscribe_forget(patio_transport *t)
     for (queue *q = t->queues; q != NULL; q = q->next) {
         q->state    = SUB_NONE;
         q->retry_ns = 0;
+        q->held_on  = false;
     }
     t->work = true;
 }
@@ -194,6 +218,7 @@ patio_status transport_subscribe(patio_transport *t, const patio_subscription *s
         q->subscribed = false;
     }
     pthread_mutex_unlock(&t->lock);
+    renew_warn(t);
     return room ? PATIO_OK : patio_fail(err, PATIO_NO_MEMORY, 0, "subscribe: out of memory");
 }
 

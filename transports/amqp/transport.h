@@ -82,7 +82,7 @@ typedef struct settings {
     uint64_t dead_ttl_ms;
     uint64_t max_dead;
     uint64_t reply_expires_ms;
-    uint64_t claim_after_ms;
+    uint64_t consumer_timeout_ms; /* of the broker; 0: it has none */
     uint64_t probe_ms;
 } settings;
 
@@ -113,6 +113,7 @@ enum {
                    acknowledged */
     POST_PLAIN, /* nothing follows */
     POST_PROBE, /* not repeated after a reconnect */
+    POST_RENEW, /* a copy of a task that runs, to the queue that holds it for us; not repeated */
 };
 
 struct post {
@@ -121,6 +122,7 @@ struct post {
     uint64_t   made_ns; /* when it was taken */
     uint64_t   end_ns;  /* nobody waits any more; 0: never */
     patio_tag  tag;     /* the delivery that is settled with it; 0: none */
+    patio_tag  renews;  /* POST_RENEW: the delivery whose copy it is */
     patio_id   id;
     patio_buf *body;      /* may be NULL: empty */
     uint32_t   head_size; /* method and header frame, ready to be written */
@@ -144,7 +146,7 @@ typedef struct post_list {
 
 /* ---- queues of the broker ---- */
 
-enum { PLACE_WORK, PLACE_DEAD, PLACE_DELAY };
+enum { PLACE_WORK, PLACE_DEAD, PLACE_HELD, PLACE_DELAY };
 enum { PLACE_UNKNOWN, PLACE_DECLARING, PLACE_READY, PLACE_FAILED };
 
 struct place {
@@ -171,6 +173,8 @@ struct queue {
     patio_transport *t;
     place            work;
     place            dead;
+    place            held;    /* ours alone: copies of tasks that run for long */
+    bool             held_on; /* we consume it */
     place           *delay[DELAY_STEPS];
     bool             subscribed;
     uint8_t          operator_state; /* PATIO_QUEUE_… */
@@ -206,9 +210,12 @@ struct delivery {
     patio_tag  tag;
     uint64_t   number;   /* the broker's delivery tag; 0: acknowledged already */
     uint64_t   fence;    /* header: deliveries of earlier copies */
-    uint64_t   since_ns; /* arrival */
-    uint64_t   ttl_ms;   /* when it arrived; 0: none */
-    uint64_t   sent_ms;  /* wall clock of its acceptance, for its age */
+    uint64_t   taken_ns; /* arrival of what `number` is of: the delivery, or its latest copy */
+    uint64_t   asked_ns; /* when a copy was sent to be held for us; 0: none is on its way */
+    uint64_t   copy;     /* delivery tag of that copy; 0: it is not here yet */
+    uint64_t   copy_fence;
+    uint64_t   ttl_ms;  /* when it arrived; 0: none */
+    uint64_t   sent_ms; /* wall clock of its acceptance, for its age */
     queue     *queue;
     patio_buf *body;
     patio_id   id;
@@ -224,6 +231,8 @@ struct delivery {
     bool    quiet;   /* the host does not know of it */
     bool    counted; /* in `given` */
     bool    told_cancel;
+    bool    copy_confirmed; /* the broker has `copy` on its disk */
+    bool    is_held;        /* `number` is of the queue `held` */
     char   *reply_to;
     char   *task; /* in the same allocation */
 };
@@ -329,6 +338,8 @@ typedef struct seen {
     uint64_t fence;
 } seen;
 
+enum { STRAYS = 1024, HELD_TTL_MS = 10000 };
+
 struct patio_transport {
     const patio_host             *host;
     const patio_transport_events *events;
@@ -365,41 +376,47 @@ struct patio_transport {
 
     connection links[LINKS];
 
-    queue     *queues;
-    uint32_t   consumers; /* numbers given out */
-    rpc       *rpc_first; /* the first one is with the broker if rpc_sent */
-    rpc      **rpc_end;
-    rpc       *decided; /* answered; a cancel is to be told */
-    bool       rpc_sent;
-    bool       inbox_ready;
-    post     **ring; /* by sequence number of the publishing channel */
-    uint32_t   ring_size;
-    uint64_t   ring_first; /* oldest unconfirmed */
-    uint64_t   ring_next;
-    post_list  resend; /* unconfirmed when the link died, in their order */
-    uint64_t   posts;  /* alive */
-    uint64_t   post_bytes;
-    slot_chunk chunks[SLOT_CHUNKS];
-    uint32_t   chunk_count;
-    uint32_t   slot_count;
-    delivery  *free_slots;
-    delivery   leases; /* head of a circle, in the order of arrival */
-    uint64_t   serial;
-    uint32_t   ackable;
-    patio_id  *replied; /* ids of late, by a hash: nobody hears a reply twice */
-    tomb      *tombs;   /* cancelled, in a ring */
-    uint32_t   tomb_count;
-    patio_id  *ended; /* settled here, in a ring */
-    uint32_t   ended_count;
-    seen      *seen;    /* deliveries of late, by a hash */
-    browse    *browses; /* the first one is at work */
-    bool       browse_opening;
-    ask       *asks;
-    obuf       info;         /* what the host says of itself */
-    char       product[200]; /* what the broker says of itself */
-    uint64_t   inbox_ack;    /* delivery tag up to which the inbox is to be acknowledged */
-    uint64_t   replies_undeliverable;
-    uint64_t   sweep_ns;
+    queue       *queues;
+    uint32_t     consumers; /* numbers given out */
+    rpc         *rpc_first; /* the first one is with the broker if rpc_sent */
+    rpc        **rpc_end;
+    rpc         *decided; /* answered; a cancel is to be told */
+    bool         rpc_sent;
+    bool         inbox_ready;
+    post       **ring; /* by sequence number of the publishing channel */
+    uint32_t     ring_size;
+    uint64_t     ring_first; /* oldest unconfirmed */
+    uint64_t     ring_next;
+    post_list    resend; /* unconfirmed when the link died, in their order */
+    uint64_t     posts;  /* alive */
+    uint64_t     post_bytes;
+    slot_chunk   chunks[SLOT_CHUNKS];
+    uint32_t     chunk_count;
+    uint32_t     slot_count;
+    delivery    *free_slots;
+    delivery     leases; /* head of a circle, in the order of arrival */
+    uint64_t     serial;
+    uint32_t     ackable;
+    patio_id    *replied; /* ids of late, by a hash: nobody hears a reply twice */
+    tomb        *tombs;   /* cancelled, in a ring */
+    uint32_t     tomb_count;
+    patio_id    *ended; /* settled here, in a ring */
+    uint32_t     ended_count;
+    seen        *seen;   /* deliveries of late, by a hash */
+    seen        *strays; /* copies on their way to us that nobody needs any more, in a ring */
+    uint32_t     stray_count;
+    uint64_t     renew_ns;     /* look again, not before */
+    const place *renew_failed; /* to be told */
+    bool         renew_warned;
+    uint32_t     renewed; /* to be told */
+    browse      *browses; /* the first one is at work */
+    bool         browse_opening;
+    ask         *asks;
+    obuf         info;         /* what the host says of itself */
+    char         product[200]; /* what the broker says of itself */
+    uint64_t     inbox_ack;    /* delivery tag up to which the inbox is to be acknowledged */
+    uint64_t     replies_undeliverable;
+    uint64_t     sweep_ns;
 };
 
 #include "parts.h"
