@@ -78,6 +78,24 @@ wait_for a.log "read again"
 call_is 8 "tls://localhost:$allowed?$trust&$second" mul 2 4
 fails AUTH "allow-list" "tls://localhost:$allowed?$trust&$me"
 
+# Operating it is a right of its own.
+run stats -b "tls://localhost:$allowed?$trust&$second"
+[ "$code" != 0 ] || complain "operated without the right: $out"
+expect_err_has AUTH
+expect_err_has '"operate"'
+run doctor -b "tls://localhost:$allowed?$trust&$second"
+expect_out_has '"operate"'
+printf 'second.* * mul operate\n' >allow
+for _ in $(seq 100); do
+    run stats -b "tls://localhost:$allowed?$trust&$second"
+    [ "$code" != 0 ] || break
+    sleep 0.1
+done
+expect_code 0
+expect_out_has default
+printf 'second.* * mul all\n' >allow
+wait_for a.log '"operate" behind them'
+
 # A certificate is replaced while the worker runs; a broken one changes nothing.
 cp "$certs/expired.crt" live.crt
 cp "$certs/expired.key" live.key
