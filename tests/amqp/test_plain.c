@@ -41,15 +41,15 @@ static bool holds(amqp_bytes_t body, const void *part, size_t size)
     return false;
 }
 
-static void a_plain_client_calls(void **state)
+/* 6 * 7, and the delivery mode of its reply */
+static uint8_t call_plainly(const char *options)
 {
-    (void)state;
     static const uint8_t id[16]    = {0xAB, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xCD};
     static const uint8_t values[]  = {0x0A, 2, 3, 3, 0x12, 2, 12, 14, 0x38, 2}; /* (6, 7) */
     static const uint8_t product[] = {0x12, 1, 84};                             /* 42 */
     world                w;
     uint8_t              body[MOST];
-    world_init(&w, "");
+    world_init(&w, options);
     w.f.broker                = world_worker(&w, NULL);
     amqp_connection_state_t c = plain_open(&w);
     AWAIT(counts_of(w.f.broker, NULL).consumers == 1); /* then its queue is there, too */
@@ -60,11 +60,13 @@ static void a_plain_client_calls(void **state)
     char reply_to[256];
     (void)snprintf(reply_to, sizeof(reply_to), "%.*s", (int)own->queue.len,
                    (const char *)own->queue.bytes);
-    amqp_basic_properties_t p = {
-        ._flags     = AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TYPE_FLAG | AMQP_BASIC_REPLY_TO_FLAG,
-        .message_id = amqp_cstring_bytes("ab010203-0405-0607-0809-0a0b0c0d0ecd"),
-        .type       = amqp_cstring_bytes("mul"),
-        .reply_to   = amqp_cstring_bytes(reply_to)};
+    amqp_basic_properties_t p = {._flags = AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TYPE_FLAG |
+                                           AMQP_BASIC_REPLY_TO_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG,
+                                 .delivery_mode = 2,
+                                 .message_id =
+                                     amqp_cstring_bytes("ab010203-0405-0607-0809-0a0b0c0d0ecd"),
+                                 .type     = amqp_cstring_bytes("mul"),
+                                 .reply_to = amqp_cstring_bytes(reply_to)};
     plain_publish(c, queue_name(&w, ""), &p, body, size);
     amqp_message_t m;
     assert_true(plain_get(c, reply_to, &m));
@@ -72,9 +74,25 @@ static void a_plain_client_calls(void **state)
     assert_int_equal(m.properties.correlation_id.len, 32);
     assert_memory_equal(m.properties.correlation_id.bytes, "ab0102030405060708090a0b0c0d0ecd", 32);
     assert_true(holds(m.body, product, sizeof(product)));
+    assert_true((m.properties._flags & AMQP_BASIC_DELIVERY_MODE_FLAG) != 0);
+    uint8_t mode = m.properties.delivery_mode;
     amqp_destroy_message(&m);
     plain_close(c);
     world_close(&w);
+    return mode;
+}
+
+static void a_plain_client_calls(void **state)
+{
+    (void)state;
+    (void)call_plainly("");
+}
+
+static void a_reply_is_as_durable_as_is_asked(void **state)
+{
+    (void)state;
+    assert_int_equal(call_plainly("?persistent_reply_after_ms=none"), 1);
+    assert_int_equal(call_plainly("?persistent_reply_after_ms=0"), 2);
 }
 
 static void a_plain_client_executes(void **state)
@@ -157,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plain_client_calls),
+        cmocka_unit_test(a_reply_is_as_durable_as_is_asked),
         cmocka_unit_test(a_plain_client_executes),
         cmocka_unit_test(what_is_no_task_is_parked),
     };

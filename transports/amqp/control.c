@@ -3,7 +3,6 @@
 #include "transport.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 enum { WORDS_MOST = 512 };
 
@@ -85,17 +84,29 @@ void control_free_all(patio_transport *t)
     }
 }
 
-void control_wait(patio_transport *t, ask *a, uint64_t timeout_ms)
+/* How long somebody may be silent until he counts as not there: our own question comes back to us
+ * as well, and so says how fast the broker is just now. */
+static uint64_t patience_ns(const ask *a, uint64_t least_ms, uint64_t most_ms)
 {
-    struct timespec end;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += (time_t)(timeout_ms / 1000u);
-    end.tv_nsec += (long)(timeout_ms % 1000u) * 1000000;
-    end.tv_sec += end.tv_nsec / 1000000000;
-    end.tv_nsec %= 1000000000;
-    int failed = 0;
-    while (!t->stopping && failed == 0 && (a->expected == 0 || a->answers < a->expected)) {
-        failed = pthread_cond_timedwait(&t->calm, &t->lock, &end);
+    enum { ECHOES = 4 };
+    uint64_t ns    = most_ms * 1000000u;
+    uint64_t least = least_ms * 1000000u;
+    if (a->echo_ns != 0) {
+        least = least > ECHOES * a->echo_ns ? least : ECHOES * a->echo_ns;
+        ns    = ns < least ? ns : least;
+    }
+    return ns;
+}
+
+void control_wait(patio_transport *t, ask *a, uint64_t least_ms, uint64_t most_ms)
+{
+    while (!t->stopping && (a->expected == 0 || a->answers < a->expected)) {
+        uint64_t until = a->asked_ns + patience_ns(a, least_ms, most_ms);
+        uint64_t now   = t->host->now_ns(t->host->self);
+        if (now >= until) {
+            return;
+        }
+        state_sleep(t, until - now);
     }
 }
 
@@ -167,8 +178,22 @@ static void heard(patio_transport *t, const char *words)
     pthread_mutex_unlock(&t->lock);
 }
 
+/* Our own question has come back. */
+static void note_echo(patio_transport *t, const inbound *in)
+{
+    pthread_mutex_lock(&t->lock);
+    for (ask *a = t->asks; a != NULL; a = a->next) {
+        if (a->awaited && memcmp(&a->nonce, &in->props.id, sizeof(a->nonce)) == 0) {
+            a->echo_ns = t->host->now_ns(t->host->self) - a->asked_ns + 1;
+            pthread_cond_broadcast(&t->calm);
+        }
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
 static void on_ask(patio_transport *t, const inbound *in, const char *words)
 {
+    note_echo(t, in);
     if (strncmp(words, "leased ", 7) == 0) {
         answer_leased(t, in, words + 7);
     } else if (strncmp(words, "cancel ", 7) == 0) {

@@ -24,7 +24,7 @@ static patio_status ask_for(patio_transport *t, const char *name, uint64_t timeo
  * not known. */
 static uint64_t ask_leased(patio_transport *t, queue *q, uint64_t workers, uint64_t timeout_ms)
 {
-    enum { NOBODY_MS = 20, SOME_MS = 500 };
+    enum { NOBODY_MS = 20, SOME_MS = 500, MOST_MS = 5000 };
     char words[NAME_MAX_BYTES + 16];
     ask *a = t->set.reply == REPLY_DIRECT ? NULL : control_new(t, ASK_LEASED);
     if (a == NULL) {
@@ -36,13 +36,33 @@ static uint64_t ask_leased(patio_transport *t, queue *q, uint64_t workers, uint6
     a->expected = workers;
     bool asked  = control_ask(t, a, words);
     if (asked) {
-        uint64_t most = workers > 0 ? SOME_MS : NOBODY_MS; /* some may be just leaving */
-        control_wait(t, a, timeout_ms < most ? timeout_ms : most);
+        /* some may be just leaving */
+        control_wait(t, a, workers > 0 ? SOME_MS : NOBODY_MS,
+                     timeout_ms < MOST_MS ? timeout_ms : MOST_MS);
     }
     uint64_t sum = asked && a->answers >= workers ? a->sum : PATIO_COUNT_UNKNOWN;
     control_forget(t, a);
     pthread_mutex_unlock(&t->lock);
     return sum;
+}
+
+static patio_status ask_step(patio_transport *t, queue *q, int step, uint64_t timeout_ms,
+                             uint64_t *delayed, patio_error *err)
+{
+    uint64_t others = 0;
+    pthread_mutex_lock(&t->lock);
+    place   *p      = place_step_at(t, q, step);
+    bool     absent = p != NULL && p->absent;
+    uint32_t made   = p != NULL ? p->made : 0;
+    pthread_mutex_unlock(&t->lock);
+    if (p == NULL || absent) {
+        return p != NULL ? PATIO_OK : patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+    }
+    patio_status st = ask_for(t, p->name, timeout_ms, delayed, &others, &absent, err);
+    pthread_mutex_lock(&t->lock);
+    p->absent = absent && made == p->made;
+    pthread_mutex_unlock(&t->lock);
+    return st;
 }
 
 patio_status counts_ask(patio_transport *t, const char *name, uint64_t timeout_ms,
@@ -54,6 +74,7 @@ patio_status counts_ask(patio_transport *t, const char *name, uint64_t timeout_m
     }
     pthread_mutex_lock(&t->lock);
     queue *q = place_queue(t, name, true);
+    (void)state_await(t, timeout_ms); /* a link that is just coming back; else rpc_wait says why */
     pthread_mutex_unlock(&t->lock);
     if (q == NULL) {
         return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
@@ -67,14 +88,7 @@ patio_status counts_ask(patio_transport *t, const char *name, uint64_t timeout_m
         st = ask_for(t, q->dead.name, timeout_ms, &n.dead, &others, NULL, err);
     }
     for (int i = 0; i < DELAY_STEPS && st == PATIO_OK && all; i++) {
-        pthread_mutex_lock(&t->lock);
-        place *p = place_step_at(t, q, i);
-        pthread_mutex_unlock(&t->lock);
-        if (p == NULL) {
-            st = patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
-        } else if (!p->absent) {
-            st = ask_for(t, p->name, timeout_ms, &n.delayed, &others, &p->absent, err);
-        }
+        st = ask_step(t, q, i, timeout_ms, &n.delayed, err);
     }
     if (st == PATIO_OK) {
         n.leased        = no_queue || !all ? 0 : ask_leased(t, q, n.consumers, timeout_ms);

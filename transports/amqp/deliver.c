@@ -17,7 +17,8 @@ static void fill(patio_transport *t, delivery *d, inbound *in, char *names, size
     uint64_t     times  = quorum ? p->delivery_count : in->redelivered;
     d->number           = in->number;
     d->fence            = p->fence;
-    d->taken_ns         = t->host->now_ns(t->host->self);
+    d->since_ns         = t->host->now_ns(t->host->self);
+    d->taken_ns         = d->since_ns;
     d->ttl_ms           = p->ttl_ms;
     d->sent_ms          = p->sent_ms;
     d->body             = in->body;

@@ -115,9 +115,7 @@ post *post_new_reply(patio_transport *t, const char *reply_to, const patio_id *i
             AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_CORRELATION_ID_FLAG | AMQP_BASIC_TYPE_FLAG,
         .content_type   = wire_text(content_type),
         .correlation_id = wire_text(text),
-        .delivery_mode  = persistent && !partial && t->set.persistent_replies
-                              ? AMQP_DELIVERY_PERSISTENT
-                              : AMQP_DELIVERY_NONPERSISTENT,
+        .delivery_mode  = persistent ? AMQP_DELIVERY_PERSISTENT : AMQP_DELIVERY_NONPERSISTENT,
         .type           = wire_text(partial ? "patio.partial" : "patio.reply"),
     };
     post *made = make(t, partial ? POST_PLAIN : POST_REPLY, "", reply_to, true, &p, body);

@@ -8,7 +8,7 @@ enum {
     OPT_TOPOLOGY,
     OPT_QUEUE_TYPE,
     OPT_PERSISTENT,
-    OPT_PERSISTENT_REPLIES,
+    OPT_PERSISTENT_REPLY_AFTER_MS,
     OPT_REPLY,
     OPT_HEARTBEAT_MS,
     OPT_HANDSHAKE_MS,
@@ -59,10 +59,10 @@ const patio_option *const option_table[] = {
     [OPT_QUEUE_TYPE] = CHOICE("queue_type", "auto", "auto|classic|quorum",
                               "auto: classic, or what there is already; quorum has no priorities"),
     [OPT_PERSISTENT] = BOOL("persistent", "true", "tasks survive the broker's restart"),
-    [OPT_PERSISTENT_REPLIES] =
-        BOOL("persistent_replies", "false",
-             "so do replies on their way; a worker then waits for the broker's "
-             "disk before it acknowledges"),
+    [OPT_PERSISTENT_REPLY_AFTER_MS] = MS(
+        "persistent_reply_after_ms", "2s", 0, INT64_MAX,
+        "the reply of a task that ran so long is on the broker's disk before the task is removed; "
+        "0: every reply; none: no reply"),
     [OPT_REPLY]        = CHOICE("reply", "auto", "auto|queue|direct",
                                 "a queue per process, or RabbitMQ's direct reply-to; auto: direct with "
                                        "topology=none, else queue"),
@@ -118,27 +118,27 @@ static uint64_t number(const patio_endpoint *e, unsigned option)
 
 static void read_numbers(settings *set, const patio_endpoint *e)
 {
-    set->auth                  = (uint32_t)number(e, OPT_AUTH);
-    set->topology              = (uint32_t)number(e, OPT_TOPOLOGY);
-    set->queue_type            = (uint32_t)number(e, OPT_QUEUE_TYPE);
-    set->persistent            = number(e, OPT_PERSISTENT) != 0;
-    set->persistent_replies    = number(e, OPT_PERSISTENT_REPLIES) != 0;
-    set->reply                 = (uint32_t)number(e, OPT_REPLY);
-    set->heartbeat_ms          = number(e, OPT_HEARTBEAT_MS);
-    set->handshake_ms          = number(e, OPT_HANDSHAKE_MS);
-    set->reconnect_min_ms      = number(e, OPT_RECONNECT_MIN_MS);
-    set->reconnect_max_ms      = number(e, OPT_RECONNECT_MAX_MS);
-    set->probe_ms              = number(e, OPT_PROBE_MS);
-    set->enqueue_ms            = number(e, OPT_ENQUEUE_MS);
-    set->max_unconfirmed       = number(e, OPT_MAX_UNCONFIRMED);
-    set->max_unconfirmed_bytes = number(e, OPT_MAX_UNCONFIRMED_BYTES);
-    set->delivery_limit        = number(e, OPT_DELIVERY_LIMIT);
-    set->dead_ttl_ms           = number(e, OPT_DEAD_TTL_MS);
-    set->max_dead              = number(e, OPT_MAX_DEAD);
-    set->reply_expires_ms      = number(e, OPT_REPLY_EXPIRES_MS);
-    set->consumer_timeout_ms   = number(e, OPT_CONSUMER_TIMEOUT_MS);
-    set->tls_verify            = number(e, OPT_TLS_VERIFY) != 0;
-    set->tls                   = strcmp(e->scheme, "amqps") == 0;
+    set->auth                      = (uint32_t)number(e, OPT_AUTH);
+    set->topology                  = (uint32_t)number(e, OPT_TOPOLOGY);
+    set->queue_type                = (uint32_t)number(e, OPT_QUEUE_TYPE);
+    set->persistent                = number(e, OPT_PERSISTENT) != 0;
+    set->persistent_reply_after_ms = number(e, OPT_PERSISTENT_REPLY_AFTER_MS);
+    set->reply                     = (uint32_t)number(e, OPT_REPLY);
+    set->heartbeat_ms              = number(e, OPT_HEARTBEAT_MS);
+    set->handshake_ms              = number(e, OPT_HANDSHAKE_MS);
+    set->reconnect_min_ms          = number(e, OPT_RECONNECT_MIN_MS);
+    set->reconnect_max_ms          = number(e, OPT_RECONNECT_MAX_MS);
+    set->probe_ms                  = number(e, OPT_PROBE_MS);
+    set->enqueue_ms                = number(e, OPT_ENQUEUE_MS);
+    set->max_unconfirmed           = number(e, OPT_MAX_UNCONFIRMED);
+    set->max_unconfirmed_bytes     = number(e, OPT_MAX_UNCONFIRMED_BYTES);
+    set->delivery_limit            = number(e, OPT_DELIVERY_LIMIT);
+    set->dead_ttl_ms               = number(e, OPT_DEAD_TTL_MS);
+    set->max_dead                  = number(e, OPT_MAX_DEAD);
+    set->reply_expires_ms          = number(e, OPT_REPLY_EXPIRES_MS);
+    set->consumer_timeout_ms       = number(e, OPT_CONSUMER_TIMEOUT_MS);
+    set->tls_verify                = number(e, OPT_TLS_VERIFY) != 0;
+    set->tls                       = strcmp(e->scheme, "amqps") == 0;
     if (set->reply == REPLY_AUTO) {
         set->reply = set->topology == TOPOLOGY_NONE ? REPLY_DIRECT : REPLY_QUEUE;
     }

@@ -210,6 +210,7 @@ struct ask {
     uint64_t answers;  /* of them */
     uint64_t sum;      /* ASK_LEASED */
     uint64_t asked_ns;
+    uint64_t echo_ns; /* our own question took so long to come back; 0: it has not */
     uint64_t until_ns;
     patio_id id; /* ASK_CANCEL */
     queue   *queue;
@@ -225,9 +226,9 @@ void control_input(patio_transport *t, inbound *in);
 void control_step(patio_transport *t, uint64_t now_ns); /* without the lock */
 void control_free_all(patio_transport *t);
 void control_end(patio_transport *t);
-/* [blocks], under the lock: until `expected` have answered, or until the time
- * has come. */
-void control_wait(patio_transport *t, ask *a, uint64_t timeout_ms);
+/* [blocks], under the lock: until `expected` have answered, or until nobody has for a while: at
+ * least least_ms, more with a broker that is slow just now, and most_ms at most. */
+void control_wait(patio_transport *t, ask *a, uint64_t least_ms, uint64_t most_ms);
 #define CONTROL_NAME(t, buffer)                                                                    \
     ((void)snprintf((buffer), sizeof(buffer), "patio:%.100s:@control", (t)->address))
 
@@ -362,6 +363,11 @@ void settle_facts(const delivery *d, task_facts *out);
 /* ---- state.c: what the host is told of the link ---- */
 void state_raise(patio_transport *t);
 void state_probe(patio_transport *t); /* under the lock */
+/* [blocks], under the lock: until something happens, ns at most. */
+void state_sleep(patio_transport *t, uint64_t ns);
+/* [blocks], under the lock: until questions can be asked and answered. false: not in time, or there
+ * is no hope. */
+bool state_await(patio_transport *t, uint64_t timeout_ms);
 /* Under the lock. */
 void state_fatal(patio_transport *t, patio_status status, const char *format, ...)
     PATIO_PRINTF(3, 4);

@@ -166,7 +166,8 @@ void place_ready(patio_transport *t, place *p)
         control_tell_all(t, words);
     }
     p->absent = false;
-    p->state  = PLACE_READY;
+    p->made++;
+    p->state = PLACE_READY;
     post_list_init(&p->waiting);
     while (waiting.first != NULL) {
         post *next    = waiting.first;
@@ -181,6 +182,7 @@ void place_made(queue *q, uint64_t ttl_ms)
     for (int i = 0; i < DELAY_STEPS; i++) {
         if (q->delay[i] != NULL && q->delay[i]->ttl_ms == ttl_ms) {
             q->delay[i]->absent = false;
+            q->delay[i]->made++;
         }
     }
 }

@@ -65,7 +65,7 @@ static void visit_all(const ask *a, patio_presence_visit_fn visit, void *arg)
 static patio_status list(patio_transport *t, uint64_t timeout_ms, patio_presence_visit_fn visit,
                          void *arg, patio_error *err)
 {
-    enum { WAIT_MS = 500 };
+    enum { WAIT_MS = 500, MOST_MS = 5000 };
     if (!control_can(t, err, "list workers")) {
         return PATIO_UNSUPPORTED;
     }
@@ -74,11 +74,13 @@ static patio_status list(patio_transport *t, uint64_t timeout_ms, patio_presence
         return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
     }
     pthread_mutex_lock(&t->lock);
-    a->awaited   = true;
+    a->awaited = true;
+    (void)state_await(t, timeout_ms);
     bool stopped = !t->started || t->stopping;
     bool asked   = !stopped && control_ask(t, a, "presence");
     if (asked) {
-        control_wait(t, a, timeout_ms < WAIT_MS ? timeout_ms : WAIT_MS);
+        control_wait(t, a, timeout_ms < WAIT_MS ? timeout_ms : WAIT_MS,
+                     timeout_ms < MOST_MS ? timeout_ms : MOST_MS);
         ask **at = &t->asks;
         while (*at != NULL && *at != a) {
             at = &(*at)->next;

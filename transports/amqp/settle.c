@@ -158,13 +158,22 @@ void settle_orphan(patio_transport *t, patio_tag tag)
 
 /* ---- verdicts; under the lock ---- */
 
+/* On the broker's disk before its task is removed? That takes up to 200 ms of a worker's credit:
+ * too much for a task of milliseconds, and nothing beside the work that a kill -9 of the broker
+ * would else undo. */
+static bool is_worth_keeping(const patio_transport *t, const delivery *d)
+{
+    uint64_t ran_ns = t->host->now_ns(t->host->self) - d->since_ns;
+    return d->persistent && ran_ns / 1000000u >= t->set.persistent_reply_after_ms;
+}
+
 static patio_status reply_first(patio_transport *t, delivery *d, patio_buf *reply)
 {
     if (reply == NULL || d->reply_to[0] == '\0') {
         acknowledge(t, d);
         return PATIO_OK;
     }
-    post *p = post_new_reply(t, d->reply_to, &d->id, d->persistent, false, reply);
+    post *p = post_new_reply(t, d->reply_to, &d->id, is_worth_keeping(t, d), false, reply);
     if (p == NULL) {
         return PATIO_NO_MEMORY;
     }
@@ -198,9 +207,10 @@ static patio_status bury(patio_transport *t, delivery *d, const patio_settlement
     settle_facts(d, &facts);
     facts.cause    = s->cause;
     facts.reply_to = "";
-    post *reply    = s->reply != NULL && d->reply_to[0] != '\0'
-                         ? post_new_reply(t, d->reply_to, &d->id, d->persistent, false, s->reply)
-                         : NULL;
+    post *reply =
+        s->reply != NULL && d->reply_to[0] != '\0'
+            ? post_new_reply(t, d->reply_to, &d->id, is_worth_keeping(t, d), false, s->reply)
+            : NULL;
     if (d->number == 0) {
         /* claimed: the copy is all there is; it needs no acknowledgement */
         facts.fence = d->fence;

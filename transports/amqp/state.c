@@ -3,6 +3,8 @@
  * come back through the other. */
 #include "transport.h"
 
+#include <time.h>
+
 void state_fatal(patio_transport *t, patio_status status, const char *format, ...)
 {
     va_list args;
@@ -11,6 +13,35 @@ void state_fatal(patio_transport *t, patio_status status, const char *format, ..
     va_end(args);
     t->fatal = status;
     t->work  = true;
+}
+
+void state_sleep(patio_transport *t, uint64_t ns)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += (time_t)(ns / 1000000000u);
+    end.tv_nsec += (long)(ns % 1000000000u);
+    end.tv_sec += end.tv_nsec / 1000000000;
+    end.tv_nsec %= 1000000000;
+    (void)pthread_cond_timedwait(&t->calm, &t->lock, &end);
+}
+
+bool state_await(patio_transport *t, uint64_t timeout_ms)
+{
+    enum { LOOK_NS = 20000000 };
+    uint64_t until = t->host->now_ns(t->host->self) + timeout_ms * 1000000u;
+    while (t->started && !t->stopping && t->fatal == PATIO_OK) {
+        if (t->links[CONSUMING].state == LINK_READY && t->links[PUBLISHING].state == LINK_READY &&
+            t->inbox_ready) {
+            return true;
+        }
+        uint64_t now = t->host->now_ns(t->host->self);
+        if (now >= until) {
+            return false;
+        }
+        state_sleep(t, until - now < LOOK_NS ? until - now : LOOK_NS);
+    }
+    return false;
 }
 
 static bool connected(const patio_transport *t)

@@ -66,7 +66,6 @@ typedef struct settings {
     bool     tls;
     bool     tls_verify;
     bool     persistent;
-    bool     persistent_replies;
     uint32_t auth;
     uint32_t topology;
     uint32_t queue_type;
@@ -82,6 +81,7 @@ typedef struct settings {
     uint64_t dead_ttl_ms;
     uint64_t max_dead;
     uint64_t reply_expires_ms;
+    uint64_t persistent_reply_after_ms;
     uint64_t consumer_timeout_ms; /* of the broker; 0: it has none */
     uint64_t probe_ms;
 } settings;
@@ -157,6 +157,7 @@ struct place {
     patio_status status;  /* PLACE_FAILED */
     uint8_t      kind;
     uint8_t      state;
+    uint32_t     made;   /* PLACE_DELAY: how often somebody has told that he made it */
     bool         absent; /* PLACE_DELAY: nobody has made it, as far as we have heard */
     uint8_t      type;   /* QUEUE_CLASSIC, QUEUE_QUORUM: as last tried */
     char         name[NAME_MAX_BYTES];
@@ -210,6 +211,7 @@ struct delivery {
     patio_tag  tag;
     uint64_t   number;   /* the broker's delivery tag; 0: acknowledged already */
     uint64_t   fence;    /* header: deliveries of earlier copies */
+    uint64_t   since_ns; /* arrival */
     uint64_t   taken_ns; /* arrival of what `number` is of: the delivery, or its latest copy */
     uint64_t   asked_ns; /* when a copy was sent to be held for us; 0: none is on its way */
     uint64_t   copy;     /* delivery tag of that copy; 0: it is not here yet */
