@@ -28,6 +28,7 @@ enum {
 typedef struct fixture {
     pt_arena    arena;
     wire_bytes  bytes;
+    uint8_t    *exact; /* what was decoded last: bytes lie in it */
     pt_values   values;
     patio_error err;
 } fixture;
@@ -47,6 +48,7 @@ static int tear_down(void **state)
     fixture *f = *state;
     pt_arena_reset(&f->arena);
     wire_free(&f->bytes);
+    free(f->exact);
     free(f);
     return 0;
 }
@@ -78,10 +80,10 @@ static void put_packed(wire_bytes *w, uint32_t field, size_t count, uint64_t a, 
 
 static patio_status decode(fixture *f)
 {
-    uint8_t     *exact = wire_exact(wire_view(&f->bytes));
+    free(f->exact);
+    f->exact = wire_exact(wire_view(&f->bytes));
     patio_status st =
-        pt_decode_values(&f->arena, (patio_bytes){exact, f->bytes.size}, &f->values, &f->err);
-    free(exact);
+        pt_decode_values(&f->arena, (patio_bytes){f->exact, f->bytes.size}, &f->values, &f->err);
     wire_free(&f->bytes);
     return st;
 }

@@ -1,6 +1,7 @@
 #include "base/buf.h"
 
 #include <stdatomic.h>
+#include <sys/mman.h>
 
 /* The bytes follow the header, or are foreign and `drop` gives them back. */
 struct patio_buf {
@@ -22,6 +23,19 @@ typedef struct wrapped_buf {
  * given back, instead of passing memory between threads. */
 enum { SMALL_BYTES = 192 };
 
+enum { HUGE_PAGE_BYTES = 2 * 1024 * 1024, LARGE_BYTES = 4 * HUGE_PAGE_BYTES };
+
+/* A large buffer is written once, from end to end. In huge pages that is one fault where it would
+ * be 512. Only what lies whole within it is touched, and a system that has none ignores it. */
+static void advise(uint8_t *data, size_t size_bytes)
+{
+    size_t skip = (HUGE_PAGE_BYTES - (uintptr_t)data % HUGE_PAGE_BYTES) % HUGE_PAGE_BYTES;
+    if (size_bytes >= LARGE_BYTES) {
+        (void)madvise(data + skip, (size_bytes - skip) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES,
+                      MADV_HUGEPAGE);
+    }
+}
+
 patio_buf *pt_buf_new(const patio_allocator *mem, size_t size_bytes, uint8_t **data)
 {
     if (size_bytes > SIZE_MAX - sizeof(patio_buf)) {
@@ -36,7 +50,8 @@ patio_buf *pt_buf_new(const patio_allocator *mem, size_t size_bytes, uint8_t **d
     buf->mem        = mem;
     buf->size_bytes = size_bytes;
     *data           = (uint8_t *)(buf + 1);
-    buf->data       = *data;
+    advise(*data, size_bytes);
+    buf->data = *data;
     return buf;
 }
 

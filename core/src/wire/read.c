@@ -182,11 +182,7 @@ static bool read_blobs(pt_arena *arena, patio_bytes bytes, size_t count, Patio__
                      : NULL;
     while (out->blobs != NULL && pt_scan_field(bytes, &at, &field)) {
         if (field.tag == TAG(5, PT_WIRE_BYTES)) {
-            uint8_t *data = copy(arena, field.bytes);
-            if (data == NULL) {
-                return false;
-            }
-            out->blobs[out->n_blobs++] = (ProtobufCBinaryData){field.bytes.size, data};
+            out->blobs[out->n_blobs++] = in_place(field.bytes);
         }
     }
     return out->n_blobs == count;

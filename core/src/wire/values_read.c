@@ -1,4 +1,6 @@
 /* Columns as trees of values: proto/patio/v1/values.proto. */
+#include <string.h>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "wire/kinds.h"
@@ -10,6 +12,7 @@ typedef struct reader {
     columns                  used;
     patio_value             *free; /* values not given out yet: as many as there are kinds */
     size_t                   left;
+    pt_arena                *arena;
     patio_error             *err;
 } reader;
 
@@ -21,6 +24,7 @@ static patio_status broken(reader *r, const char *column)
 static patio_status read_items(reader *r, uint64_t items, bool keys, unsigned depth,
                                const patio_value **out);
 
+/* Bytes stay where they lie in the message; text moves, for it gets a NUL behind it. */
 static patio_status read_blob(reader *r, bool text, patio_value *out)
 {
     if (r->used.blobs >= r->in->n_blobs) {
@@ -31,11 +35,18 @@ static patio_status read_blob(reader *r, bool text, patio_value *out)
         *out = patio_blob(b->data, b->len);
         return PATIO_OK;
     }
-    *out = patio_string_n(b->len > 0 ? (const char *)b->data : "", b->len);
-    return pt_is_utf8(out->as.string, out->size)
-               ? PATIO_OK
-               : pt_fail(r->err, PATIO_PROTOCOL, "values", "text of %zu bytes is not UTF-8",
-                         out->size);
+    const char *from = b->len > 0 ? (const char *)b->data : "";
+    if (!pt_is_utf8(from, b->len)) {
+        return pt_fail(r->err, PATIO_PROTOCOL, "values", "text of %zu bytes is not UTF-8", b->len);
+    }
+    char *copy = pt_arena_alloc(r->arena, b->len + 1);
+    if (copy == NULL) {
+        return pt_arena_fail(r->arena, "values", "decoding", r->err);
+    }
+    memcpy(copy, from, b->len);
+    copy[b->len] = '\0';
+    *out         = patio_string_n(copy, b->len);
+    return PATIO_OK;
 }
 
 static patio_status read_list(reader *r, bool map, unsigned depth, patio_value *out)
@@ -166,7 +177,7 @@ patio_status pt_decode_values(pt_arena *arena, patio_bytes bytes, pt_values *out
         }
         in = (const Patio__V1__Values *)(const void *)message;
     }
-    reader r = {.in = in, .left = in->kinds.len, .err = err};
+    reader r = {.in = in, .left = in->kinds.len, .arena = arena, .err = err};
     if (r.left > SIZE_MAX / sizeof(*r.free)) {
         return pt_fail(err, PATIO_TOO_LARGE, "values", "%zu values are too many", r.left);
     }
