@@ -25,6 +25,14 @@ PATIO_API PATIO_CHECKED patio_status patio_broker_create(patio_runtime      *run
 /* The short form: one URL, everything else default; "memory://" for one process. */
 PATIO_API PATIO_CHECKED patio_status patio_broker_open(patio_registry *registry, const char *url,
                                                        patio_broker **out, patio_error *err);
+/* The same with several URLs of one transport, at least one: what listens, listens on each of them,
+ * and what connects, connects to each, all at once ("tcp+listen://:15383", "tcp://other:15383",
+ * "unix+listen:///run/p.sock"). INVALID for none; CONFIG for URLs of different transports. The
+ * options of the transport as a whole are the first URL's. [control] */
+PATIO_API PATIO_CHECKED patio_status patio_broker_open_all(patio_registry    *registry,
+                                                           const char *const *urls,
+                                                           size_t url_count, patio_broker **out,
+                                                           patio_error *err);
 
 /* Lock the registry, start executor and transport, subscribe. Blocks up to connect_timeout_ms (5 s)
  * for the link; UNREACHABLE if it is not up by then (the broker is then stopped again), AUTH or

@@ -231,21 +231,6 @@ patio_status patio_broker_create(patio_runtime *runtime, patio_registry *registr
     return PATIO_OK;
 }
 
-patio_status patio_broker_open(patio_registry *registry, const char *url, patio_broker **out,
-                               patio_error *err)
-{
-    patio_config *config = NULL;
-    patio_status  st     = patio_config_create(&config, err);
-    if (st == PATIO_OK) {
-        st = patio_config_set(config, "broker", url, "patio_broker_open", err);
-    }
-    if (st == PATIO_OK) {
-        st = patio_broker_create(NULL, registry, config, out, err);
-    }
-    patio_config_destroy(config);
-    return st;
-}
-
 static void free_parts(patio_broker *b)
 {
     const patio_option *const *table =
