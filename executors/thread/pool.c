@@ -37,8 +37,9 @@ static patio_job *pop(patio_executor *x)
     return job;
 }
 
-/* Under the lock. */
-static void wake_one(patio_executor *x)
+/* Under the lock: whom to signal() once it is open, or NULL. Signalled under it, a thread that gets
+ * this core would stop at the lock again: two more changes of threads for each job. */
+static worker *wake_one(patio_executor *x)
 {
     worker *w = x->sleepers;
     if (w != NULL) {
@@ -46,6 +47,13 @@ static void wake_one(patio_executor *x)
         x->sleeping--;
         w->woken = true;
         x->coming++;
+    }
+    return w;
+}
+
+static void signal_worker(worker *w)
+{
+    if (w != NULL) {
         pthread_cond_signal(&w->wake);
     }
 }
@@ -94,16 +102,19 @@ static void leave_sleepers(patio_executor *x, const worker *me)
 }
 
 /* Under the lock. Jobs are left in the queue while somebody sleeps: see that they do not wait for a
- * job of unknown length to end. Who spins, or was woken and is on its way, looks after them too. */
-static void wake_or_watch(patio_executor *x)
+ * job of unknown length to end. Who spins, or was woken and is on its way, looks after them too.
+ * As wake_one. */
+static worker *wake_or_watch(patio_executor *x)
 {
     if (worth_waking(x)) {
-        wake_one(x);
-    } else if (queued(x) > 0 && x->sleepers != NULL && x->watcher == NULL && x->coming == 0 &&
-               atomic_load_explicit(&x->spin.spinning, memory_order_relaxed) == 0) {
-        x->watcher = x->sleepers;
-        pthread_cond_signal(&x->watcher->wake);
+        return wake_one(x);
     }
+    if (queued(x) > 0 && x->sleepers != NULL && x->watcher == NULL && x->coming == 0 &&
+        atomic_load_explicit(&x->spin.spinning, memory_order_relaxed) == 0) {
+        x->watcher = x->sleepers;
+        return x->watcher;
+    }
+    return NULL;
 }
 
 /* Under the lock. In an idle pool nobody watches, nor for long beside a job that lasts. */
@@ -197,7 +208,7 @@ static void run(patio_executor *x, worker *me, patio_job *job)
 void pool_hand_over(patio_executor *x)
 {
     if (queued(x) > 0) {
-        wake_one(x);
+        signal_worker(wake_one(x));
     }
 }
 
@@ -215,12 +226,13 @@ void *pool_work(void *arg)
     self               = me;
     pthread_mutex_lock(&x->lock);
     for (patio_job *job = wait_for_job(x, me); job != NULL; job = wait_for_job(x, me)) {
-        wake_or_watch(x);
+        worker *other = wake_or_watch(x);
         threads_more(x);
         bool     room  = x->refused;
         uint64_t timer = stuck_begin(x, me, job);
         x->refused     = false;
         pthread_mutex_unlock(&x->lock);
+        signal_worker(other);
         if (timer != 0) {
             (void)x->host->cancel(x->host->self, timer);
         }
@@ -253,13 +265,10 @@ patio_status pool_submit(patio_executor *x, patio_job *job, patio_error *err)
     set_queued(x);
     /* Somebody who looks for work will find it; somebody who runs will, too, unless the jobs before
      * it last. With nobody awake one must be woken. */
-    bool all_asleep = x->sleeping == pool_able(x);
-    if (all_asleep && x->sleepers != NULL) {
-        wake_one(x);
-    } else {
-        wake_or_watch(x);
-    }
+    bool    all_asleep = x->sleeping == pool_able(x);
+    worker *other      = all_asleep && x->sleepers != NULL ? wake_one(x) : wake_or_watch(x);
     threads_more(x);
     pthread_mutex_unlock(&x->lock);
+    signal_worker(other);
     return PATIO_OK;
 }
