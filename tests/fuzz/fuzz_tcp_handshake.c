@@ -57,13 +57,6 @@ static uint64_t no_time(void *self)
     return 1;
 }
 
-static ssize_t swallow(conn *c, const void *data, size_t size)
-{
-    (void)c;
-    (void)data;
-    return (ssize_t)size;
-}
-
 static void require(bool holds)
 {
     if (!holds) {
@@ -108,10 +101,9 @@ static void feed(conn *c, const uint8_t *data, size_t size, uint8_t mode)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static char      first[]  = "the first key";
-    static char      second[] = "the second key";
-    static char      none[]   = "";
-    const stream_ops stream   = {.write = swallow};
+    static char first[]  = "the first key";
+    static char second[] = "the second key";
+    static char none[]   = "";
     if (size == 0) {
         return 0;
     }
@@ -119,16 +111,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     patio_host      host = {.random = next_random, .now_ns = no_time};
     patio_transport t    = {.host = &host, .incarnation = 1, .set.max_frame_bytes = 1 << 20};
     endpoint        ep   = {.t = &t, .listens = (mode & LISTENS) != 0};
-    conn            c    = {.t        = &t,
-                            .endpoint = &ep,
-                            .stream   = &stream,
-                            .state    = CONN_GREETING,
-                            .connects = (mode & LISTENS) == 0};
-    ep.keys[0]           = (mode & HAS_KEY) != 0 ? first : none;
-    ep.keys[1]           = (mode & (HAS_KEY | TWO_KEYS)) == (HAS_KEY | TWO_KEYS) ? second : none;
-    c.tls                = (mode & IN_TLS) != 0 ? (struct tls *)(void *)&host : NULL;
-    random_state         = 1;
-    announced            = 0;
+    conn c = {.t = &t, .endpoint = &ep, .state = CONN_GREETING, .connects = (mode & LISTENS) == 0};
+    ep.keys[0]   = (mode & HAS_KEY) != 0 ? first : none;
+    ep.keys[1]   = (mode & (HAS_KEY | TWO_KEYS)) == (HAS_KEY | TWO_KEYS) ? second : none;
+    c.tls        = (mode & IN_TLS) != 0 ? (struct tls *)(void *)&host : NULL;
+    random_state = 1;
+    announced    = 0;
     if (c.connects) {
         hello_begin(&c);
     }

@@ -11,16 +11,41 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <arpa/inet.h>
+
 #include <cmocka.h>
 
 #include "tcp.h"
 
 enum { MOST_URLS = 4 };
 
+static void limit_waits(int fd)
+{
+    struct timeval limit = {.tv_sec = 10};
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+}
+
+int raw_connect_from(const char *own_address, uint16_t port)
+{
+    struct sockaddr_in own = {.sin_family = AF_INET};
+    struct sockaddr_in to  = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int                fd  = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    to.sin_addr.s_addr     = htonl(INADDR_LOOPBACK);
+    assert_true(fd >= 0);
+    assert_int_equal(inet_pton(AF_INET, own_address, &own.sin_addr), 1);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&own, sizeof(own)), 0);
+    limit_waits(fd);
+    if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) != 0) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 int raw_connect(const char *path)
 {
     struct sockaddr_un a      = {.sun_family = AF_UNIX};
-    struct timeval     limit  = {.tv_sec = 10};
     int                fd     = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool               joined = false;
     assert_true(fd >= 0);
@@ -35,8 +60,7 @@ int raw_connect(const char *path)
     if (!joined) {
         fail_msg("nobody listens on %s", path);
     }
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    limit_waits(fd);
     return fd;
 }
 

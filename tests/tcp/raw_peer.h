@@ -11,6 +11,9 @@
 
 /* A connected socket; it never blocks for more than 10 s. Fails the test if nobody listens. */
 int raw_connect(const char *path);
+/* The same over TCP on this machine, from an address of 127.0.0.0/8 of one's choice; -1: refused.
+ */
+int raw_connect_from(const char *own_address, uint16_t port);
 /* All of it; false: the other side has closed. */
 bool raw_send(int fd, const void *data, size_t size);
 bool raw_frame(int fd, uint8_t type, uint64_t id, const void *body, size_t size);

@@ -192,6 +192,23 @@ static void leave(conn *c)
     effects_end(&fx);
 }
 
+/* Behind all that is still to be written, as far as the socket takes it now. */
+static void say_last_word(conn *c)
+{
+    patio_transport *t = c->t;
+    frame_header     h = {.type = FRAME_GOODBYE, .id = c->last_word - 1u};
+    pthread_mutex_lock(&t->lock);
+    bool say     = c->last_word != 0 && write_frame(c, &h, (patio_bytes){NULL, 0}, NULL, 0);
+    bool flush   = say && !c->flushing; /* else whoever writes takes it along */
+    c->last_word = 0;
+    c->flushing  = c->flushing || flush;
+    c->refs += flush ? 1 : 0;
+    pthread_mutex_unlock(&t->lock);
+    if (flush) {
+        write_flush(c);
+    }
+}
+
 void conn_close(conn *c, patio_status status, const char *why)
 {
     patio_transport *t   = c->t;
@@ -204,11 +221,12 @@ void conn_close(conn *c, patio_status status, const char *why)
     (void)patio_fail(&err, status, 0, "%s %s: %s", c->connects ? "connection to" : "peer",
                      c->connects ? ep->shown : c->name, why);
     /* of a connect that fails again and again the link's events tell */
-    patio_host_log(t->host,
-                   was_open      ? PATIO_LOG_INFO
-                   : c->connects ? PATIO_LOG_DEBUG
-                                 : PATIO_LOG_WARN,
-                   "%s", err.message);
+    if (was_open || c->connects) {
+        patio_host_log(t->host, was_open ? PATIO_LOG_INFO : PATIO_LOG_DEBUG, "%s", err.message);
+    } else if (limits_may_warn(t, t->host->now_ns(t->host->self))) {
+        patio_host_log(t->host, PATIO_LOG_WARN, "%s", err.message);
+    }
+    say_last_word(c);
     leave(c);
     c->stream->finish(c);
     (void)shutdown(c->fd, SHUT_RDWR); /* its number stays taken while another thread writes */

@@ -19,6 +19,14 @@ typedef struct bytes {
     size_t   room;
 } bytes;
 
+/* A part of a long message that is written from where it lies. */
+enum { SLICES_MAX = 2 }; /* so a small message waits for no more than that many pieces */
+typedef struct slice {
+    patio_buf  *body;
+    patio_bytes bytes;
+    size_t      at; /* what of `writing` goes before it */
+} slice;
+
 /* A long message on its way out. */
 struct large {
     large       *next;
@@ -72,6 +80,7 @@ struct conn {
     bool              parting;   /* close once all is written */
     bool              proven;    /* the peer has shown the key */
     bool              spoke;     /* its first bytes were looked at */
+    uint8_t           last_word; /* 1 + the reason of a GOODBYE to end with; 0: none */
     char              name[80];
     char              security[128];
 
@@ -81,6 +90,9 @@ struct conn {
     uint8_t   step; /* of the handshake of TLS: enum stream_step */
     bytes     in;
     piece     pieces[FRAME_CHANNELS];
+    uint32_t  longs_in; /* of them, that are on their way */
+    piece    *direct;   /* whose bytes come next, and are read to where they belong */
+    size_t    direct_left;
     uint64_t  since_ns;
     uint64_t  heard_ns;
     uint64_t  pinged_ns;
@@ -93,9 +105,12 @@ struct conn {
     uint32_t  max_bytes; /* the peer's */
 
     /* writing */
-    bytes    out;     /* appended under the lock */
-    bytes    writing; /* of whoever has set `flushing` */
-    size_t   writing_at;
+    bytes    out;                /* appended under the lock */
+    bytes    writing;            /* of whoever has set `flushing` */
+    slice    slices[SLICES_MAX]; /* written with it */
+    uint32_t slice_count;
+    size_t   writing_at; /* of writing and slices together */
+    size_t   writing_size;
     bool     flushing;
     bool     want_write; /* the socket is full; the I/O thread waits for it */
     bool     dirty;      /* in the instance's list of what to flush */
@@ -126,7 +141,7 @@ void  conn_free(conn *c);
 void  conn_unref(conn *c);
 void  conn_tick(conn *c, uint64_t now);
 
-/* read.c; the I/O thread */
+/* receive.c; the I/O thread */
 void conn_read(conn *c);
 
 /* write.c; under the lock unless it says otherwise */
@@ -155,7 +170,8 @@ bool large_piece(conn *c);
 void hello_begin(conn *c);
 /* NULL, or why the connection ends. */
 const char *hello_frame(conn *c, const frame_header *h, patio_bytes body, patio_status *status);
-void        hello_goodbye(conn *c, enum goodbye reason);
+/* What conn_close() will say, behind all that is still to be written. */
+void hello_goodbye(conn *c, enum goodbye reason);
 
 /* auth.c */
 /* `binding`: TLS_BINDING_BYTES of the channel, or NULL on a plain one. */

@@ -168,16 +168,32 @@ static bool may_enter(const patio_transport *t, const struct sockaddr *a)
     return same < t->set.max_connections_per_address;
 }
 
+/* Tell it, and the log. */
+static void turn_away(const endpoint *ep, int fd, const struct sockaddr *a, enum goodbye reason,
+                      uint64_t now)
+{
+    patio_transport *t = ep->t;
+    uint8_t          data[FRAME_HEADER_BYTES];
+    frame_header     h = {.type = FRAME_GOODBYE, .id = reason};
+    frame_put_header(data, &h);
+    (void)send(fd, data, sizeof(data), MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)close(fd);
+    if (limits_may_warn(t, now)) {
+        char from[80];
+        endpoint_address_text(a, from, sizeof(from));
+        patio_host_log(t->host, PATIO_LOG_WARN, "peer %s: turned away by %s", from,
+                       reason == GOODBYE_BUSY ? "handshakes_per_second"
+                                              : "max_connections or max_connections_per_address");
+    }
+}
+
 static void let_in(endpoint *ep, int fd, const struct sockaddr *a)
 {
     patio_transport *t         = ep->t;
-    bool             slow_down = !limits_allow(t, a, t->host->now_ns(t->host->self));
+    uint64_t         now       = t->host->now_ns(t->host->self);
+    bool             slow_down = !limits_allow(t, a, now);
     if (slow_down || !may_enter(t, a)) {
-        uint8_t      data[FRAME_HEADER_BYTES];
-        frame_header h = {.type = FRAME_GOODBYE, .id = slow_down ? GOODBYE_BUSY : GOODBYE_FULL};
-        frame_put_header(data, &h);
-        (void)send(fd, data, sizeof(data), MSG_NOSIGNAL | MSG_DONTWAIT);
-        (void)close(fd);
+        turn_away(ep, fd, a, slow_down ? GOODBYE_BUSY : GOODBYE_FULL, now);
         return;
     }
     conn *c = conn_new(t, ep, fd, false);
@@ -204,8 +220,12 @@ static void on_accept(uv_poll_t *poll, int status, int events)
         if (fd >= 0) {
             let_in(ep, fd, (struct sockaddr *)&a);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            patio_host_log(ep->t->host, PATIO_LOG_ERROR, "accept on %s: %s; trying again soon",
-                           ep->shown, strerrordesc_np(errno));
+            int os_errno = errno;
+            if (limits_may_warn(ep->t, ep->t->host->now_ns(ep->t->host->self))) {
+                patio_host_log(ep->t->host, PATIO_LOG_ERROR,
+                               "accept on %s: %s; those who are connected stay, others wait",
+                               ep->shown, strerrordesc_np(os_errno));
+            }
             (void)uv_poll_stop(&ep->poll);
             ep->paused = true;
             return;

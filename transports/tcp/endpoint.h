@@ -104,6 +104,10 @@ void secure_step(conn *c);
 
 /* limits.c; the I/O thread */
 bool limits_allow(patio_transport *t, const struct sockaddr *a, uint64_t now);
+/* May the log be told once more of something that strangers cause? What was left out is summed up.
+ */
+bool limits_may_warn(patio_transport *t, uint64_t now);
+void limits_warn_summary(patio_transport *t, uint64_t now);
 
 /* endpoint.c */
 patio_status endpoint_listen(endpoint *ep, patio_error *err);

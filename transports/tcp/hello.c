@@ -82,15 +82,9 @@ void hello_begin(conn *c)
     write_mark_dirty(c);
 }
 
-/* The last word, written at once: the connection is closed right after it. */
 void hello_goodbye(conn *c, enum goodbye reason)
 {
-    uint8_t      data[FRAME_HEADER_BYTES];
-    frame_header h = {.type = FRAME_GOODBYE, .id = reason};
-    frame_put_header(data, &h);
-    if (c->appended == c->written && !c->flushing) {
-        (void)c->stream->write(c, data, sizeof(data));
-    }
+    c->last_word = (uint8_t)(reason + 1);
 }
 
 static const char *open_up(conn *c)

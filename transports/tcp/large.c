@@ -1,4 +1,5 @@
-/* Long messages on their way out: piece by piece, in turns, behind whatever is small. */
+/* Long messages on their way out: piece by piece, in turns, behind whatever is small. Their bytes
+ * are written from where they lie. */
 #include "tcp.h"
 
 bool large_queue(conn *c, const frame_header *h, patio_bytes head, patio_buf *tail, uint64_t tag)
@@ -68,7 +69,7 @@ bool large_piece(conn *c)
     patio_bytes body = host->buf_view(host->self, l->body);
     size_t      left = body.size - l->at;
     size_t      size = left < FRAME_CHUNK_BYTES ? left : FRAME_CHUNK_BYTES;
-    if (!write_reserve(c, &c->writing, 2 * FRAME_HEADER_BYTES + 4 + l->head_bytes + size)) {
+    if (!write_reserve(c, &c->writing, 2 * FRAME_HEADER_BYTES + 4 + l->head_bytes)) {
         return false;
     }
     if (l->at == 0) {
@@ -79,8 +80,12 @@ bool large_piece(conn *c)
     h.size         = (uint32_t)size;
     frame_put_header(c->writing.data + c->writing.size, &h);
     c->writing.size += FRAME_HEADER_BYTES;
-    c->appended += FRAME_HEADER_BYTES;
-    write_append(c, &c->writing, body.data + l->at, size);
+    c->slices[c->slice_count++] = (slice){
+        .body  = host->buf_ref(host->self, l->body),
+        .bytes = {body.data + l->at, size},
+        .at    = c->writing.size,
+    };
+    c->appended += FRAME_HEADER_BYTES + size;
     l->at += size;
     c->larges_bytes -= size;
     *at = l->next;

@@ -1,7 +1,10 @@
-/* How often one from may begin: a bucket of tokens per from, in a table of fixed size. */
+/* How often an address may begin: a bucket of tokens for each, in a table of fixed size. And how
+ * often the log hears of strangers. */
 #include "tcp.h"
 
-enum { PROBES = 4, BURST = 2 };
+enum { PROBES = 4, BURST = 2, WARN_MAX = 20 };
+
+#define WARN_SPAN_NS UINT64_C(10000000000)
 
 static void address_bytes(const struct sockaddr *a, uint8_t out[16])
 {
@@ -78,4 +81,31 @@ bool limits_allow(patio_transport *t, const struct sockaddr *a, uint64_t now)
     }
     r->tokens_milli -= 1000u;
     return true;
+}
+
+void limits_warn_summary(patio_transport *t, uint64_t now)
+{
+    if (t->warned == 0 || now < t->warn_from_ns + WARN_SPAN_NS) {
+        return;
+    }
+    if (t->unwarned > 0) {
+        patio_host_log(t->host, PATIO_LOG_WARN,
+                       "%u more peers were turned away or failed to say who they are since then, "
+                       "and are not listed",
+                       t->unwarned);
+    }
+    t->warned   = 0;
+    t->unwarned = 0;
+}
+
+bool limits_may_warn(patio_transport *t, uint64_t now)
+{
+    limits_warn_summary(t, now);
+    if (t->warned == 0) {
+        t->warn_from_ns = now;
+    }
+    bool may = t->warned < WARN_MAX;
+    t->warned += may ? 1 : 0;
+    t->unwarned += may ? 0 : 1;
+    return may;
 }

@@ -1,7 +1,7 @@
 /* The I/O thread: one libuv loop that owns all sockets of an instance. */
 #include "tcp.h"
 
-enum { TICK_MS = 250, READ_BYTES = 256 * 1024, PARTING_MS = 200, MANY = 256 };
+enum { TICK_MS = 250, READ_BYTES = 256 * 1024, MANY = 256 };
 
 bool loop_is_mine(const patio_transport *t)
 {
@@ -75,6 +75,7 @@ static void on_prepare(uv_prepare_t *prepare)
     }
     t->awake = false;
     pthread_mutex_unlock(&t->lock);
+    parting_look(t);
 }
 
 static void on_check(uv_check_t *check)
@@ -86,52 +87,14 @@ static void on_check(uv_check_t *check)
     pthread_mutex_unlock(&t->lock);
 }
 
-static void on_handle_closed(uv_handle_t *handle)
-{
-    (void)handle;
-}
-
-static void close_all(patio_transport *t)
-{
-    t->link_state = 0;
-    for (uint32_t i = 0; i < t->endpoint_count; i++) {
-        endpoint *ep = &t->endpoints[i];
-        if (ep->resolving) {
-            (void)uv_cancel((uv_req_t *)&ep->lookup);
-        }
-        if (ep->timer_on) {
-            uv_close((uv_handle_t *)&ep->timer, on_handle_closed);
-        }
-        if (ep->poll_on) {
-            uv_close((uv_handle_t *)&ep->poll, on_handle_closed);
-        }
-    }
-    for (conn *c = t->conns; c != NULL;) {
-        conn *next = c->next;
-        if (!c->self) {
-            if (c->state == CONN_OPEN) {
-                pthread_mutex_lock(&t->lock);
-                hello_goodbye(c, GOODBYE_STOPPED);
-                pthread_mutex_unlock(&t->lock);
-            }
-            conn_close(c, PATIO_CLOSED, "this side stops");
-        }
-        c = next;
-    }
-    uv_close((uv_handle_t *)&t->tick, on_handle_closed);
-    uv_close((uv_handle_t *)&t->prepare, on_handle_closed);
-    uv_close((uv_handle_t *)&t->check, on_handle_closed);
-    uv_close((uv_handle_t *)&t->wake, on_handle_closed);
-}
-
 static void on_wake(uv_async_t *wake)
 {
     patio_transport *t = wake->data;
     pthread_mutex_lock(&t->lock);
     bool quit = t->quit;
     pthread_mutex_unlock(&t->lock);
-    if (quit && uv_is_closing((uv_handle_t *)wake) == 0) {
-        close_all(t);
+    if (quit && !t->parting) {
+        parting_begin(t);
     }
 }
 
@@ -170,6 +133,7 @@ static void on_tick(uv_timer_t *timer)
         }
     }
     effects_end(&fx);
+    limits_warn_summary(t, fx.now);
     for (uint32_t i = 0; i < t->endpoint_count; i++) {
         endpoint_resume(&t->endpoints[i]);
         secure_reload(&t->endpoints[i], fx.now);

@@ -22,6 +22,7 @@ static const char *begin_piece(conn *c, const frame_header *h, patio_bytes body,
     }
     memcpy(p->head, body.data + 4, p->head_bytes);
     c->t->piece_bytes += total;
+    c->longs_in++;
     p->size = total;
     p->at   = 0;
     p->id   = h->id;
@@ -29,35 +30,75 @@ static const char *begin_piece(conn *c, const frame_header *h, patio_bytes body,
     return NULL;
 }
 
-const char *pieces_took(conn *c, const frame_header *h, patio_bytes body, effects *fx)
+/* Does this piece go on where the last one ended, and is it the last one just when it is whole? */
+static const char *check_piece(const piece *p, const frame_header *h)
+{
+    bool last = (h->flags & FRAME_MORE) == 0;
+    bool fits = p->body != NULL && p->type == h->type && p->id == h->id &&
+                h->size <= p->size - p->at && last == (h->size == p->size - p->at);
+    return fits ? NULL : "a piece that does not fit";
+}
+
+static const char *finish(conn *c, piece *p, effects *fx)
 {
     const patio_host *host = c->t->host;
-    piece            *p    = &c->pieces[h->channel - 1];
-    if ((h->flags & FRAME_FIRST) != 0) {
-        return begin_piece(c, h, body, p);
-    }
-    bool last = (h->flags & FRAME_MORE) == 0;
-    if (p->body == NULL || p->type != h->type || p->id != h->id || body.size > p->size - p->at ||
-        last != (body.size == p->size - p->at)) {
-        return "a piece that does not fit";
-    }
-    if (body.size > 0) {
-        memcpy(p->data + p->at, body.data, body.size);
-    }
-    p->at += body.size;
-    if (!last) {
-        return NULL;
-    }
-    incoming in   = {.type    = p->type,
-                     .id      = p->id,
-                     .head    = {p->head, p->head_bytes},
-                     .tail    = p->body,
-                     .is_long = true};
-    uint8_t *head = p->head;
+    uint8_t          *head = p->head;
+    incoming          in   = {.type    = p->type,
+                              .id      = p->id,
+                              .head    = {p->head, p->head_bytes},
+                              .tail    = p->body,
+                              .is_long = true};
     c->t->piece_bytes -= p->size;
+    c->longs_in--;
     memset(p, 0, sizeof(*p));
     const char *why = read_message(c, &in, fx);
     host->buf_drop(host->self, in.tail);
     host->free(host->self, head);
     return why;
+}
+
+static void take(piece *p, patio_bytes body)
+{
+    if (body.size > 0) {
+        memcpy(p->data + p->at, body.data, body.size);
+    }
+    p->at += body.size;
+}
+
+const char *pieces_took(conn *c, const frame_header *h, patio_bytes body, effects *fx)
+{
+    piece *p = &c->pieces[h->channel - 1];
+    if ((h->flags & FRAME_FIRST) != 0) {
+        return begin_piece(c, h, body, p);
+    }
+    const char *why = check_piece(p, h);
+    if (why != NULL) {
+        return why;
+    }
+    take(p, body);
+    return p->at < p->size ? NULL : finish(c, p, fx);
+}
+
+const char *pieces_began(conn *c, const frame_header *h, patio_bytes body)
+{
+    piece      *p   = &c->pieces[h->channel - 1];
+    const char *why = check_piece(p, h);
+    if (why == NULL) {
+        take(p, body);
+        c->direct      = p;
+        c->direct_left = h->size - body.size;
+    }
+    return why;
+}
+
+const char *pieces_came(conn *c, size_t size, effects *fx)
+{
+    piece *p = c->direct;
+    p->at += size;
+    c->direct_left -= size;
+    if (c->direct_left > 0) {
+        return NULL;
+    }
+    c->direct = NULL;
+    return p->at < p->size ? NULL : finish(c, p, fx);
 }

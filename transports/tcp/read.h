@@ -16,6 +16,10 @@ typedef struct incoming {
 
 /* pieces.c: a frame of a long message. NULL, or why the connection ends. */
 const char *pieces_took(conn *c, const frame_header *h, patio_bytes body, effects *fx);
+/* The beginning of such a frame: the rest is to be read to where it belongs, c->direct. */
+const char *pieces_began(conn *c, const frame_header *h, patio_bytes body);
+/* So many bytes of that rest were read. */
+const char *pieces_came(conn *c, size_t size, effects *fx);
 /* read.c: what a message asks for. NULL, or why the connection ends. */
 const char *read_message(conn *c, incoming *in, effects *fx);
 

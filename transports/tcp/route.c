@@ -6,7 +6,7 @@ enum { CALL_WAITS = PATIO_MESSAGE_CALL | PATIO_MESSAGE_WAIT_ROUTE };
 static bool has_room(const peersub *ps, size_t size)
 {
     conn *c = ps->link;
-    if (ps->outstanding >= ps->credit + ps->extra) {
+    if (ps->outstanding >= (uint64_t)ps->credit + ps->extra) {
         return false;
     }
     if (c->self) {

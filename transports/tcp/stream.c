@@ -6,9 +6,18 @@ static ssize_t read_plain(conn *c, void *data, size_t size)
     return recv(c->fd, data, size, MSG_DONTWAIT);
 }
 
-static ssize_t write_plain(conn *c, const void *data, size_t size)
+static ssize_t write_plain(conn *c, const struct iovec *parts, int count)
 {
-    return send(c->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count == 1) {
+        return send(c->fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    /* sendmsg only reads them */
+    union {
+        const struct iovec *in;
+        struct iovec       *out;
+    } cast          = {.in = parts};
+    struct msghdr m = {.msg_iov = cast.out, .msg_iovlen = (size_t)count};
+    return sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static bool more_plain(conn *c)

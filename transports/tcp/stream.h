@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 typedef struct conn            conn;
 typedef struct endpoint        endpoint;
@@ -25,7 +26,7 @@ enum stream_step {
 typedef struct stream_ops {
     /* As recv and send that never block: -1 with errno; EPROTO: `why` says what it is. */
     ssize_t (*read)(conn *c, void *data, size_t size);
-    ssize_t (*write)(conn *c, const void *data, size_t size);
+    ssize_t (*write)(conn *c, const struct iovec *parts, int count);
     /* Are there bytes here of which no poll will tell? */
     bool (*more)(conn *c);
     /* What stopped the last read or write, for people. */

@@ -90,6 +90,10 @@ struct patio_transport {
     uint8_t     *read_data;
     uint64_t     piece_bytes; /* announced for long messages that have not come whole */
     uint32_t     ticks;
+    bool         parting;      /* it ends; the peers are being told */
+    uint64_t     warn_from_ns; /* of this span of time: warnings logged, and left out */
+    uint32_t     warned;
+    uint32_t     unwarned;
     rate        *rates; /* RATE_SLOTS of them, or NULL */
     uint32_t     link_state;
     char         link_why[200];
@@ -97,6 +101,10 @@ struct patio_transport {
 
 /* peers.c */
 extern const patio_peers_ops tcp_peers;
+
+/* parting.c; the I/O thread */
+void parting_begin(patio_transport *t);
+void parting_look(patio_transport *t);
 
 /* loop.c */
 patio_status loop_start(patio_transport *t, patio_error *err);

@@ -219,27 +219,38 @@ static ssize_t read_tls(conn *c, void *data, size_t size)
     return got > 0 ? (ssize_t)got : n;
 }
 
-static ssize_t write_tls(conn *c, const void *data, size_t size)
+/* Under the stream's lock: the bytes that went, and in *n -1 if not all did. */
+static size_t write_part(const conn *c, const struct iovec *part, ssize_t *n)
 {
     struct tls *s    = c->tls;
     size_t      sent = 0;
-    ssize_t     n    = 0;
-    pthread_mutex_lock(&s->lock);
-    ERR_clear_error();
-    while (sent < size) {
+    while (sent < part->iov_len) {
         size_t once = 0;
         errno       = 0;
-        int rc      = SSL_write_ex(s->ssl, (const uint8_t *)data + sent, size - sent, &once);
+        int rc = SSL_write_ex(s->ssl, (const uint8_t *)part->iov_base + sent, part->iov_len - sent,
+                              &once);
         if (rc != 1) {
-            n = outcome(c, s, rc, errno, false);
-            n = n == 0 ? -1 : n;
+            *n = outcome(c, s, rc, errno, false);
+            *n = *n == 0 ? -1 : *n;
             break;
         }
         sent += once;
     }
+    return sent;
+}
+
+static ssize_t write_tls(conn *c, const struct iovec *parts, int count)
+{
+    size_t  sent = 0;
+    ssize_t n    = 0;
+    pthread_mutex_lock(&c->tls->lock);
+    ERR_clear_error();
+    for (int i = 0; i < count && n == 0; i++) {
+        sent += write_part(c, &parts[i], &n);
+    }
     int os_errno = n < 0 && errno != EAGAIN ? EPROTO : EAGAIN;
     ERR_clear_error();
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&c->tls->lock);
     errno = os_errno;
     return sent > 0 ? (ssize_t)sent : n;
 }

@@ -10,8 +10,7 @@
 enum {
     FIRST_ROOM     = 1024,
     KEEP_ROOM      = 512 * 1024,
-    PIECES_ROOM    = 2 * FRAME_CHUNK_BYTES, /* no more pieces than this wait in the buffer */
-    BACKLOG_FACTOR = 16,                    /* replies may go so far beyond write_queue_bytes */
+    BACKLOG_FACTOR = 16,        /* replies may go so far beyond write_queue_bytes */
     DIRECT_GAP_NS  = 30 * 1000, /* written so recently: leave it to the I/O thread, which batches */
 };
 
@@ -90,15 +89,29 @@ bool write_frame(conn *c, const frame_header *h, patio_bytes head, patio_buf *ta
     return true;
 }
 
+static void drop_slices(conn *c)
+{
+    const patio_host *host = c->t->host;
+    for (uint32_t i = 0; i < c->slice_count; i++) {
+        host->buf_drop(host->self, c->slices[i].body);
+    }
+    c->slice_count = 0;
+}
+
 /* Something to write into `writing`, which is empty. False: there is nothing. */
 static bool refill(conn *c)
 {
-    bytes empty   = c->writing;
-    empty.size    = 0;
+    bytes empty = c->writing;
+    empty.size  = 0;
+    drop_slices(c);
     c->writing    = c->out;
     c->out        = empty;
     c->writing_at = 0;
-    while (c->writing.size < PIECES_ROOM && c->larges != NULL && large_piece(c)) {
+    while (c->slice_count < SLICES_MAX && c->larges != NULL && large_piece(c)) {
+    }
+    c->writing_size = c->writing.size;
+    for (uint32_t i = 0; i < c->slice_count; i++) {
+        c->writing_size += c->slices[i].bytes.size;
     }
     if (c->writing.size == 0 && c->out.room + c->writing.room > KEEP_ROOM) {
         write_fini(c);
@@ -109,11 +122,13 @@ static bool refill(conn *c)
 void write_fini(conn *c)
 {
     const patio_host *host = c->t->host;
+    drop_slices(c);
     host->free(host->self, c->out.data);
     host->free(host->self, c->writing.data);
     memset(&c->out, 0, sizeof(c->out));
     memset(&c->writing, 0, sizeof(c->writing));
-    c->writing_at = 0;
+    c->writing_at   = 0;
+    c->writing_size = 0;
 }
 
 void write_mark_dirty(conn *c)
@@ -167,6 +182,36 @@ static bool wrote(conn *c, ssize_t n, int os_errno)
     return false;
 }
 
+/* What is left of `writing`, with the slices where they belong. */
+static int gather(const conn *c, struct iovec *parts)
+{
+    int    count = 0;
+    size_t skip  = c->writing_at;
+    size_t from  = 0;
+    for (uint32_t i = 0; i <= 2 * c->slice_count; i++) {
+        const slice *s = &c->slices[i / 2];
+        patio_bytes  part;
+        if (i % 2 == 1) {
+            part = s->bytes;
+        } else {
+            size_t to = i / 2 < c->slice_count ? s->at : c->writing.size;
+            part      = (patio_bytes){c->writing.data + from, to - from};
+            from      = to;
+        }
+        if (part.size <= skip) {
+            skip -= part.size;
+            continue;
+        }
+        union {
+            const uint8_t *in;
+            void          *out;
+        } cast         = {.in = part.data + skip};
+        parts[count++] = (struct iovec){cast.out, part.size - skip};
+        skip           = 0;
+    }
+    return count;
+}
+
 void write_flush(conn *c)
 {
     patio_transport *t     = c->t;
@@ -176,7 +221,7 @@ void write_flush(conn *c)
     pthread_mutex_lock(&t->lock);
     for (;;) {
         bool some =
-            c->state != CONN_CLOSED && !c->broken && (c->writing_at < c->writing.size || refill(c));
+            c->state != CONN_CLOSED && !c->broken && (c->writing_at < c->writing_size || refill(c));
         if (!some) {
             break;
         }
@@ -184,10 +229,10 @@ void write_flush(conn *c)
             write_mark_dirty(c); /* a caller's thread is not kept: the rest is the I/O thread's */
             break;
         }
-        const uint8_t *data = c->writing.data + c->writing_at;
-        size_t         size = c->writing.size - c->writing_at;
+        struct iovec parts[2 * SLICES_MAX + 1];
+        int          part_count = gather(c, parts);
         pthread_mutex_unlock(&t->lock);
-        ssize_t n        = c->stream->write(c, data, size);
+        ssize_t n        = c->stream->write(c, parts, part_count);
         int     os_errno = errno;
         pthread_mutex_lock(&t->lock);
         c->progress_ns = now;

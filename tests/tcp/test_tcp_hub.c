@@ -1,0 +1,100 @@
+/* Numbers of tasks: each giving has another, also where they go over their end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tcp.h"
+
+static void *take(void *self, size_t size)
+{
+    (void)self;
+    return malloc(size);
+}
+
+static void *grow(void *self, void *block, size_t size)
+{
+    (void)self;
+    return realloc(block, size);
+}
+
+static void give_back(void *self, void *block)
+{
+    (void)self;
+    free(block);
+}
+
+static patio_bytes no_bytes(void *self, const patio_buf *buf)
+{
+    (void)self;
+    (void)buf;
+    return (patio_bytes){NULL, 0};
+}
+
+static void no_drop(void *self, patio_buf *buf)
+{
+    (void)self;
+    (void)buf;
+}
+
+static const patio_host host = {
+    .alloc    = take,
+    .resize   = grow,
+    .free     = give_back,
+    .buf_view = no_bytes,
+    .buf_drop = no_drop,
+};
+
+enum { GENERATION_SHIFT = 32 };
+
+static void a_number_that_has_wrapped_is_a_new_one(void **state)
+{
+    (void)state;
+    patio_transport t    = {.host = &host};
+    entry          *e    = hub_entry_new(&t);
+    uint32_t        slot = (uint32_t)e->tag;
+    assert_non_null(e);
+    /* the last generation but one; so many are never made in a test */
+    e->tag   = (UINT64_C(0xfffffffe) << GENERATION_SHIFT) | slot;
+    e->state = ENTRY_DELIVERED;
+    hub_entry_free(e);
+    uint64_t old = 0;
+    for (uint64_t i = 0; i < 4; i++) {
+        e              = hub_entry_new(&t);
+        uint64_t wants = ((UINT64_C(0xffffffff) + i) & 0xffffffff) << GENERATION_SHIFT | slot;
+        assert_int_equal(e->tag, wants);
+        assert_true(e->tag != 0);
+        e->state = ENTRY_DELIVERED;
+        assert_ptr_equal(hub_entry_find(&t, e->tag, ENTRY_DELIVERED), e);
+        assert_null(hub_entry_find(&t, e->tag, ENTRY_GIVEN));
+        assert_null(hub_entry_find(&t, old, ENTRY_DELIVERED)); /* whoever had the slot before */
+        old = e->tag;
+        hub_entry_free(e);
+        assert_null(hub_entry_find(&t, old, ENTRY_DELIVERED));
+    }
+    hub_fini(&t);
+}
+
+static void a_number_that_was_never_given_is_nobodys(void **state)
+{
+    (void)state;
+    patio_transport t = {.host = &host};
+    entry          *e = hub_entry_new(&t);
+    assert_null(hub_entry_find(&t, 0, ENTRY_DELIVERED));
+    assert_null(hub_entry_find(&t, UINT64_MAX, ENTRY_DELIVERED));
+    assert_null(hub_entry_find(&t, CHUNK_ENTRIES + 1, ENTRY_FREE));
+    e->state = ENTRY_DELIVERED;
+    hub_entry_free(e);
+    hub_fini(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_number_that_has_wrapped_is_a_new_one),
+        cmocka_unit_test(a_number_that_was_never_given_is_nobodys),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
