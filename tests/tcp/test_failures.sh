@@ -21,9 +21,10 @@ esac
 # The worker dies under a call: at once, not at the deadline.
 worker dying.log tcp+listen://127.0.0.1:0
 begun=$SECONDS
-"$PATIO" call -b "tcp://127.0.0.1:$(port_of dying.log)" --timeout 60s sleep 50 >/dev/null 2>lost &
+"$PATIO" call -b "tcp://127.0.0.1:$(port_of dying.log)" --progress --timeout 60s sleep 50 \
+    >/dev/null 2>lost &
 caller=$!
-sleep 0.5
+wait_for lost " of 50000" # it runs
 kill -9 "$worker"
 wait "$caller"
 [ $((SECONDS - begun)) -lt 20 ] || complain "the caller waited for a dead worker"

@@ -36,10 +36,10 @@ done <codes
 # A process that is stopped keeps its connection; the ping finds it.
 worker stopped.log "tcp+listen://127.0.0.1:0"
 begun=$SECONDS
-"$PATIO" call -b "tcp://127.0.0.1:$(port_of stopped.log)?ping_ms=200&dead_ms=1s" --timeout 60s \
+"$PATIO" call -b "tcp://127.0.0.1:$(port_of stopped.log)?ping_ms=200&dead_ms=1s" --progress --timeout 60s \
     sleep 50 >/dev/null 2>lost &
 caller=$!
-sleep 0.5
+wait_for lost " of 50000" # it runs
 kill -STOP "$worker"
 wait "$caller"
 kill -CONT "$worker"

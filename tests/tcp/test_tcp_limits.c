@@ -176,7 +176,7 @@ static void there_are_so_many_connections_in_all_and_no_more(void **state)
     int             fd[3];
     serve(&registry, "max_connections=4"); /* one of them is the honest peer's */
     for (int i = 0; i < 3; i++) {
-        char from[16];
+        char from[32];
         (void)snprintf(from, sizeof(from), "127.0.0.%d", 20 + i);
         fd[i] = raw_connect_from(from, port);
         assert_int_equal(answer_to(fd[i]), -1);
