@@ -220,14 +220,14 @@ static ssize_t read_tls(conn *c, void *data, size_t size)
 }
 
 /* Under the stream's lock: the bytes that went, and in *n -1 if not all did. */
-static size_t write_part(const conn *c, const struct iovec *part, ssize_t *n)
+static size_t write_part(const conn *c, const struct iovec *from, ssize_t *n)
 {
     struct tls *s    = c->tls;
     size_t      sent = 0;
-    while (sent < part->iov_len) {
+    while (sent < from->iov_len) {
         size_t once = 0;
         errno       = 0;
-        int rc = SSL_write_ex(s->ssl, (const uint8_t *)part->iov_base + sent, part->iov_len - sent,
+        int rc = SSL_write_ex(s->ssl, (const uint8_t *)from->iov_base + sent, from->iov_len - sent,
                               &once);
         if (rc != 1) {
             *n = outcome(c, s, rc, errno, false);

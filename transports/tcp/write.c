@@ -190,23 +190,23 @@ static int gather(const conn *c, struct iovec *parts)
     size_t from  = 0;
     for (uint32_t i = 0; i <= 2 * c->slice_count; i++) {
         const slice *s = &c->slices[i / 2];
-        patio_bytes  part;
+        patio_bytes  next;
         if (i % 2 == 1) {
-            part = s->bytes;
+            next = s->bytes;
         } else {
             size_t to = i / 2 < c->slice_count ? s->at : c->writing.size;
-            part      = (patio_bytes){c->writing.data + from, to - from};
+            next      = (patio_bytes){c->writing.data + from, to - from};
             from      = to;
         }
-        if (part.size <= skip) {
-            skip -= part.size;
+        if (next.size <= skip) {
+            skip -= next.size;
             continue;
         }
         union {
             const uint8_t *in;
             void          *out;
-        } cast         = {.in = part.data + skip};
-        parts[count++] = (struct iovec){cast.out, part.size - skip};
+        } cast         = {.in = next.data + skip};
+        parts[count++] = (struct iovec){cast.out, next.size - skip};
         skip           = 0;
     }
     return count;

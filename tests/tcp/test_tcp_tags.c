@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "tcp.h"
+#include "store.h"
 
 static void *take(void *self, size_t size)
 {
@@ -39,6 +39,12 @@ static void no_drop(void *self, patio_buf *buf)
     (void)buf;
 }
 
+static void no_queue(const patio_host *h, queue *q)
+{
+    (void)h;
+    (void)q;
+}
+
 static const patio_host host = {
     .alloc    = take,
     .resize   = grow,
@@ -52,42 +58,44 @@ enum { GENERATION_SHIFT = 32 };
 static void a_number_that_has_wrapped_is_a_new_one(void **state)
 {
     (void)state;
-    patio_transport t    = {.host = &host};
-    entry          *e    = hub_entry_new(&t);
-    uint32_t        slot = (uint32_t)e->tag;
+    store_room room;
+    store_init(&room, &host, NULL);
+    entry   *e    = store_entry_new(&room);
+    uint32_t slot = (uint32_t)e->tag;
     assert_non_null(e);
     /* the last generation but one; so many are never made in a test */
     e->tag   = (UINT64_C(0xfffffffe) << GENERATION_SHIFT) | slot;
-    e->state = ENTRY_DELIVERED;
-    hub_entry_free(e);
+    e->state = ENTRY_OWN;
+    store_entry_free(&room, e);
     uint64_t old = 0;
     for (uint64_t i = 0; i < 4; i++) {
-        e              = hub_entry_new(&t);
+        e              = store_entry_new(&room);
         uint64_t wants = ((UINT64_C(0xffffffff) + i) & 0xffffffff) << GENERATION_SHIFT | slot;
         assert_int_equal(e->tag, wants);
         assert_true(e->tag != 0);
-        e->state = ENTRY_DELIVERED;
-        assert_ptr_equal(hub_entry_find(&t, e->tag, ENTRY_DELIVERED), e);
-        assert_null(hub_entry_find(&t, e->tag, ENTRY_GIVEN));
-        assert_null(hub_entry_find(&t, old, ENTRY_DELIVERED)); /* whoever had the slot before */
+        e->state = ENTRY_OWN;
+        assert_ptr_equal(store_entry_find(&room, e->tag, ENTRY_OWN), e);
+        assert_null(store_entry_find(&room, e->tag, ENTRY_LEASED));
+        assert_null(store_entry_find(&room, old, ENTRY_OWN)); /* whoever had the slot before */
         old = e->tag;
-        hub_entry_free(e);
-        assert_null(hub_entry_find(&t, old, ENTRY_DELIVERED));
+        store_entry_free(&room, e);
+        assert_null(store_entry_find(&room, old, ENTRY_OWN));
     }
-    hub_fini(&t);
+    store_fini(&room, no_queue);
 }
 
 static void a_number_that_was_never_given_is_nobodys(void **state)
 {
     (void)state;
-    patio_transport t = {.host = &host};
-    entry          *e = hub_entry_new(&t);
-    assert_null(hub_entry_find(&t, 0, ENTRY_DELIVERED));
-    assert_null(hub_entry_find(&t, UINT64_MAX, ENTRY_DELIVERED));
-    assert_null(hub_entry_find(&t, CHUNK_ENTRIES + 1, ENTRY_FREE));
-    e->state = ENTRY_DELIVERED;
-    hub_entry_free(e);
-    hub_fini(&t);
+    store_room room;
+    store_init(&room, &host, NULL);
+    entry *e = store_entry_new(&room);
+    assert_null(store_entry_find(&room, 0, ENTRY_OWN));
+    assert_null(store_entry_find(&room, UINT64_MAX, ENTRY_OWN));
+    assert_null(store_entry_find(&room, CHUNK_ENTRIES + 1, ENTRY_FREE));
+    e->state = ENTRY_OWN;
+    store_entry_free(&room, e);
+    store_fini(&room, no_queue);
 }
 
 int main(void)
