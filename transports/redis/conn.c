@@ -147,6 +147,22 @@ static void unpoll(conn *c)
     c->polled = false;
 }
 
+/* This address is of no use: the next one of the name has its own time. */
+static void try_next(conn *c, const char *why)
+{
+    unpoll(c);
+    (void)close(c->fd);
+    c->fd  = -1;
+    int fd = -1;
+    (void)lookup_end(c->lookup, &fd, (char[128]){0}, 128);
+    if (fd < 0) {
+        conn_close(c, PATIO_UNREACHABLE, why);
+        return;
+    }
+    c->fd        = fd;
+    c->opened_ns = now_ns(c->t);
+}
+
 static void connecting(conn *c)
 {
     int       error = 0;
@@ -155,18 +171,20 @@ static void connecting(conn *c)
         connected(c);
         return;
     }
-    unpoll(c);
-    (void)close(c->fd);
-    c->fd         = -1;
-    char why[160] = "";
-    (void)snprintf(why, sizeof(why), "%s", strerror(error));
-    int fd = -1;
-    (void)lookup_end(c->lookup, &fd, (char[128]){0}, 128);
-    if (fd < 0) {
-        conn_close(c, PATIO_UNREACHABLE, why);
-        return;
+    try_next(c, strerror(error));
+}
+
+void conn_late(conn *c)
+{
+    if (c->state == CONN_CONNECTING && c->lookup != NULL && c->fd >= 0) {
+        try_next(c, "no connection in time (handshake_ms)");
+    } else {
+        conn_close(c, PATIO_UNREACHABLE,
+                   c->state == CONN_TLS
+                       ? "TLS: no answer to the handshake; does it speak TLS on this port?"
+                   : c->state < CONN_OPEN ? "no connection in time (handshake_ms)"
+                                          : "the server does not answer (dead_ms)");
     }
-    c->fd = fd;
 }
 
 static ssize_t read_some(conn *c, void *data, size_t size)

@@ -137,11 +137,8 @@ static uint64_t serve(conn *c, uint64_t now, uint64_t next)
     if (broken) {
         conn_close(c, c->why.status, c->why.message);
     } else if (now >= until && (state < CONN_OPEN || !moves(c, now))) {
-        conn_close(c, PATIO_UNREACHABLE,
-                   state == CONN_TLS
-                       ? "TLS: no answer to the handshake; does it speak TLS on this port?"
-                   : state < CONN_OPEN ? "no connection in time (handshake_ms)"
-                                       : "the server does not answer (dead_ms)");
+        conn_late(c);
+        next = now + LOOK_MS * ms_ns < next ? now + LOOK_MS * ms_ns : next; /* its own time */
     } else if (!want && c->role != CONN_NODE) {
         conn_close(c, PATIO_CLOSED, "not needed any more");
     } else if (until < next) {

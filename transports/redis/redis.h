@@ -37,6 +37,7 @@ void conn_flush(conn *c);
 /* [any] Under the lock: to be closed soon. */
 void conn_break(conn *c, patio_status status, const char *why);
 void conn_resolved(conn *c);
+void conn_late(conn *c); /* out of time: the next address of its name, or none */
 
 /* resolve.c */
 struct lookup *lookup_begin(patio_transport *t, const char *host, uint32_t port);
