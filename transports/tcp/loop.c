@@ -1,7 +1,10 @@
 /* The I/O thread: one libuv loop that owns all sockets of an instance. */
 #include "tcp.h"
 
-enum { TICK_MS = 250, READ_BYTES = 256 * 1024, MANY = 256 };
+#include <errno.h>
+#include <sys/eventfd.h>
+
+enum { TICK_MS = 250, READ_BYTES = 256 * 1024, MANY = 256, LOOP_DESCRIPTORS = 8 };
 
 bool loop_is_mine(const patio_transport *t)
 {
@@ -170,6 +173,24 @@ static void *run(void *arg)
     return NULL;
 }
 
+/* libuv ends the process when there is no descriptor left for its first loop: ask before it does.
+ */
+static int descriptors_missing(void)
+{
+    int fds[LOOP_DESCRIPTORS];
+    int made  = 0;
+    int error = 0;
+    while (made < LOOP_DESCRIPTORS && error == 0) {
+        fds[made] = eventfd(0, EFD_CLOEXEC);
+        error     = fds[made] < 0 ? errno : 0;
+        made += error == 0;
+    }
+    while (made > 0) {
+        (void)close(fds[--made]);
+    }
+    return error;
+}
+
 static bool make_loop(patio_transport *t)
 {
     if (uv_loop_init(&t->loop) != 0) {
@@ -195,6 +216,10 @@ static bool make_loop(patio_transport *t)
 patio_status loop_start(patio_transport *t, patio_error *err)
 {
     t->read_data = t->host->alloc(t->host->self, READ_BYTES);
+    int missing  = descriptors_missing();
+    if (missing != 0) {
+        return patio_fail(err, PATIO_IO, missing, "make the event loop: %s", strerror(missing));
+    }
     if (t->read_data == NULL || !make_loop(t)) {
         return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory for the event loop");
     }
