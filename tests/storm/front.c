@@ -33,19 +33,41 @@ static void note_send(storm_ledger *ledger, patio_future *f)
     patio_future_destroy(f);
 }
 
-bool storm_send_all(patio_broker *broker, storm_ledger *ledger, uint64_t tasks,
-                    uint64_t payload_bytes)
+static char enough_file[1024];
+
+static bool is_enough(void)
+{
+    return access(enough_file, F_OK) == 0;
+}
+
+/* For a load that lasts: no more than so many a second, lest the queue outgrows the workers. */
+static void keep_pace(const storm_load *load, uint64_t n, uint64_t begun_ms)
+{
+    while (load->per_s > 0 && !atomic_load(&storm_stop) &&
+           n * 1000 > (storm_now_ms() - begun_ms) * load->per_s) {
+        storm_sleep_ms(5);
+    }
+}
+
+bool storm_send_all(patio_broker *broker, storm_ledger *ledger, const storm_load *load)
 {
     static patio_future *window[WINDOW];
-    void                *filler = calloc(1, (size_t)payload_bytes + 1);
+    uint64_t             tasks  = load->tasks;
+    uint64_t             begun  = storm_now_ms();
+    size_t               bytes  = (size_t)load->payload_bytes;
+    void                *filler = calloc(1, bytes + 1);
     for (uint64_t n = 0; n < tasks + WINDOW && filler != NULL; n++) {
         patio_future **slot = &window[n % WINDOW];
         if (*slot != NULL) {
             note_send(ledger, *slot);
             *slot = NULL;
         }
+        if (n % WINDOW == 0 && is_enough()) {
+            tasks = n < tasks ? n : tasks;
+        }
+        keep_pace(load, n, begun);
         while (n < tasks && !atomic_load(&storm_stop)) {
-            patio_status st = try_send(broker, (int64_t)n, filler, (size_t)payload_bytes, slot);
+            patio_status st = try_send(broker, (int64_t)n, filler, bytes, slot);
             if (st == PATIO_OK) {
                 break;
             }
@@ -67,7 +89,7 @@ typedef struct caller {
 static void *call(void *arg)
 {
     caller *c = arg;
-    for (uint64_t n = 0; n < c->calls && !atomic_load(&storm_stop); n++) {
+    for (uint64_t n = 0; n < c->calls && !atomic_load(&storm_stop) && !is_enough(); n++) {
         patio_error        err     = PATIO_ERROR_INIT;
         patio_future      *f       = NULL;
         int64_t            number  = c->first + (int64_t)n;
@@ -156,21 +178,19 @@ void storm_note_dead(patio_broker *broker, const char *dir)
 }
 
 typedef struct sender {
-    patio_broker *broker;
-    storm_ledger *ledger;
-    uint64_t      tasks;
-    uint64_t      payload_bytes;
+    patio_broker     *broker;
+    storm_ledger     *ledger;
+    const storm_load *load;
 } sender;
 
 static void *send(void *arg)
 {
     sender *s = arg;
-    (void)storm_send_all(s->broker, s->ledger, s->tasks, s->payload_bytes);
+    (void)storm_send_all(s->broker, s->ledger, s->load);
     return NULL;
 }
 
-int storm_front(const char *url, const char *dir, uint64_t tasks, uint64_t calls,
-                uint64_t payload_bytes)
+int storm_front(const char *url, const char *dir, const storm_load *load)
 {
     storm_world  w;
     storm_ledger ledger;
@@ -179,10 +199,11 @@ int storm_front(const char *url, const char *dir, uint64_t tasks, uint64_t calls
     if (!storm_ledger_open(&ledger, dir, "front")) {
         return 2;
     }
+    (void)snprintf(enough_file, sizeof(enough_file), "%s/enough", dir);
     storm_open(&w, NULL, NULL, url, NULL);
-    sender s  = {w.broker, &ledger, tasks, payload_bytes};
+    sender s  = {w.broker, &ledger, load};
     bool   ok = pthread_create(&thread, NULL, send, &s) == 0;
-    ok        = storm_call_all(w.broker, &ledger, calls) && ok;
+    ok        = storm_call_all(w.broker, &ledger, load->calls) && ok;
     (void)pthread_join(thread, NULL);
     (void)snprintf(path, sizeof(path), "%s/sent", dir);
     FILE *f = fopen(path, "w"); /* the driver ends the faults now */

@@ -66,7 +66,7 @@ int storm_memory(const char *url, const char *dir, uint64_t tasks, uint64_t call
     }
     void *both[] = {front.broker, &ledger, &calls};
     bool  ok     = pthread_create(&thread, NULL, call, both) == 0 &&
-              storm_send_all(front.broker, &ledger, tasks, 0);
+              storm_send_all(front.broker, &ledger, &(storm_load){.tasks = tasks});
     (void)pthread_join(thread, NULL);
     ok = storm_drained(front.broker, 120) && ok;
     storm_note_dead(front.broker, dir);

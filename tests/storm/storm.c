@@ -76,8 +76,10 @@ int main(int argc, char **argv)
     if (strcmp(role, "work") == 0 && argc == 5) {
         return storm_work(argv[2], argv[3], argv[4]);
     }
-    if (strcmp(role, "front") == 0 && argc == 7) {
-        return storm_front(argv[2], argv[3], number(argv[4]), number(argv[5]), number(argv[6]));
+    if (strcmp(role, "front") == 0 && (argc == 7 || argc == 8)) {
+        storm_load load = {number(argv[4]), number(argv[5]), number(argv[6]),
+                           argc == 8 ? number(argv[7]) : 0};
+        return storm_front(argv[2], argv[3], &load);
     }
     if (strcmp(role, "proxy") == 0 && argc == 6) {
         return run_proxy(argv[2], argv[3], (uint32_t)number(argv[4]), number(argv[5]));
@@ -89,8 +91,9 @@ int main(int argc, char **argv)
         return storm_memory(argv[2], argv[3], number(argv[4]), number(argv[5]),
                             (uint32_t)number(argv[6]));
     }
-    (void)fprintf(stderr, "usage: storm work URL DIR THREADS | front URL DIR TASKS CALLS BYTES |\n"
-                          "             proxy DIR HOST PORT CUT_MS | check DIR KILLS CUTS |\n"
-                          "             memory URL DIR TASKS CALLS WORKERS\n");
+    (void)fprintf(stderr,
+                  "usage: storm work URL DIR THREADS | front URL DIR TASKS CALLS BYTES [PER_S] |\n"
+                  "             proxy DIR HOST PORT CUT_MS | check DIR KILLS CUTS |\n"
+                  "             memory URL DIR TASKS CALLS WORKERS\n");
     return 2;
 }

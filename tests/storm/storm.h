@@ -33,11 +33,16 @@ void storm_open(storm_world *w, patio_runtime *runtime, patio_registry *registry
 int  storm_work(const char *url, const char *dir, const char *workers);
 
 /* front.c */
-int storm_front(const char *url, const char *dir, uint64_t tasks, uint64_t calls,
-                uint64_t payload_bytes);
+typedef struct storm_load {
+    uint64_t tasks;
+    uint64_t calls;
+    uint64_t payload_bytes;
+    uint64_t per_s; /* sends a second at most; 0: as fast as it goes */
+} storm_load;
+/* All of it, or until somebody makes DIR/enough. */
+int storm_front(const char *url, const char *dir, const storm_load *load);
 /* Send and call through a broker that is there, until all is done. */
-bool storm_send_all(patio_broker *broker, storm_ledger *ledger, uint64_t tasks,
-                    uint64_t payload_bytes);
+bool storm_send_all(patio_broker *broker, storm_ledger *ledger, const storm_load *load);
 bool storm_call_all(patio_broker *broker, storm_ledger *ledger, uint64_t calls);
 /* How many are dead letters, for the checker. */
 void storm_note_dead(patio_broker *broker, const char *dir);
