@@ -90,6 +90,11 @@ static void a_task_goes_to_one_worker_only(kit *k)
         kit_subscribe(w[n], 4);
         kit_work(w[n]);
     }
+    /* of whom nobody has heard yet, nobody can give anything to */
+    KIT_AWAIT(k, KIT_SOON_MS,
+              kit_counts(caller).consumers == 3 ||
+                  kit_counts(caller).consumers == PATIO_COUNT_UNKNOWN,
+              "consumers are %llu, expected 3", (unsigned long long)kit_counts(caller).consumers);
     for (uint32_t n = 0; n < TASKS; n++) {
         kit_send(caller, n);
     }

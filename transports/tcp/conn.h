@@ -129,6 +129,7 @@ struct conn {
     peersub *subs;
     entry   *given;    /* ours that it has */
     entry   *received; /* its that we have */
+    uint64_t fence;    /* number of the ping whose answer ends it, 0: none; inbox.c */
     uint32_t given_count;
     uint32_t received_count;
 };

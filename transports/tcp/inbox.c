@@ -3,6 +3,10 @@
 
 enum { OLD_NS = 50 * 1000 * 1000 };
 
+/* In `fence`: a ping is to be sent. No ping of the clock's has this bit in its number. */
+static const uint64_t FENCE_WANTED = 1;
+static const uint64_t FENCE_BIT    = UINT64_C(1) << 63;
+
 bool inbox_put(conn *from, uint64_t remote, const frame_publish *p, lane *l, patio_buf *body,
                effects *fx)
 {
@@ -38,7 +42,7 @@ bool inbox_put(conn *from, uint64_t remote, const frame_publish *p, lane *l, pat
     hub_link(from, &from->received, e);
     from->received_count++;
     subscription *s = l->queue->own;
-    if (s == NULL || s->closed || !l->own) {
+    if (s == NULL || s->closed || !l->own || from->fence != 0) {
         inbox_return(e, fx);
         return true;
     }
@@ -157,7 +161,8 @@ void inbox_return_all(subscription *s, effects *fx)
 }
 
 /* Where all of the credit is with slow tasks, what waits behind it may be run sooner elsewhere.
- * With the first of a priority go all behind it, so that they do not overtake it. */
+ * With the first of a priority go all behind it, so that they do not overtake it; and so does what
+ * was on its way here when its publisher read of it: until the answer to a ping, `fence`. */
 void inbox_return_old(subscription *s, uint64_t now, effects *fx)
 {
     for (unsigned p = 0; p < PRIORITIES; p++) {
@@ -168,9 +173,23 @@ void inbox_return_old(subscription *s, uint64_t now, effects *fx)
         for (entry *e = s->inbox[p].first; e != NULL && effects_room(fx);) {
             entry *next = e->next;
             if (!e->link->self) {
+                e->link->fence = FENCE_WANTED;
                 inbox_return(e, fx);
             }
             e = next;
+        }
+    }
+}
+
+void inbox_fence(patio_transport *t, effects *fx)
+{
+    for (conn *c = t->conns; c != NULL; c = c->next) {
+        if (c->fence == FENCE_WANTED) {
+            frame_header h = {.type = FRAME_PING, .id = fx->now | FENCE_BIT};
+            c->fence       = h.id;
+            if (write_frame(c, &h, (patio_bytes){NULL, 0}, NULL, 0)) {
+                write_kick(c, fx);
+            }
         }
     }
 }

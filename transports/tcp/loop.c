@@ -135,6 +135,7 @@ static void on_tick(uv_timer_t *timer)
             inbox_return_old(q->own, fx.now, &fx);
         }
     }
+    inbox_fence(t, &fx);
     effects_end(&fx);
     limits_warn_summary(t, fx.now);
     for (uint32_t i = 0; i < t->endpoint_count; i++) {

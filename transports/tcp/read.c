@@ -142,6 +142,8 @@ const char *read_message(conn *c, incoming *in, effects *fx)
     case FRAME_PONG:
         if (in->id == c->pinged_ns && fx->now > c->pinged_ns) {
             c->rtt_ns = fx->now - c->pinged_ns;
+        } else if (in->id == c->fence) {
+            c->fence = 0;
         }
         return NULL;
     default:

@@ -40,6 +40,8 @@ void inbox_return(entry *e, effects *fx);
 void inbox_return_unsettled(entry *e, effects *fx);
 void inbox_return_all(subscription *s, effects *fx);
 void inbox_return_old(subscription *s, uint64_t now, effects *fx);
+/* After that: what comes before the publishers have read of it goes back, too. */
+void inbox_fence(patio_transport *t, effects *fx);
 bool inbox_lost(conn *c, effects *fx);
 void inbox_forget(entry *e, effects *fx);
 
