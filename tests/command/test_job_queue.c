@@ -29,6 +29,32 @@ static void names_take_turns_and_jobs_of_one_name_stay_in_order(void **state)
     assert_int_equal(queue.count, 0);
 }
 
+static void what_was_taken_goes_back_to_where_it_was(void **state)
+{
+    (void)state;
+    patio_job       jobs[5] = {{.task = names[0]},
+                               {.task = names[1]},
+                               {.task = names[0]},
+                               {.task = names[1]},
+                               {.task = names[2]}};
+    patio_job_queue queue   = {NULL, 0, 0};
+    patio_job_queue_push_front(&queue, &jobs[0]);
+    assert_ptr_equal(patio_job_queue_pop(&queue), &jobs[0]);
+    for (int i = 0; i < 4; i++) {
+        patio_job_queue_push(&queue, &jobs[i]);
+    }
+    assert_ptr_equal(patio_job_queue_pop(&queue), &jobs[0]);
+    assert_ptr_equal(patio_job_queue_pop(&queue), &jobs[1]);
+    patio_job_queue_push_front(&queue, &jobs[1]);
+    patio_job_queue_push_front(&queue, &jobs[0]);
+    patio_job_queue_push_front(&queue, &jobs[4]);
+    const int order[] = {4, 0, 1, 2, 3};
+    for (int i = 0; i < 5; i++) {
+        assert_ptr_equal(patio_job_queue_pop(&queue), &jobs[order[i]]);
+    }
+    assert_null(patio_job_queue_pop(&queue));
+}
+
 /* A model: jobs of each name in a list, names in the order of their turns. */
 typedef struct model {
     int turns[NAMES];
@@ -59,6 +85,20 @@ static void model_push(model *m, int name, int job)
         m->turns[m->turn_count++] = name;
     }
     m->lists[name][m->counts[name]++] = job;
+}
+
+static void model_push_front(model *m, int name, int job)
+{
+    if (m->counts[name] == 0) {
+        for (int i = m->turn_count++; i > 0; i--) {
+            m->turns[i] = m->turns[i - 1];
+        }
+        m->turns[0] = name;
+    }
+    for (int i = m->counts[name]++; i > 0; i--) {
+        m->lists[name][i] = m->lists[name][i - 1];
+    }
+    m->lists[name][0] = job;
 }
 
 static int model_pop(model *m)
@@ -123,6 +163,13 @@ static void any_order_of_calls_gives_what_the_model_gives(void **state)
                              model_remove(&m, job % NAMES, job));
             queued[job] = 0;
             break;
+        case 4:
+            if (!queued[job]) {
+                patio_job_queue_push_front(&queue, &jobs[job]);
+                model_push_front(&m, job % NAMES, job);
+                queued[job] = 1;
+            }
+            break;
         default:
             if (!queued[job]) {
                 patio_job_queue_push(&queue, &jobs[job]);
@@ -143,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_take_turns_and_jobs_of_one_name_stay_in_order),
+        cmocka_unit_test(what_was_taken_goes_back_to_where_it_was),
         cmocka_unit_test(any_order_of_calls_gives_what_the_model_gives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,39 @@ static inline patio_job *patio_job_queue_first(const patio_job_queue *queue)
     return queue->last != NULL ? patio_job_link(queue->last, 1) : NULL;
 }
 
+/* One that was taken, back to where it was: before the others of its name; and if there are none
+ * its name is next. */
+static inline void patio_job_queue_push_front(patio_job_queue *queue, patio_job *job)
+{
+    patio_job *before = queue->last;
+    queue->count++;
+    job->link[0] = NULL;
+    job->link[1] = job;
+    job->link[2] = job;
+    if (before == NULL) {
+        queue->last = job;
+        return;
+    }
+    do {
+        patio_job *head = patio_job_link(before, 1);
+        if (head->task == job->task) {
+            job->link[0] = head;
+            job->link[2] = head->link[2];
+            if (head != before) {
+                job->link[1]    = head->link[1];
+                before->link[1] = job;
+            }
+            if (queue->last == head) {
+                queue->last = job;
+            }
+            return;
+        }
+        before = head;
+    } while (before != queue->last);
+    job->link[1]    = before->link[1];
+    before->link[1] = job;
+}
+
 /* NULL when it is empty. */
 static inline patio_job *patio_job_queue_pop(patio_job_queue *queue)
 {
