@@ -215,11 +215,7 @@ static void hear_rest(patio_executor *x, child *c)
     output_flush(x, c);
     for (int i = 0; i < PACKETS_MAX && hear_packet(x, c); i++) {
     }
-    uint32_t size = atomic_load(&c->page->out_bytes);
-    if (size > 0 && size <= sizeof(c->page->out)) {
-        memcpy(x->inbound, c->page->out, size); /* so that nobody changes it meanwhile */
-        hear_frames(x, c, x->inbound, size, -1);
-    }
+    results_read(x, c, atomic_load(&c->page->results.head));
 }
 
 void end_child(patio_executor *x, child *c)
@@ -250,6 +246,6 @@ void end_child(patio_executor *x, child *c)
         fail_running(x, c, lost[i], &e, message);
     }
     if (starting && !x->stopping) {
-        loop_note_failure(x, PATIO_IO, message);
+        staff_note_failure(x, PATIO_IO, message);
     }
 }

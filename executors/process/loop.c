@@ -3,111 +3,22 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS_MAX = 64, KIND_BITS = 3, RETRY_MIN_MS = 100, RETRY_MAX_MS = 5000 };
+enum { EVENTS_MAX = 64, KIND_BITS = 3 };
+#define KIND_MASK ((UINT64_C(1) << KIND_BITS) - 1)
+_Static_assert(WATCH_KINDS <= 1 << KIND_BITS, "a child's memory is aligned to this");
 
+/* Bells are never read: each new ring of one is an event. */
 bool loop_watch(patio_executor *x, child *c, int fd, unsigned kind)
 {
-    /* a child's memory is aligned: its low bits are free for the kind */
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)(uintptr_t)c | kind};
+    if (kind == WATCH_BELL) {
+        event.events |= EPOLLET;
+    } else if (kind == WATCH_WORDS) {
+        event.events = 0; /* until one has to wait */
+    }
     return epoll_ctl(x->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
-}
-
-/* ---- children that come and go ---- */
-
-void loop_note_failure(patio_executor *x, patio_status status, const char *why)
-{
-    uint64_t pause = RETRY_MIN_MS;
-    for (uint32_t i = 0; i < x->failures && pause < RETRY_MAX_MS; i++) {
-        pause *= 2;
-    }
-    uint64_t now = pool_now(x);
-    pthread_mutex_lock(&x->lock);
-    x->failures++;
-    x->spawn_after_ns = now + (pause < RETRY_MAX_MS ? pause : RETRY_MAX_MS) * NS_PER_MS;
-    if (x->start_error.status == PATIO_OK) {
-        (void)patio_fail(&x->start_error, status, 0, "%s", why);
-    }
-    pthread_cond_broadcast(&x->changed);
-    pthread_mutex_unlock(&x->lock);
-    patio_host_log(x->host, PATIO_LOG_ERROR, "start a child process: %s", why);
-}
-
-static void spawn_missing(patio_executor *x, uint64_t now)
-{
-    uint32_t have = 0;
-    for (const child *c = x->children; c != NULL; c = c->next) {
-        have += c->state == CHILD_STARTING || c->state == CHILD_READY ? 1 : 0;
-    }
-    while (have < x->workers && !x->stopping && now >= x->spawn_after_ns) {
-        patio_error err = PATIO_ERROR_INIT;
-        if (spawn_child(x, &err) != PATIO_OK) {
-            loop_note_failure(x, err.status, err.message);
-            return;
-        }
-        have++;
-    }
-}
-
-/* Under the lock. */
-static void leave(patio_executor *x, child *c)
-{
-    x->ready -= c->state == CHILD_READY ? 1 : 0;
-    c->state = CHILD_LEAVING;
-}
-
-static bool is_old(const patio_executor *x, const child *c, uint64_t now)
-{
-    uint64_t tasks  = (uint64_t)x->values[OPT_MAX_TASKS].number;
-    uint64_t age_ms = (uint64_t)x->values[OPT_MAX_AGE].number;
-    return (tasks != 0 && c->number >= tasks) ||
-           (age_ms != 0 && now - c->born_ns >= age_ms * NS_PER_MS);
-}
-
-/* Those that have served enough, or are to stop, get nothing more; those that have nothing more are
- * closed, and end by themselves. */
-static void retire(patio_executor *x, uint64_t now)
-{
-    for (child *c = x->children; c != NULL; c = c->next) {
-        pthread_mutex_lock(&x->lock);
-        if (!c->taken && (c->state == CHILD_READY || c->state == CHILD_STARTING) &&
-            (x->stopping || (c->state == CHILD_READY && is_old(x, c, now)))) {
-            leave(x, c);
-            (void)give_withdraw(x, c);
-        }
-        bool over = c->state == CHILD_LEAVING && c->held == 0 && !c->taken;
-        if (over) {
-            c->state    = CHILD_CLOSED;
-            c->moved_ns = now;
-            (void)shutdown(c->jobs_fd, SHUT_WR);
-        }
-        pthread_mutex_unlock(&x->lock);
-    }
-}
-
-static void bury(patio_executor *x)
-{
-    for (child **at = &x->children; *at != NULL;) {
-        child *c = *at;
-        if (!c->gone) {
-            at = &c->next;
-            continue;
-        }
-        pthread_mutex_lock(&x->lock);
-        /* somebody is about to send to it, and will fail, and then wake this thread */
-        bool taken = c->taken || c->pins > 0;
-        if (!taken) {
-            *at = c->next;
-        }
-        pthread_mutex_unlock(&x->lock);
-        if (taken) {
-            at = &c->next;
-        } else {
-            spawn_close(x, c);
-        }
-    }
 }
 
 /* ---- jobs that go back ---- */
@@ -123,7 +34,7 @@ static void finish_refused(patio_executor *x)
     while (list != NULL) {
         patio_job    *next = list->link[LINK_NEXT];
         patio_outcome out  = {PATIO_SIZED(patio_outcome), .verdict = PATIO_REJECT};
-        out.status         = (patio_status)(uintptr_t)list->link[LINK_BEGUN];
+        out.status         = (patio_status)(uintptr_t)list->link[LINK_STATUS];
         out.reply          = list->link[LINK_REPLY];
         out.verdict        = out.status == PATIO_CANCELLED ? PATIO_RETURN : PATIO_REJECT;
         pool_done(x, list, &out);
@@ -147,119 +58,163 @@ static void give_back_queue(patio_executor *x)
     }
 }
 
-/* ---- a turn ---- */
+/* ---- what is heard in which order ----
+ *
+ * What a task wrote to its streams, and said, is heard before its result. Results lie in shared
+ * memory, all else comes through descriptors; so it is noted how far the results go before the
+ * descriptors are looked at, or the child has noted it when it rang its bell, and no more of them
+ * is read in that turn.
+ */
 
-/* First what was written to the standard streams: it was written before the result that is here. */
+static bool lends_anew(const child *c)
+{
+    return atomic_load(&c->page->lending) != c->lending;
+}
+
+/* Is there anything new in what is shared with children? */
+static bool look_at_pages(patio_executor *x)
+{
+    bool any = false;
+    for (child *c = x->children; c != NULL; c = c->next) {
+        c->seen = atomic_load(&c->page->results.head);
+        any     = any || (!c->gone && (c->seen != c->result_at || lends_anew(c)));
+    }
+    return any;
+}
+
+static void hear_bell(child *c)
+{
+    uint64_t rung = atomic_load(&c->page->rung);
+    /* one that comes late may be behind what was read meanwhile */
+    if ((int64_t)(rung - c->seen) > 0) {
+        c->seen = rung;
+    }
+}
+
+static void hear_one(patio_executor *x, child *c, unsigned kind)
+{
+    switch (kind) {
+    case WATCH_OUT:
+    case WATCH_ERR:
+        output_read(x, c, kind == WATCH_OUT ? 0 : 1);
+        return;
+    case WATCH_JOBS:
+        if (!hear_packet(x, c)) {
+            /* it is ending, or not to be talked to any more: see watch_lost */
+            (void)epoll_ctl(x->epoll_fd, EPOLL_CTL_DEL, c->jobs_fd, NULL);
+            c->lost_ns = pool_now(x);
+        }
+        return;
+    case WATCH_BELL:
+        hear_bell(c);
+        return;
+    case WATCH_WORDS:
+        words_go_on(x, c);
+        return;
+    default:
+        return;
+    }
+}
+
 static void hear_all(patio_executor *x, const struct epoll_event *events, int count)
 {
-    static const unsigned order[] = {WATCH_OUT, WATCH_ERR, WATCH_JOBS, WATCH_PID};
-    for (unsigned k = 0; k < 4; k++) {
+    static const unsigned order[] = {WATCH_OUT, WATCH_ERR, WATCH_JOBS, WATCH_BELL, WATCH_WORDS};
+    for (unsigned k = 0; k < sizeof(order) / sizeof(order[0]) && count > 0; k++) {
         for (int i = 0; i < count; i++) {
-            unsigned kind = events[i].data.u64 & ((1u << KIND_BITS) - 1);
-            child   *c =
-                (child *)(uintptr_t)(events[i].data.u64 & ~(uint64_t)((1u << KIND_BITS) - 1));
-            if (c == NULL || kind != order[k] || c->gone) {
-                continue;
+            child *c = (child *)(uintptr_t)(events[i].data.u64 & ~KIND_MASK);
+            if (c != NULL && (events[i].data.u64 & KIND_MASK) == order[k] && !c->gone) {
+                hear_one(x, c, order[k]);
             }
-            if (kind == WATCH_PID) {
-                end_child(x, c);
-            } else if (kind == WATCH_JOBS) {
-                if (!hear_packet(x, c)) {
-                    /* it is ending, or not to be talked to any more: see watch_idle */
-                    (void)epoll_ctl(x->epoll_fd, EPOLL_CTL_DEL, c->jobs_fd, NULL);
-                    c->lost_ns = pool_now(x);
-                }
-            } else {
-                output_read(x, c, kind == WATCH_OUT ? 0 : 1);
-            }
+        }
+    }
+    for (child *c = x->children; c != NULL; c = c->next) {
+        if (c->seen != c->result_at && !c->gone) {
+            results_read(x, c, c->seen);
+        }
+    }
+    for (int i = 0; i < count; i++) {
+        child *c = (child *)(uintptr_t)(events[i].data.u64 & ~KIND_MASK);
+        if (c != NULL && (events[i].data.u64 & KIND_MASK) == WATCH_PID && !c->gone) {
+            end_child(x, c);
         }
     }
 }
 
-static uint64_t sooner(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* When to look again by itself, if nothing happens. */
-static uint64_t next_look(patio_executor *x, uint64_t now, uint64_t watched, bool moved)
-{
-    uint64_t next   = watched;
-    uint64_t age_ms = (uint64_t)x->values[OPT_MAX_AGE].number;
-    uint32_t have   = 0;
-    for (const child *c = x->children; c != NULL; c = c->next) {
-        if (age_ms != 0 && c->state == CHILD_READY) {
-            next = sooner(next, c->born_ns + age_ms * NS_PER_MS);
-        }
-        have += c->state == CHILD_STARTING || c->state == CHILD_READY ? 1 : 0;
-    }
-    if (have < x->workers && !x->stopping) {
-        next = sooner(next, x->spawn_after_ns);
-    }
-    /* while there is traffic it comes back soon, so that a submit need not wake it for a deadline
-     */
-    return moved ? sooner(next, now + LINGER_NS) : next;
-}
+/* ---- a turn ---- */
 
 static int wait_ms(uint64_t now, uint64_t next)
 {
     if (next == NEVER) {
         return -1;
     }
-    return next <= now ? 0 : (int)sooner((next - now) / NS_PER_MS + 1, 60000);
+    uint64_t ms = next > now ? (next - now) / NS_PER_MS + 1 : 0;
+    return (int)(ms < 60000 ? ms : 60000);
 }
 
-static bool any_event(const void *arg)
+/* Whoever has something for the loop from here on wakes it. */
+static bool lie_down(patio_executor *x)
 {
-    const patio_executor *x = arg;
-    struct epoll_event    event;
-    return epoll_wait(x->epoll_fd, &event, 1, 0) > 0;
-}
-
-static bool is_busy(patio_executor *x)
-{
-    bool busy = false;
-    pthread_mutex_lock(&x->lock);
-    for (const child *c = x->children; c != NULL && !busy; c = c->next) {
-        busy = c->held > 0;
-    }
-    pthread_mutex_unlock(&x->lock);
-    return busy;
-}
-
-/* Sleep until something happens, or a moment longer awake where that has paid. */
-static int wait_for_events(patio_executor *x, struct epoll_event *events, int timeout_ms)
-{
-    uint64_t from = patio_spin_now_ns();
-    if (timeout_ms != 0 && is_busy(x)) {
-        (void)patio_spin_until(&x->spin, any_event, x);
-    }
-    int count = epoll_wait(x->epoll_fd, events, EVENTS_MAX, timeout_ms);
-    patio_spin_learn(&x->spin, patio_spin_now_ns() - from);
-    uint64_t drained = 0;
-    for (int i = 0; i < count; i++) {
-        if (events[i].data.u64 == 0) {
-            (void)!read(x->wake_fd, &drained, sizeof(drained));
+    for (child *c = x->children; c != NULL; c = c->next) {
+        if (atomic_load(&c->page->parent_sleeps) == 0) {
+            atomic_store(&c->page->parent_sleeps, 1);
         }
     }
+    atomic_store(&x->asleep, true);
+    return !look_at_pages(x) && !atomic_load(&x->woken);
+}
+
+/* The idle ones may ring once in vain. */
+static void get_up(patio_executor *x)
+{
+    atomic_store_explicit(&x->asleep, false, memory_order_relaxed);
+    for (child *c = x->children; c != NULL; c = c->next) {
+        if (c->held > 0) {
+            atomic_store_explicit(&c->page->parent_sleeps, 0, memory_order_relaxed);
+        }
+    }
+}
+
+/* It does not look on for a moment as others do before they sleep: what it waits for needs the core
+ * that it would look on with. */
+static int wait_for_events(patio_executor *x, struct epoll_event *events, int timeout_ms,
+                           bool *moved)
+{
+    bool news  = look_at_pages(x) || atomic_load(&x->woken) || timeout_ms == 0;
+    bool lies  = !news && lie_down(x);
+    int  count = epoll_wait(x->epoll_fd, events, EVENTS_MAX, lies ? timeout_ms : 0);
+    if (!news) {
+        get_up(x);
+    }
+    *moved = count > 0 || news || !lies;
+    atomic_store(&x->woken, false);
     return count > 0 ? count : 0;
 }
 
 static void tick(patio_executor *x, bool moved, uint64_t *next)
 {
     uint64_t now = pool_now(x);
-    retire(x, now);
+    staff_retire(x, now);
     finish_refused(x);
     if (x->stopping) {
         give_back_queue(x);
-        retire(x, now);
+        staff_retire(x, now);
     } else {
-        spawn_missing(x, now);
-        give_all(x);
+        staff_lend(x);
+        staff_spawn(x, now);
+        deal_all(x);
     }
     now              = pool_now(x);
     uint64_t watched = watch_all(x, now);
-    *next            = next_look(x, now, watched, moved);
+    uint64_t staffed = staff_next(x, now);
+    *next            = watched < staffed ? watched : staffed;
+    if (x->deal_again && *next > now + STUCK_NS) {
+        *next = now + STUCK_NS;
+    }
+    /* while there is traffic it comes back soon, so that a submit need not wake it for a deadline
+     */
+    if (moved && *next > now + LINGER_NS) {
+        *next = now + LINGER_NS;
+    }
     pthread_mutex_lock(&x->lock);
     x->wait_until_ns = *next;
     pthread_mutex_unlock(&x->lock);
@@ -276,10 +231,9 @@ void *loop_run(void *arg)
     pthread_mutex_unlock(&x->lock);
     while (!x->stopping || x->children != NULL) {
         tick(x, moved, &next);
-        int count = wait_for_events(x, events, wait_ms(pool_now(x), next));
-        moved     = count > 0;
+        int count = wait_for_events(x, events, wait_ms(pool_now(x), next), &moved);
         hear_all(x, events, count);
-        bury(x);
+        staff_bury(x);
     }
     finish_refused(x);
     give_back_queue(x);

@@ -12,42 +12,39 @@ uint64_t pool_now(const patio_executor *x)
     return x->host->now_ns(x->host->self);
 }
 
+/* It looks for this before it sleeps; the descriptor is never read, but says once that it is new.
+ */
 void pool_wake(patio_executor *x)
 {
     uint64_t one = 1;
-    (void)!write(x->wake_fd, &one, sizeof(one)); /* full: it is awake */
+    if (!atomic_exchange(&x->woken, true) && atomic_load(&x->asleep)) {
+        (void)!write(x->wake_fd, &one, sizeof(one));
+    }
 }
 
 /* ---- the queue, under the lock ---- */
 
+static void set_queued(patio_executor *x)
+{
+    atomic_store_explicit(&x->queued, x->queue.count, memory_order_relaxed);
+}
+
 static void push(patio_executor *x, patio_job *job)
 {
-    job->link[LINK_NEXT] = NULL;
-    if (x->tail != NULL) {
-        x->tail->link[LINK_NEXT] = job;
-    } else {
-        x->head = job;
-    }
-    x->tail = job;
-    x->queued++;
+    patio_job_queue_push(&x->queue, job);
+    set_queued(x);
 }
 
 void pool_push_front(patio_executor *x, patio_job *job)
 {
-    job->link[LINK_NEXT] = x->head;
-    x->head              = job;
-    x->tail              = x->tail != NULL ? x->tail : job;
-    x->queued++;
+    patio_job_queue_push_front(&x->queue, job);
+    set_queued(x);
 }
 
 patio_job *pool_pop(patio_executor *x)
 {
-    patio_job *job = x->head;
-    if (job != NULL) {
-        x->head = job->link[LINK_NEXT];
-        x->tail = x->head != NULL ? x->tail : NULL;
-        x->queued--;
-    }
+    patio_job *job = patio_job_queue_pop(&x->queue);
+    set_queued(x);
     return job;
 }
 
@@ -67,17 +64,6 @@ void pool_give_back(patio_executor *x, patio_job *job, patio_status status)
 
 /* ---- what the host calls ---- */
 
-/* Under the lock. */
-static child *idle_child(const patio_executor *x)
-{
-    for (child *c = x->children; c != NULL; c = c->next) {
-        if (c->state == CHILD_READY && c->held == 0 && !c->taken && give_places(x, c) > 0) {
-            return c;
-        }
-    }
-    return NULL;
-}
-
 patio_status pool_submit(patio_executor *x, patio_job *job, patio_error *err)
 {
     pthread_mutex_lock(&x->lock);
@@ -92,8 +78,8 @@ patio_status pool_submit(patio_executor *x, patio_job *job, patio_error *err)
         return patio_fail(err, PATIO_FULL, 0, "task %s: %u tasks are queued, as many as queue_max",
                           job->task, x->queued);
     }
-    bool   first = x->head == NULL;
-    child *c     = idle_child(x);
+    bool   first = x->queue.last == NULL;
+    child *c     = deal_one(x, job);
     /* a thread of the loop comes back to its queue by itself */
     bool own = pthread_equal(pthread_self(), x->loop) != 0;
     if (c != NULL && first && !own && (job->traits & PATIO_JOB_BEGINS_AT_ONCE) != 0) {
@@ -110,36 +96,17 @@ patio_status pool_submit(patio_executor *x, patio_job *job, patio_error *err)
     return PATIO_OK;
 }
 
-/* Under the lock. */
-static bool unqueue(patio_executor *x, const patio_job *job)
-{
-    patio_job *before = NULL;
-    for (patio_job *j = x->head; j != NULL; before = j, j = j->link[LINK_NEXT]) {
-        if (j != job) {
-            continue;
-        }
-        if (before != NULL) {
-            before->link[LINK_NEXT] = j->link[LINK_NEXT];
-        } else {
-            x->head = j->link[LINK_NEXT];
-        }
-        x->tail = x->tail == j ? before : x->tail;
-        x->queued--;
-        return true;
-    }
-    return false;
-}
-
 /* The host may be inside an event of the transport: the loop does the rest. */
 patio_status pool_cancel(patio_executor *x, patio_job *job, patio_error *err)
 {
     (void)err;
     pthread_mutex_lock(&x->lock);
-    if (unqueue(x, job)) {
-        job->link[LINK_BEGUN] = (void *)(uintptr_t)PATIO_CANCELLED;
-        job->link[LINK_NEXT]  = x->refused;
-        job->link[LINK_REPLY] = NULL;
-        x->refused            = job;
+    if (patio_job_queue_remove(&x->queue, job) != 0) {
+        set_queued(x);
+        job->link[LINK_STATUS] = (void *)(uintptr_t)PATIO_CANCELLED;
+        job->link[LINK_NEXT]   = x->refused;
+        job->link[LINK_REPLY]  = NULL;
+        x->refused             = job;
     }
     pthread_mutex_unlock(&x->lock);
     pool_wake(x);
@@ -156,11 +123,12 @@ static patio_status start_thread(patio_executor *x, patio_error *err)
 {
     x->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     x->wake_fd  = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (x->epoll_fd < 0 || x->wake_fd < 0 || !loop_watch(x, NULL, x->wake_fd, 0)) {
+    if (x->epoll_fd < 0 || x->wake_fd < 0 || !loop_watch(x, NULL, x->wake_fd, WATCH_BELL)) {
         return patio_fail(err, PATIO_IO, errno, "make an event loop for %u children: %s",
                           x->workers, strerrordesc_np(errno));
     }
-    x->running = true;
+    x->running    = true;
+    x->ever_ready = 0;
     /* not known to `submit` before it has run: nothing is submitted before start has returned */
     int rc        = pthread_create(&x->thread, NULL, loop_run, x);
     x->has_thread = rc == 0;
@@ -182,11 +150,12 @@ patio_status pool_start(patio_executor *x, patio_error *err)
     struct timespec until      = at_ns(patio_spin_now_ns() + timeout_ms * NS_PER_MS);
     int             rc         = 0;
     pthread_mutex_lock(&x->lock);
-    while (x->ready < x->workers && x->start_error.status == PATIO_OK && rc != ETIMEDOUT) {
+    /* not `ready`: where they do not grow old, one may be gone before the last one has come */
+    while (x->ever_ready < x->workers && x->start_error.status == PATIO_OK && rc != ETIMEDOUT) {
         rc = pthread_cond_timedwait(&x->changed, &x->lock, &until);
     }
-    bool     all   = x->ready >= x->workers;
-    uint32_t ready = x->ready;
+    bool     all   = x->ever_ready >= x->workers;
+    uint32_t ready = x->ever_ready;
     if (!all && x->start_error.status != PATIO_OK) {
         st = patio_fail(err, x->start_error.status, x->start_error.os_errno, "%s",
                         x->start_error.message);

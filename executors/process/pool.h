@@ -1,10 +1,16 @@
 /* pool.h: the inside of the process executor.
  *
+ *   child.h     what is known of a child
  *   process.c   options; create and destroy
  *   pool.c      the queue: submit, cancel, stop
+ *   deal.c      which child gets which job
  *   give.c      jobs on their way to a child
- *   loop.c      the one thread that reads from children, starts and ends them
+ *   words.c     what is said to a child while it works
+ *   loop.c      the one thread that reads from children
+ *   staff.c     how many children there are: started, retired, buried
  *   hear.c      what a child says
+ *   results.c   and what came of its jobs
+ *   calls.c     the calls of its tasks, and their answers
  *   spawn.c     a new child
  *   end.c       a child that is no more, and what it was running
  *   watch.c     limits of memory, CPU and time
@@ -16,24 +22,23 @@
 #ifndef PROCESS_POOL_H
 #define PROCESS_POOL_H
 
-#include <patio/child_protocol.h>
 #include <patio/executor.h>
+#include <patio/job_queue.h>
 #include <patio/plugin_util.h>
 #include <patio/spin.h>
 
 #include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <sys/types.h>
+
+#include "child.h"
 
 enum {
-    DEPTH_MAX   = 64, /* jobs in a child's hands */
-    OUTPUT_LINE = 1024,
-    WATCH_NS    = 10 * 1000 * 1000,  /* how often limits are looked at */
-    STUCK_NS    = 1000 * 1000,       /* how long jobs may wait behind another in a child */
-    LINGER_NS   = 100 * 1000 * 1000, /* how long the loop sleeps at most while there is work */
-    DEPTH_NS    = 200 * 1000,        /* so much work may lie in a child's hands */
-    MESSAGE_MAX = 6 * 1024,
+    WATCH_NS     = 10 * 1000 * 1000,  /* how often limits are looked at */
+    STUCK_NS     = 1000 * 1000,       /* how long jobs may wait behind another in a child */
+    UNSURE_NS    = 100 * 1000 * 1000, /* after that each has a child for itself so long */
+    LINGER_NS    = 100 * 1000 * 1000, /* how long the loop sleeps at most while there is work */
+    DEPTH_NS     = 200 * 1000,        /* so much work may lie in a child's hands */
+    SHORT_JOB_NS = 4 * 1000,          /* on average: more children than cores do not help */
+    MESSAGE_MAX  = 6 * 1024,
 };
 #define NS_PER_MS UINT64_C(1000000)
 #define NEVER     UINT64_MAX
@@ -54,78 +59,10 @@ enum {
     OPT_ADDRESS_SPACE,
     OPT_SHARED_BYTES,
     OPT_START_TIMEOUT,
+    OPT_EXTRA,
     OPT_COUNT,
 };
 enum { TASK_MEMORY_LIMIT, TASK_CPU_LIMIT, TASK_OUTPUT_LIMIT, TASK_KILL_GRACE };
-
-typedef enum child_state {
-    CHILD_STARTING,
-    CHILD_READY,
-    CHILD_LEAVING, /* gets no more jobs, finishes what it has */
-    CHILD_CLOSED,  /* was told to end, by its closed socket */
-} child_state;
-
-typedef enum cause {
-    CAUSE_NONE, /* by itself */
-    CAUSE_MEMORY,
-    CAUSE_CPU,
-    CAUSE_TIME,
-    CAUSE_OUTPUT,
-    CAUSE_CANCELLED,
-    CAUSE_STOPPED,
-    CAUSE_PROTOCOL, /* closed its socket, or sent what is no frame */
-    CAUSE_UNREADY,  /* did not get ready */
-} cause;
-
-typedef struct limits {
-    uint64_t memory_bytes; /* 0: none */
-    uint64_t cpu_ns;
-    uint64_t output_bytes;
-    uint64_t grace_ns;
-} limits;
-
-typedef struct stream {
-    int      fd;
-    uint32_t size;
-    char     line[OUTPUT_LINE];
-} stream;
-
-typedef struct child child;
-struct child {
-    patio_executor   *x;
-    child            *next;
-    pid_t             pid;
-    int               pid_fd;
-    int               jobs_fd;
-    int               words_fd;
-    int               statm_fd;
-    patio_child_page *page;
-    uint64_t          incarnation;
-    uint64_t          born_ns;
-    stream            streams[2];
-
-    /* under the lock */
-    _Atomic child_state state;
-    bool                gone;   /* to be forgotten at the end of the loop's turn */
-    bool                taken;  /* somebody is about to send it a job */
-    uint32_t            pins;   /* threads that speak to it without the lock */
-    uint64_t            first;  /* oldest job that is not done */
-    _Atomic uint64_t    number; /* of the next job */
-    _Atomic uint32_t    held;   /* jobs in `jobs` */
-    patio_job          *jobs[DEPTH_MAX];
-    _Atomic uint64_t    moved_ns; /* when it last got or ended one */
-
-    /* of the job that runs, as far as it is watched; only the loop's, but for the start */
-    limits           allowed;
-    _Atomic uint64_t cpu_from_ns;
-    uint64_t         output_bytes;
-    uint64_t         told_ns; /* when the running job was cancelled; 0: it was not */
-    uint64_t         told_number;
-    uint64_t         lost_ns; /* when its socket was found closed; 0: it is open */
-    cause            why;
-    bool             killed;
-    bool             stuck; /* was asked to flush */
-};
 
 struct patio_executor {
     const patio_host            *host;
@@ -144,28 +81,36 @@ struct patio_executor {
 
     pthread_mutex_t  lock;
     pthread_cond_t   changed;
-    patio_job       *head;
-    patio_job       *tail;
+    patio_job_queue  queue;
     _Atomic uint32_t queued;
     patio_job       *refused; /* could not begin; the loop finishes them */
     child           *children;
     uint32_t         ready;
-    uint64_t         wait_until_ns; /* when the loop looks by itself */
-    uint64_t         average_ns;    /* of recent jobs */
+    uint32_t         ever_ready;                   /* since the start */
+    uint64_t         wait_until_ns;                /* when the loop looks by itself */
+    uint64_t         average_ns;                   /* of recent jobs */
+    uint64_t         unsure_until_ns;              /* that is no guide until then */
+    uint32_t         useful;                       /* children that short jobs can make use of */
+    uint32_t         lent;                         /* slots of tasks that wait for others */
+    void (*tell_lent)(void *self, uint32_t count); /* NULL: nobody listens */
+    void            *tell_lent_self;
     uint64_t         spawn_after_ns;
     uint32_t         failures; /* starts in vain, in a row */
     _Atomic uint64_t stop_at_ns;
     bool             running;
     atomic_bool      stopping;
     bool             was_full;
+    bool             deal_again; /* a child that is idle could not take a job; the loop's */
     patio_error      start_error;
     uint8_t         *packet;  /* to children; under the lock */
     uint8_t         *inbound; /* from children; the loop's */
-    patio_spin       spin;
+    atomic_bool      woken;   /* somebody wants the loop to look */
+    atomic_bool      asleep;  /* the loop must be woken for that */
 };
 
-/* job->link: next in the queue; 1 when it has begun; and of a refused one, its outcome. */
-enum { LINK_NEXT, LINK_BEGUN, LINK_REPLY, LINK_DELAY };
+/* job->link, beside what the queue needs of them: the job itself when it has begun; and of a
+ * refused one, its outcome. */
+enum { LINK_NEXT, LINK_STATUS, LINK_REPLY, LINK_BEGUN };
 
 /* pool.c */
 patio_status pool_start(patio_executor *x, patio_error *err);
@@ -181,31 +126,74 @@ void     pool_done(patio_executor *x, patio_job *job, patio_outcome *out);
 void     pool_give_back(patio_executor *x, patio_job *job, patio_status status);
 uint64_t pool_now(const patio_executor *x);
 
+/* deal.c; under the lock, but for deal_all */
+/* The child that is to get one job now; NULL: it is to wait. */
+child *deal_one(const patio_executor *x, const patio_job *job);
+/* As much of the queue as children can take; the loop's. */
+void deal_all(patio_executor *x);
+/* How many jobs a child may still get. */
+uint64_t deal_places(const patio_executor *x, const child *c);
+/* Take back what has not begun. Returns how many. */
+uint32_t deal_withdraw(patio_executor *x, child *c);
+
 /* give.c */
 /* A job for a child that was taken, from any thread. */
 void give_one(patio_executor *x, child *c, patio_job *job);
-/* As much of the queue as children can take; the loop's. */
-void give_all(patio_executor *x);
-/* How many jobs a child may still get; under the lock. */
-uint64_t give_places(const patio_executor *x, const child *c);
-/* Take back what has not begun; under the lock. Returns how many. */
-uint32_t give_withdraw(patio_executor *x, child *c);
+/* The same for several, by the loop. Returns how many it got. */
+uint32_t give_many(patio_executor *x, child *c, patio_job **jobs, uint32_t count);
 limits   give_limits(const patio_executor *x, const patio_job *job);
-/* Say something to a child while it works. bytes may be empty. */
-void give_word(patio_executor *x, child *c, uint32_t type, uint64_t number,
+/* Must a job have a child for itself, because its use of something is measured? */
+static inline bool give_is_measured(const limits *l)
+{
+    return l->memory_bytes != 0 || l->cpu_ns != 0;
+}
+
+/* words.c */
+/* Say something to a child while it works. bytes may be empty. Kept until its socket has room; a
+ * child that does not listen at all is ended. */
+void words_say(patio_executor *x, child *c, uint32_t type, uint64_t number,
                const patio_child_answer *answer, const char *text, patio_bytes bytes);
+/* There is room; the loop's. */
+void words_go_on(patio_executor *x, child *c);
+void words_fini(patio_executor *x, child *c);
 
 /* loop.c */
 void *loop_run(void *x);
-enum { WATCH_PID, WATCH_JOBS, WATCH_OUT, WATCH_ERR, WATCH_KINDS };
-/* A child could not be started, or did not get ready: the next one later. */
-void loop_note_failure(patio_executor *x, patio_status status, const char *why);
+enum { WATCH_PID, WATCH_JOBS, WATCH_OUT, WATCH_ERR, WATCH_BELL, WATCH_WORDS, WATCH_KINDS };
 bool loop_watch(patio_executor *x, child *c, int fd, unsigned kind);
+
+/* staff.c; the loop's */
+void staff_spawn(patio_executor *x, uint64_t now);
+/* Those that have served enough, or are to stop, get nothing more; those that have nothing more are
+ * closed, and end by themselves. */
+void staff_retire(patio_executor *x, uint64_t now);
+void staff_bury(patio_executor *x);
+/* Slots of tasks that wait for others are lent. */
+void staff_lend(patio_executor *x);
+/* A child could not be started, or did not get ready: the next one later. */
+void staff_note_failure(patio_executor *x, patio_status status, const char *why);
+/* When to look at all that again. */
+uint64_t staff_next(const patio_executor *x, uint64_t now);
 
 /* hear.c */
 /* The next packet, if there is one; false: the other side is gone. */
 bool hear_packet(patio_executor *x, child *c);
-void hear_frames(patio_executor *x, child *c, const uint8_t *packet, size_t size, int fd);
+
+/* results.c */
+/* What it says came of a job; false: it is none of this protocol. */
+bool results_take(patio_executor *x, child *c, const patio_child_part *part, int fd);
+/* Read its ring up to `end`. */
+void results_read(patio_executor *x, child *c, uint64_t end);
+/* The job of a number that a child has; under the lock. NULL: none. */
+patio_job *results_job(const child *c, uint64_t number);
+/* The bytes of a frame; NULL: no memory, or they are not what it says. */
+patio_buf *results_bytes(const patio_host *host, const patio_child_part *part, int fd);
+
+/* calls.c */
+/* false: it is none of this protocol. */
+bool calls_publish(patio_executor *x, child *c, const patio_child_part *part, int fd);
+bool calls_cancel(patio_executor *x, child *c, const patio_child_part *part);
+extern const patio_relay_ops calls_relay_ops;
 
 /* spawn.c */
 patio_status spawn_child(patio_executor *x, patio_error *err);

@@ -2,6 +2,7 @@
  * child, which is replaced; what it may use is limited. */
 #include "pool.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #define ROW(name_, type_, fallback_, min_, max_, help_)                                            \
@@ -41,6 +42,8 @@ static const patio_option *const options[] = {
                                "longer arguments and results travel in shared memory"),
     [OPT_START_TIMEOUT] =
         MS("start_timeout_ms", "10s", 1, DAY_MS, "how long a child may take to be ready"),
+    [OPT_EXTRA] = INT("extra_workers", "16", 0, 1024,
+                      "children that may stand in for those whose tasks wait for other tasks"),
     [OPT_COUNT] = NULL,
 };
 
@@ -86,6 +89,14 @@ static void destroy(patio_executor *x)
     host->free(host->self, x);
 }
 
+/* All cores but one, which those who bring the jobs need. */
+static uint32_t useful_children(void)
+{
+    cpu_set_t cpus;
+    int       cores = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+    return cores > 2 ? (uint32_t)cores - 1 : 1;
+}
+
 static void fill(patio_executor *x, const patio_host *host, const patio_executor_params *params)
 {
     memset(x, 0, sizeof(*x));
@@ -104,7 +115,7 @@ static void fill(patio_executor *x, const patio_host *host, const patio_executor
     x->packet                  = host->alloc(host->self, PATIO_CHILD_PACKET);
     x->inbound                 = host->alloc(host->self, PATIO_CHILD_PACKET);
     x->start_error.struct_size = sizeof(x->start_error);
-    patio_spin_init(&x->spin, 1);
+    x->useful                  = useful_children();
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -144,69 +155,46 @@ static uint32_t slots(patio_executor *x)
     return x->workers;
 }
 
-/* ---- answers to the calls of children ---- */
+/* ---- lent slots: by tasks in children, so that the two calls of a job in this process are none
+ * ---- */
 
-static child *find_caller(patio_executor *x, const patio_id *id)
+static uint32_t lend_most(patio_executor *x)
 {
-    uint64_t half;
-    memcpy(&half, id->bytes, sizeof(half));
-    child *c = x->children;
-    while (c != NULL && (c->incarnation != half || c->gone)) {
-        c = c->next;
-    }
-    return c;
+    return (uint32_t)x->values[OPT_EXTRA].number;
 }
 
-static int32_t relay_word(patio_executor *x, uint32_t type, const patio_child_answer *a,
-                          const char *text, patio_bytes bytes)
+static bool lend_nothing(patio_executor *x)
 {
-    pthread_mutex_lock(&x->lock);
-    child *c = find_caller(x, &a->id);
-    if (c != NULL) {
-        c->pins++;
-    }
-    pthread_mutex_unlock(&x->lock);
-    if (c == NULL) {
-        return 0;
-    }
-    give_word(x, c, type, 0, a, text, bytes);
-    pthread_mutex_lock(&x->lock);
-    c->pins--;
-    bool gone = c->gone;
-    pthread_mutex_unlock(&x->lock);
-    if (gone) {
-        pool_wake(x);
-    }
-    return 1;
+    (void)x;
+    return false;
 }
 
-static int32_t relay_replied(patio_executor *x, const patio_reply *reply)
+static void back_nothing(patio_executor *x)
 {
-    patio_child_answer a = {.id = reply->id, .flags = reply->flags};
-    return relay_word(x, PATIO_CHILD_REPLY, &a, NULL,
-                      x->host->buf_view(x->host->self, reply->body));
+    (void)x;
 }
 
-static int32_t relay_published(patio_executor *x, const patio_receipt *receipt)
+static const patio_lend_ops lend_ops = {PATIO_SIZED(patio_lend_ops), .most = lend_most,
+                                        .lend = lend_nothing, .back = back_nothing};
+
+static void listen_lent(patio_executor *x, void (*lent)(void *self, uint32_t count), void *self)
 {
-    const char        *why = receipt->error != NULL ? receipt->error->message : "";
-    patio_child_answer a   = {
-          .id         = receipt->id,
-          .original   = receipt->original,
-          .outcome    = receipt->outcome,
-          .level      = receipt->level,
-          .status     = receipt->error != NULL ? receipt->error->status : PATIO_OK,
-          .text_bytes = (uint32_t)strlen(why) + 1,
-    };
-    return relay_word(x, PATIO_CHILD_RECEIPT, &a, why, (patio_bytes){NULL, 0});
+    x->tell_lent      = lent;
+    x->tell_lent_self = self;
 }
+
+static const patio_lent_ops lent_ops = {PATIO_SIZED(patio_lent_ops), .listen = listen_lent};
 
 static const void *query_instance(patio_executor *x, const char *interface_id)
 {
-    static const patio_relay_ops relay = {PATIO_SIZED(patio_relay_ops), .replied = relay_replied,
-                                          .published = relay_published};
     (void)x;
-    return strcmp(interface_id, PATIO_RELAY_ID) == 0 ? &relay : NULL;
+    if (strcmp(interface_id, PATIO_LEND_ID) == 0) {
+        return &lend_ops;
+    }
+    if (strcmp(interface_id, PATIO_LENT_ID) == 0) {
+        return &lent_ops;
+    }
+    return strcmp(interface_id, PATIO_RELAY_ID) == 0 ? &calls_relay_ops : NULL;
 }
 
 static const patio_executor_ops ops = {

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -20,6 +21,7 @@ typedef struct ends {
     int jobs;
     int words;
     int page;
+    int bell;
     int out;
     int err;
 } ends;
@@ -36,6 +38,7 @@ static void close_ends(const ends *e)
     close_fd(e->jobs);
     close_fd(e->words);
     close_fd(e->page);
+    close_fd(e->bell);
     close_fd(e->out);
     close_fd(e->err);
 }
@@ -79,21 +82,27 @@ static bool make_pipe(int *ours, int *theirs)
 static bool make_page(child *c, int *theirs)
 {
     *theirs = memfd_create("patio-child", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (*theirs < 0 || ftruncate(*theirs, sizeof(patio_child_page)) != 0 ||
+    if (*theirs < 0 || ftruncate(*theirs, PATIO_CHILD_FILE_BYTES) != 0 ||
         fcntl(*theirs, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0 ||
         !lift(theirs)) {
         return false;
     }
-    void *at = mmap(NULL, sizeof(*c->page), PROT_READ | PROT_WRITE, MAP_SHARED, *theirs, 0);
-    c->page  = at != MAP_FAILED ? at : NULL;
+    c->page = patio_child_page_map(*theirs);
     return c->page != NULL;
+}
+
+static bool make_bell(child *c, int *theirs)
+{
+    c->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    *theirs    = c->bell_fd >= 0 ? fcntl(c->bell_fd, F_DUPFD_CLOEXEC, ABOVE_OURS) : -1;
+    return *theirs >= 0;
 }
 
 static bool make_channels(child *c, ends *e)
 {
     return make_pair(&c->jobs_fd, &e->jobs) && make_pair(&c->words_fd, &e->words) &&
-           make_page(c, &e->page) && make_pipe(&c->streams[0].fd, &e->out) &&
-           make_pipe(&c->streams[1].fd, &e->err);
+           make_page(c, &e->page) && make_bell(c, &e->bell) &&
+           make_pipe(&c->streams[0].fd, &e->out) && make_pipe(&c->streams[1].fd, &e->err);
 }
 
 /* ---- exec ---- */
@@ -106,7 +115,8 @@ static int add_actions(const patio_executor *x, const ends *e, posix_spawn_file_
     rc     = rc != 0 ? rc : posix_spawn_file_actions_adddup2(a, e->jobs, PATIO_CHILD_FD_JOBS);
     rc     = rc != 0 ? rc : posix_spawn_file_actions_adddup2(a, e->words, PATIO_CHILD_FD_WORDS);
     rc     = rc != 0 ? rc : posix_spawn_file_actions_adddup2(a, e->page, PATIO_CHILD_FD_PAGE);
-    rc     = rc != 0 ? rc : posix_spawn_file_actions_addclosefrom_np(a, PATIO_CHILD_FD_PAGE + 1);
+    rc     = rc != 0 ? rc : posix_spawn_file_actions_adddup2(a, e->bell, PATIO_CHILD_FD_BELL);
+    rc     = rc != 0 ? rc : posix_spawn_file_actions_addclosefrom_np(a, PATIO_CHILD_FD_BELL + 1);
     if (rc == 0 && x->directory[0] != '\0') {
         rc = posix_spawn_file_actions_addchdir_np(a, x->directory);
     }
@@ -201,7 +211,8 @@ static bool watch_child(patio_executor *x, child *c)
     c->statm_fd = open(path, O_RDONLY | O_CLOEXEC);
     c->pid_fd   = (int)syscall(SYS_pidfd_open, c->pid, 0);
     return c->pid_fd >= 0 && loop_watch(x, c, c->pid_fd, WATCH_PID) &&
-           loop_watch(x, c, c->jobs_fd, WATCH_JOBS) &&
+           loop_watch(x, c, c->jobs_fd, WATCH_JOBS) && loop_watch(x, c, c->bell_fd, WATCH_BELL) &&
+           loop_watch(x, c, c->words_fd, WATCH_WORDS) &&
            loop_watch(x, c, c->streams[0].fd, WATCH_OUT) &&
            loop_watch(x, c, c->streams[1].fd, WATCH_ERR);
 }
@@ -212,11 +223,11 @@ void spawn_close(patio_executor *x, child *c)
     close_fd(c->jobs_fd);
     close_fd(c->words_fd);
     close_fd(c->statm_fd);
+    close_fd(c->bell_fd);
     close_fd(c->streams[0].fd);
     close_fd(c->streams[1].fd);
-    if (c->page != NULL) {
-        (void)munmap(c->page, sizeof(*c->page));
-    }
+    words_fini(x, c);
+    patio_child_page_unmap(c->page);
     x->host->free(x->host->self, c);
 }
 
@@ -225,12 +236,15 @@ static child *new_child(patio_executor *x)
     child *c = x->host->alloc(x->host->self, sizeof(*c));
     if (c != NULL) {
         memset(c, 0, sizeof(*c));
-        c->x             = x;
-        c->state         = CHILD_STARTING;
-        c->pid_fd        = -1;
-        c->jobs_fd       = -1;
-        c->words_fd      = -1;
-        c->statm_fd      = -1;
+        c->x         = x;
+        c->state     = CHILD_STARTING;
+        c->pid_fd    = -1;
+        c->jobs_fd   = -1;
+        c->words_fd  = -1;
+        c->statm_fd  = -1;
+        c->bell_fd   = -1;
+        c->words_end = &c->words;
+        (void)pthread_mutex_init(&c->words_lock, NULL);
         c->streams[0].fd = -1;
         c->streams[1].fd = -1;
     }
@@ -240,7 +254,7 @@ static child *new_child(patio_executor *x)
 /* Called by the loop's thread only: a child gets a signal when the thread that started it ends. */
 patio_status spawn_child(patio_executor *x, patio_error *err)
 {
-    ends   e  = {-1, -1, -1, -1, -1};
+    ends   e  = {-1, -1, -1, -1, -1, -1};
     child *c  = new_child(x);
     int    rc = 0;
     if (c == NULL ||

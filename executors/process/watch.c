@@ -69,7 +69,7 @@ static uint64_t watch_told(patio_executor *x, child *c, uint64_t number, const l
     if (c->told_ns == 0 || c->told_number != number) {
         c->told_ns     = now;
         c->told_number = number;
-        give_word(x, c, PATIO_CHILD_CANCEL, number, NULL, NULL, (patio_bytes){NULL, 0});
+        words_say(x, c, PATIO_CHILD_CANCEL, number, NULL, NULL, (patio_bytes){NULL, 0});
     }
     uint64_t end = c->told_ns + l->grace_ns;
     if (now >= end) {
@@ -97,7 +97,7 @@ static uint64_t watch_stop(patio_executor *x, child *c, uint64_t number, const l
     if (c->told_ns == 0 || c->told_number != number) {
         c->told_ns     = now;
         c->told_number = number;
-        give_word(x, c, PATIO_CHILD_CANCEL, number, NULL, NULL, (patio_bytes){NULL, 0});
+        words_say(x, c, PATIO_CHILD_CANCEL, number, NULL, NULL, (patio_bytes){NULL, 0});
     }
     return x->stop_at_ns;
 }
@@ -115,7 +115,7 @@ static uint64_t watch_use(child *c, const limits *l, uint64_t now)
     return now + WATCH_NS;
 }
 
-/* Jobs lie behind one that lasts: take them back, and have sent what is done. */
+/* Jobs lie behind one that lasts: take them back. What is done is heard in the next turn. */
 static uint64_t watch_stuck(patio_executor *x, child *c, uint64_t now)
 {
     if (c->held < 2 || c->stuck) {
@@ -124,11 +124,11 @@ static uint64_t watch_stuck(patio_executor *x, child *c, uint64_t now)
     if (now < c->moved_ns + STUCK_NS) {
         return c->moved_ns + STUCK_NS;
     }
-    c->stuck = true;
     pthread_mutex_lock(&x->lock);
-    uint32_t taken = give_withdraw(x, c);
+    c->stuck           = true;
+    x->unsure_until_ns = now + UNSURE_NS;
+    uint32_t taken     = deal_withdraw(x, c);
     pthread_mutex_unlock(&x->lock);
-    give_word(x, c, PATIO_CHILD_FLUSH, 0, NULL, NULL, (patio_bytes){NULL, 0});
     return taken > 0 ? now : NEVER;
 }
 
@@ -182,6 +182,10 @@ uint64_t watch_all(patio_executor *x, uint64_t now)
     uint64_t next = NEVER;
     for (child *c = x->children; c != NULL; c = c->next) {
         if (c->killed || c->gone) {
+            continue;
+        }
+        if (atomic_load(&c->broken)) {
+            end_kill(c, CAUSE_PROTOCOL);
             continue;
         }
         if (c->lost_ns != 0) {

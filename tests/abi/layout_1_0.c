@@ -324,6 +324,11 @@ MEMBER(patio_lend_ops, most, 8, uint32_t (*)(patio_executor *));
 MEMBER(patio_lend_ops, lend, 16, bool (*)(patio_executor *));
 MEMBER(patio_lend_ops, back, 24, void (*)(patio_executor *));
 
+GROWS(patio_lent_ops, 16);
+MEMBER(patio_lent_ops, struct_size, 0, uint32_t);
+MEMBER(patio_lent_ops, reserved, 4, uint32_t);
+MEMBER(patio_lent_ops, listen, 8, void (*)(patio_executor *, void (*)(void *, uint32_t), void *));
+
 GROWS(patio_executor_params, 40);
 MEMBER(patio_executor_params, struct_size, 0, uint32_t);
 MEMBER(patio_executor_params, reserved, 4, uint32_t);

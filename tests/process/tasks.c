@@ -1,13 +1,12 @@
+/* Tasks as they should be, and the registry of all. */
 #include "tasks.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
-
-/* ---- good ones ---- */
 
 static patio_status add(patio_context *ctx)
 {
@@ -66,32 +65,53 @@ static patio_status slow(patio_context *ctx)
     return st == PATIO_OK ? PATIO_RETURN(ctx, (int64_t)getpid()) : st;
 }
 
-static patio_status nested(patio_context *ctx)
+/* ---- what its process is like ---- */
+
+static patio_status niceness(patio_context *ctx)
 {
-    patio_future      *f       = NULL;
-    patio_error        err     = PATIO_ERROR_INIT;
-    int64_t            sum     = 0;
-    patio_call_options options = {PATIO_SIZED(patio_call_options), .parent = ctx};
-    patio_status       st =
-        patio_call(patio_task_broker(ctx), "add", PATIO_ARGS(20, 22), &options, &f, &err);
-    if (st != PATIO_OK) {
-        return patio_task_fail(ctx, st, "Nested", "%s", err.message);
-    }
-    st = patio_value_get_int64(patio_future_value(f), &sum);
-    patio_future_destroy(f);
-    return st == PATIO_OK ? PATIO_RETURN(ctx, sum) : st;
+    return PATIO_RETURN(ctx, (int64_t)getpriority(PRIO_PROCESS, 0));
 }
 
-/* Calls what nobody has: the error must arrive. */
-static patio_status nested_nobody(patio_context *ctx)
+/* Bytes of a core dump; -1: any. */
+static patio_status core_bytes(patio_context *ctx)
 {
-    patio_future      *f       = NULL;
-    patio_error        err     = PATIO_ERROR_INIT;
-    patio_call_options options = {PATIO_SIZED(patio_call_options), .parent = ctx};
-    patio_status       st =
-        patio_call(patio_task_broker(ctx), "nobody.has.it", PATIO_NO_ARGS, &options, &f, &err);
-    patio_future_destroy(f);
-    return PATIO_RETURN(ctx, (int64_t)st);
+    struct rlimit limit = {0};
+    (void)getrlimit(RLIMIT_CORE, &limit);
+    return PATIO_RETURN(ctx,
+                        limit.rlim_cur == RLIM_INFINITY ? INT64_C(-1) : (int64_t)limit.rlim_cur);
+}
+
+static patio_status where(patio_context *ctx)
+{
+    char path[4096];
+    return getcwd(path, sizeof(path)) != NULL ? PATIO_RETURN(ctx, path) : PATIO_IO;
+}
+
+/* Does malloc give so many bytes? */
+static patio_status grabs(patio_context *ctx)
+{
+    int64_t      bytes = 0;
+    patio_status st    = patio_arg_int64(ctx, 0, &bytes);
+    void        *got   = st == PATIO_OK ? malloc((size_t)bytes) : NULL;
+    if (got != NULL) {
+        *(volatile char *)got = 1;
+    }
+    free(got);
+    return st == PATIO_OK ? PATIO_RETURN(ctx, (int64_t)(got != NULL)) : st;
+}
+
+/* Uses so much CPU time. */
+static patio_status burns(patio_context *ctx)
+{
+    int64_t         ms = 0;
+    patio_status    st = patio_arg_int64(ctx, 0, &ms);
+    struct timespec from;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+    do {
+        (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    } while ((now.tv_sec - from.tv_sec) * 1000 + (now.tv_nsec - from.tv_nsec) / 1000000 < ms);
+    return st == PATIO_OK ? PATIO_RETURN(ctx, ms) : st;
 }
 
 static patio_status talks(patio_context *ctx)
@@ -103,161 +123,24 @@ static patio_status talks(patio_context *ctx)
     return PATIO_OK;
 }
 
-/* ---- bad ones ---- */
-
-/* Never changes, but the compiler does not know. */
-static volatile bool forever = true;
-
-static patio_status crash_segv(patio_context *ctx)
-{
-    (void)ctx;
-    volatile int *nowhere = NULL;
-    *nowhere              = 1;
-    return PATIO_OK;
-}
-
-static patio_status crash_abort(patio_context *ctx)
-{
-    (void)ctx;
-    abort();
-}
-
-static patio_status crash_exit(patio_context *ctx)
-{
-    (void)ctx;
-    exit(3);
-}
-
-static patio_status crash_kill(patio_context *ctx)
-{
-    (void)ctx;
-    (void)kill(getpid(), SIGKILL);
-    while (forever) {
-        (void)pause();
-    }
-    return PATIO_OK;
-}
-
-static patio_status loops(patio_context *ctx)
-{
-    (void)ctx;
-    while (forever) {
-    }
-    return PATIO_OK;
-}
-
-/* As loop, but no signal that can be blocked reaches it. */
-static patio_status deaf(patio_context *ctx)
-{
-    (void)ctx;
-    sigset_t all;
-    sigfillset(&all);
-    (void)sigprocmask(SIG_SETMASK, &all, NULL);
-    (void)signal(SIGTERM, SIG_IGN);
-    while (forever) {
-        (void)pause();
-    }
-    return PATIO_OK;
-}
-
-static patio_status eats(patio_context *ctx)
-{
-    (void)ctx;
-    const size_t step = (size_t)4 << 20;
-    while (forever) {
-        void *p = mmap(NULL, step, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (p != MAP_FAILED) {
-            memset(p, 1, step);
-        }
-    }
-    return PATIO_OK;
-}
-
-/* Two of us return: only one was asked. */
-static patio_status forks(patio_context *ctx)
-{
-    pid_t pid = fork();
-    return PATIO_RETURN(ctx, (int64_t)(pid == 0 ? -1 : 5));
-}
-
-/* Leaves a process behind, and says which. */
-static patio_status leaves(patio_context *ctx)
-{
-    pid_t pid = fork();
-    while (pid == 0) {
-        (void)pause();
-    }
-    return PATIO_RETURN(ctx, (int64_t)pid);
-}
-
-static patio_status closes(patio_context *ctx)
-{
-    (void)ctx;
-    for (int fd = 0; fd < 256; fd++) {
-        (void)close(fd);
-    }
-    while (forever) {
-        (void)pause();
-    }
-    return PATIO_OK;
-}
-
-static patio_status floods(patio_context *ctx)
-{
-    (void)ctx;
-    static const char line[] =
-        "a line of sixty-four bytes, as many times as there is room for it\n";
-    while (forever) {
-        (void)!write(1, line, sizeof(line) - 1);
-    }
-    return PATIO_OK;
-}
-
-__attribute__((noinline)) static int deeper(volatile char *above)
-{
-    volatile char room[4096];
-    room[0] = above[0];
-    return forever ? deeper(room) + room[17] : 0;
-}
-
-static patio_status overflows(patio_context *ctx)
-{
-    volatile char first[1] = {0};
-    return PATIO_RETURN(ctx, deeper(first));
-}
+static const task_row rows[] = {
+    {"add", add},           {"echo", echo},
+    {"who", who},           {"fails", fails},
+    {"retries", retries},   {"reverse", reverse},
+    {"slow", slow},         {"talks", talks},
+    {"niceness", niceness}, {"core_bytes", core_bytes},
+    {"where", where},       {"grabs", grabs},
+    {"burns", burns},       {NULL, NULL},
+};
 
 patio_status make_registry(patio_registry **out, patio_error *err)
 {
-    static const struct {
-        const char   *name;
-        patio_task_fn fn;
-    } all[] = {
-        {"add", add},
-        {"echo", echo},
-        {"who", who},
-        {"fails", fails},
-        {"retries", retries},
-        {"reverse", reverse},
-        {"slow", slow},
-        {"nested", nested},
-        {"nested_nobody", nested_nobody},
-        {"talks", talks},
-        {"segv", crash_segv},
-        {"abort", crash_abort},
-        {"exit", crash_exit},
-        {"kill", crash_kill},
-        {"loops", loops},
-        {"deaf", deaf},
-        {"eats", eats},
-        {"forks", forks},
-        {"leaves", leaves},
-        {"closes", closes},
-        {"floods", floods},
-        {"overflows", overflows},
-    };
-    patio_status st = patio_registry_create(NULL, out, err);
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]) && st == PATIO_OK; i++) {
-        st = PATIO_ADD_AS(*out, all[i].name, all[i].fn, err);
+    const task_row *const all[] = {rows, calling_tasks(), hostile_tasks()};
+    patio_status          st    = patio_registry_create(NULL, out, err);
+    for (size_t i = 0; i < 3; i++) {
+        for (const task_row *row = all[i]; row->name != NULL && st == PATIO_OK; row++) {
+            st = PATIO_ADD_AS(*out, row->name, row->fn, err);
+        }
     }
     return st;
 }

@@ -3,14 +3,6 @@
 
 #include <string.h>
 
-#ifdef __SANITIZE_ADDRESS__
-#define SANITIZED true
-#elif defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#else
-#define SANITIZED false
-#endif
-
 /* Sanitizers take signals for themselves and end the process with a code of their own. */
 static void expect_signal(fixture *f, const char *task, const char *type, const char *part)
 {
@@ -101,6 +93,52 @@ static void closing_all_descriptors_is_a_crash(void **state)
     world_close(&f, 5000);
 }
 
+static void a_task_that_closes_all_and_returns_costs_at_most_itself(void **state)
+{
+    (void)state;
+    fixture f;
+    world_open(&f, WORLD("executor.workers=1"));
+    for (int i = 0; i < 5; i++) {
+        patio_future *future = call_it(&f, "closes_and_returns", PATIO_NO_ARGS, 30000);
+        patio_status  st     = patio_future_status(future, &f.err);
+        /* its result may have been there before its child could not speak any more */
+        assert_true(st == PATIO_OK || st == PATIO_TASK_CRASHED);
+        patio_future_destroy(future);
+        expect_good(&f);
+    }
+    world_close(&f, 5000);
+}
+
+/* The worker believes nothing of what a child can write to. */
+static void writing_over_shared_memory_hurts_nobody_else(void **state)
+{
+    (void)state;
+    fixture f;
+    world_open(&f,
+               WORLD("tasks.scribbles.attempt_timeout_ms=2000", "executor.kill_grace_ms=100ms"));
+    for (int64_t seed = 0; seed < 16; seed++) {
+        patio_future *future = call_it(&f, "scribbles", PATIO_ARGS(seed), 30000);
+        patio_status  st     = patio_future_status(future, &f.err);
+        /* its result may have come through all the same */
+        if (st != PATIO_TASK_CRASHED && st != PATIO_OK) {
+            fail_msg("seed %d: %s: %s", (int)seed, patio_status_name(st), f.err.message);
+        }
+        patio_future_destroy(future);
+        expect_good(&f);
+    }
+    world_close(&f, 5000);
+}
+
+static void a_stopped_child_is_killed_when_its_time_is_over(void **state)
+{
+    (void)state;
+    fixture f;
+    world_open(&f, WORLD("tasks.stops.attempt_timeout_ms=100ms", "executor.kill_grace_ms=50ms"));
+    expect_crash(&f, "stops", "TimeLimit", "kill_grace_ms (50)");
+    expect_good(&f);
+    world_close(&f, 5000);
+}
+
 /* ---- counted apart ---- */
 
 static void crashes_are_not_attempts(void **state)
@@ -170,6 +208,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_fork_answers_once),
         cmocka_unit_test(what_a_task_leaves_running_ends_with_its_child),
         cmocka_unit_test(closing_all_descriptors_is_a_crash),
+        cmocka_unit_test(a_task_that_closes_all_and_returns_costs_at_most_itself),
+        cmocka_unit_test(writing_over_shared_memory_hurts_nobody_else),
+        cmocka_unit_test(a_stopped_child_is_killed_when_its_time_is_over),
         cmocka_unit_test(crashes_are_not_attempts),
         cmocka_unit_test(a_sent_task_that_crashes_becomes_a_dead_letter),
         cmocka_unit_test(those_behind_a_crash_go_on_elsewhere),

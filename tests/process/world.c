@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -48,7 +49,7 @@ bool lives(pid_t pid)
     return look_at(pid, &state, &parent) && state != 'Z' && state != 'X';
 }
 
-unsigned count_children(void)
+static unsigned each_child(void (*visit)(pid_t pid))
 {
     DIR     *dir = opendir("/proc");
     unsigned n   = 0;
@@ -56,14 +57,32 @@ unsigned count_children(void)
     for (const struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
         char  state  = 0;
         pid_t parent = 0;
-        n += isdigit((unsigned char)e->d_name[0]) != 0 &&
-                     look_at((pid_t)strtol(e->d_name, NULL, 10), &state, &parent) &&
-                     parent == getpid()
-                 ? 1
-                 : 0;
+        pid_t pid =
+            isdigit((unsigned char)e->d_name[0]) != 0 ? (pid_t)strtol(e->d_name, NULL, 10) : -1;
+        if (pid > 0 && look_at(pid, &state, &parent) && parent == getpid()) {
+            n++;
+            if (visit != NULL) {
+                visit(pid);
+            }
+        }
     }
     closedir(dir);
     return n;
+}
+
+unsigned count_children(void)
+{
+    return each_child(NULL);
+}
+
+static void let_go_on(pid_t pid)
+{
+    (void)kill(pid, SIGCONT);
+}
+
+void continue_children(void)
+{
+    (void)each_child(let_go_on);
 }
 
 void world_open(fixture *f, const char *const *settings)

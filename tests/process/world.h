@@ -7,6 +7,15 @@
 
 #include <sys/types.h>
 
+/* Is this program built with a sanitizer that changes how a process ends? */
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED true
+#elif defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
 /* The settings every test begins with: two children, one crash is the end of a task. */
 #define WORLD(...) SETTINGS("executor=process", "executor.workers=2", "log.level=off", __VA_ARGS__)
 
@@ -27,5 +36,7 @@ void expect_good(fixture *f);
 bool lives(pid_t pid);
 /* Children of this process that are not reaped. */
 unsigned count_children(void);
+/* SIGCONT to all of them. */
+void continue_children(void);
 
 #endif

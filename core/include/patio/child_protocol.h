@@ -3,10 +3,12 @@
  * Between a plugin and the libpatio of the child, on one machine; numbers are the machine's own.
  * Both sides must have the same PATIO_CHILD_VERSION. Header only; docs/process.md has the picture.
  *
- * A child has four descriptors of its own: a SOCK_SEQPACKET socket (jobs there; all else back), a
- * second one that is only read by the child (cancels, answers to its calls), a shared page, and
- * its standard streams. A packet holds one or more frames; one frame with bytes in shared memory
- * is a packet of its own, with the descriptor beside it.
+ * Jobs go there and results come back in shared memory (patio/child_ring.h). Beside it a child has
+ * a SOCK_SEQPACKET socket (the hello, and descriptors of large arguments there; all but small
+ * results back), a second one that is only read by the child (cancels, answers to its calls), an
+ * eventfd to wake the parent by, and its standard streams. A packet holds one or more frames; one
+ * frame with bytes in shared memory is a packet of its own, with the descriptor beside it. A job
+ * with such bytes stands in the ring as well, which has the order.
  */
 #ifndef PATIO_CHILD_PROTOCOL_H
 #define PATIO_CHILD_PROTOCOL_H
@@ -14,15 +16,15 @@
 #include <patio/message.h>
 
 #define PATIO_CHILD_MAGIC   0x50544331u /* "PTC1" */
-#define PATIO_CHILD_VERSION 1u
+#define PATIO_CHILD_VERSION 2u
 /* argv[1] of a child: this program is to be one. */
 #define PATIO_CHILD_ARGUMENT "--patio-child-process"
 enum {
     PATIO_CHILD_FD_JOBS   = 3,
     PATIO_CHILD_FD_WORDS  = 4,
     PATIO_CHILD_FD_PAGE   = 5,
+    PATIO_CHILD_FD_BELL   = 6,         /* eventfd: the parent is to look into the shared memory */
     PATIO_CHILD_PACKET    = 96 * 1024, /* longest packet */
-    PATIO_CHILD_OUT_BYTES = 64 * 1024, /* results that wait to be sent */
     PATIO_CHILD_CRASH_MAX = 4096,
     PATIO_CHILD_LOST      = -1, /* as its signal: it could not speak to its parent any more */
 };
@@ -39,7 +41,6 @@ enum {
     PATIO_CHILD_CANCEL      = 9,  /* words: the running job is to end */
     PATIO_CHILD_REPLY       = 10, /* words: the answer to a call */
     PATIO_CHILD_RECEIPT     = 11, /* words: a call was accepted or not */
-    PATIO_CHILD_FLUSH       = 12, /* words: send what results you have */
 };
 
 enum {
@@ -96,6 +97,8 @@ typedef struct patio_child_result {
     int32_t  status;
     uint64_t delay_ms;
     uint64_t took_ns;
+    uint32_t after; /* packets that were sent before it: what the task said is heard first */
+    uint32_t reserved;
 } patio_child_result;
 
 typedef struct patio_child_log {
@@ -212,7 +215,7 @@ static inline int32_t patio_child_next(const uint8_t *packet, size_t size, size_
     uint64_t                 body = patio_child_body_size(f->type);
     size_t                   text = patio_child_text_at(f->type);
     uint64_t                 need = sizeof(*f) + body;
-    if (f->type < PATIO_CHILD_HELLO || f->type > PATIO_CHILD_FLUSH || f->size > left ||
+    if (f->type < PATIO_CHILD_HELLO || f->type > PATIO_CHILD_RECEIPT || f->size > left ||
         f->size % 8 != 0 || f->size < need) {
         return -1;
     }
@@ -271,23 +274,5 @@ static inline size_t patio_child_put(uint8_t *to, patio_child_frame *frame, cons
     __builtin_memcpy(to, frame, sizeof(*frame));
     return padded;
 }
-
-#ifndef __cplusplus
-#include <stdatomic.h>
-/* Memory that a child and its parent share. The parent believes nothing of it: a task may have
- * written anything there. */
-typedef struct patio_child_page {
-    /* Low half: jobs begun; high half: jobs below this number that have not begun are withdrawn.
-     * One word, so that a job is either begun or withdrawn. */
-    _Atomic uint64_t turn;
-    _Atomic uint32_t out_bytes; /* results in `out` that were not sent: whole frames */
-    _Atomic uint32_t crash_bytes;
-    int32_t          crash_signal;
-    int32_t          crash_code;
-    uint64_t         crash_address;
-    char             crash[PATIO_CHILD_CRASH_MAX]; /* backtrace, a line per frame */
-    _Alignas(8) uint8_t out[PATIO_CHILD_OUT_BYTES];
-} patio_child_page;
-#endif
 
 #endif

@@ -163,6 +163,19 @@ typedef struct patio_lend_ops {
     void (*back)(patio_executor *x);
 } patio_lend_ops;
 
+/* Interface "patio.lent/1" of an executor (patio_executor_ops.query): its jobs wait elsewhere, as
+ * in a child process, and it says by itself how many slots they have lent. Besides patio.lend/1, of
+ * which it needs `most` only. */
+#define PATIO_LENT_ID "patio.lent/1"
+typedef struct patio_lent_ops {
+    uint32_t struct_size;
+    uint32_t reserved;
+    /* [control] Before `start`: whom to tell. `lent` gets how many slots are lent now, at most
+     * `most`: the host may bring as many jobs more. On any thread of the executor, one call at a
+     * time, as the events: never inside a slot that the host called. */
+    void (*listen)(patio_executor *x, void (*lent)(void *self, uint32_t count), void *self);
+} patio_lent_ops;
+
 /* Where the host wants to hear; the rules are those of patio_transport_events, and a `done` never
  * runs inside the `submit` of the same job. */
 typedef struct patio_executor_events {

@@ -15,7 +15,8 @@
 
 #include <patio/broker.h>
 #include <patio/child.h>
-#include <patio/child_protocol.h>
+#include <patio/child_ring.h>
+#include <patio/spin.h>
 
 #include <pthread.h>
 #include <signal.h>
@@ -35,16 +36,21 @@ typedef struct pt_child {
     /* of the transport; NULL until it is made */
     const patio_transport_events *events;
 
-    pthread_mutex_t  lock;     /* the results in the page, and which job runs */
-    uint64_t         current;  /* number of the running job, + 1; 0: none */
-    uint64_t         since_ns; /* of the oldest result that was not sent */
-    uint32_t         waiting;  /* results that were not sent */
+    /* of the main thread */
+    uint64_t   job_at;    /* read of the ring of jobs */
+    uint64_t   result_at; /* written of the ring of results */
+    uint64_t   since_ns;  /* of the oldest result of which the parent may not know */
+    uint32_t   unrung;    /* how many of those */
+    patio_spin spin;
+
+    pthread_mutex_t  lock;    /* which job runs */
+    uint64_t         current; /* its number, + 1; 0: none */
+    _Atomic uint32_t said;    /* packets to the parent */
     _Atomic uint32_t told;
     pt_awaiter       awaiter;
     atomic_bool      closing;
     bool             has_words_thread;
     pthread_t        words_thread;
-    pid_t            pid;
     void            *packet; /* PATIO_CHILD_PACKET bytes */
 } pt_child;
 
@@ -66,14 +72,15 @@ void pt_child_work(pt_child *child);
 /* out.c */
 /* One frame in a packet of its own, now. body is the struct of its type. Blocks while the parent
  * does not read. NO_MEMORY; what cannot be sent because the parent is gone ends the process. */
-patio_status pt_child_tell(const pt_child *child, uint32_t type, uint64_t number, const void *body,
+patio_status pt_child_tell(pt_child *child, uint32_t type, uint64_t number, const void *body,
                            const char *text, size_t text_bytes, patio_bytes bytes);
-void         pt_child_result(pt_child *child, uint64_t number, const patio_child_result *result,
-                             patio_buf *reply);
-/* Send the results that wait. */
-void pt_child_flush(pt_child *child);
-/* Under the lock. */
-void pt_child_flush_locked(pt_child *child);
+/* The main thread's. `more`: other jobs are there, and the parent need not be woken at once. */
+void pt_child_result(pt_child *child, uint64_t number, patio_child_result *result, patio_buf *reply,
+                     uint64_t now_ns, bool more);
+/* Have the parent look, if there are results that it may not know of. The main thread's. */
+void pt_child_ring(pt_child *child);
+/* The running task waits for others, or goes on. The main thread's. */
+void pt_child_lend(pt_child *child, bool lends);
 /* The bytes of a frame as a buffer, valid as long as the packet unless they are shared. NULL: out
  * of memory, or the frame lies. */
 patio_buf *pt_child_bytes(const pt_child *child, const patio_child_part *part, int fd, bool copy);
@@ -88,6 +95,8 @@ extern const pt_transport_plugin pt_child_transport;
 /* crash.c */
 #define PT_CHILD_DEATH_SIGNAL (SIGRTMAX - 1) /* the parent has died */
 void pt_child_catch(pt_child *child);
+/* Is this a fork of the process that pt_child_catch was called in? */
+bool pt_child_is_copy(void);
 /* The parent is gone: end this process and all that it has started. */
 _Noreturn void pt_child_die(void);
 

@@ -3,6 +3,7 @@
 #include <execinfo.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -59,11 +60,32 @@ static void crashed(int number, siginfo_t *info, void *context)
     }
 }
 
+/* A page that a fork finds empty, however it was made; NULL where the kernel knows no such page. */
+static uint32_t *original;
+static pid_t     own_pid;
+
+static void mark_original(void)
+{
+    size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    void  *at   = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    own_pid     = getpid();
+    if (at != MAP_FAILED && madvise(at, size, MADV_WIPEONFORK) == 0) {
+        original  = at;
+        *original = 1;
+    }
+}
+
+bool pt_child_is_copy(void)
+{
+    return original != NULL ? *original == 0 : getpid() != own_pid;
+}
+
 /* A task that forks makes a process that has nothing of ours to do. */
 static void in_fork(void)
 {
     (void)close(PATIO_CHILD_FD_JOBS);
     (void)close(PATIO_CHILD_FD_WORDS);
+    (void)close(PATIO_CHILD_FD_BELL);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
@@ -86,5 +108,6 @@ void pt_child_catch(pt_child *child)
     if ((uint32_t)getppid() != child->hello.parent) {
         pt_child_die(); /* it died before it could be said */
     }
+    mark_original();
     (void)pthread_atfork(NULL, NULL, in_fork);
 }

@@ -34,11 +34,13 @@ static bool read_hello(pt_child *child, patio_child_part *part)
     return true;
 }
 
+/* What its tasks start as programs has none of its descriptors. */
 static bool map_page(pt_child *child)
 {
-    void *at    = mmap(NULL, sizeof(*child->page), PROT_READ | PROT_WRITE, MAP_SHARED,
-                       PATIO_CHILD_FD_PAGE, 0);
-    child->page = at != MAP_FAILED ? at : NULL;
+    for (int fd = PATIO_CHILD_FD_JOBS; fd <= PATIO_CHILD_FD_BELL; fd++) {
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
+    child->page = patio_child_page_map(PATIO_CHILD_FD_PAGE);
     return child->page != NULL;
 }
 
@@ -189,8 +191,8 @@ int pt_child_serve(const pt_child_make *make)
     static uint64_t  packet[PATIO_CHILD_PACKET / sizeof(uint64_t)];
     patio_child_part part;
     patio_error      err = PATIO_ERROR_INIT;
-    child.pid            = getpid();
     child.packet         = packet;
+    patio_spin_init(&child.spin, 1);
     (void)pthread_mutex_init(&child.lock, NULL);
     (void)prctl(PR_SET_NAME, "patio-child");
     if (!read_hello(&child, &part) || !map_page(&child)) {

@@ -1,7 +1,8 @@
 /* Everything on its way to the parent.
  *
- * Results are written into the shared page and sent from there: a batch costs one system call, and
- * what was not sent when the process dies the parent finds in the page.
+ * Small results are written where the parent reads them; while it is awake, or has something else
+ * to wake up for soon, that costs no system call. What nobody has read when the process dies is
+ * there all the same.
  */
 #include <patio/child_socket.h>
 
@@ -9,18 +10,26 @@
 #include "child/child.h"
 #include "runtime/runtime.h"
 
-enum { RESULTS_MAX = 64 };
-static const uint64_t linger_ns = 100 * 1000;
+enum { RESULTS_MAX = 32 };
+static const uint64_t linger_ns     = 100 * 1000;
+static const uint64_t look_again_ns = 10 * 1000 * 1000;
 
-static void send_or_die(const pt_child *child, const void *packet, size_t size, int fd)
+_Noreturn static void lose_parent(pt_child *child)
 {
+    child->page->crash_signal = PATIO_CHILD_LOST;
+    pt_child_die();
+}
+
+static void send_or_die(pt_child *child, const void *packet, size_t size, int fd)
+{
+    /* counted before, for who counts after may be overtaken by a result that says so */
+    atomic_fetch_add(&child->said, 1);
     if (!patio_child_send(PATIO_CHILD_FD_JOBS, packet, size, fd, 0)) {
-        child->page->crash_signal = PATIO_CHILD_LOST;
-        pt_child_die();
+        lose_parent(child);
     }
 }
 
-patio_status pt_child_tell(const pt_child *child, uint32_t type, uint64_t number, const void *body,
+patio_status pt_child_tell(pt_child *child, uint32_t type, uint64_t number, const void *body,
                            const char *text, size_t text_bytes, patio_bytes bytes)
 {
     bool   shared = bytes.size > child->hello.shared_bytes;
@@ -48,27 +57,63 @@ patio_status pt_child_tell(const pt_child *child, uint32_t type, uint64_t number
     return PATIO_OK;
 }
 
-void pt_child_flush_locked(pt_child *child)
+/* ---- results ---- */
+
+static void ring_bell(pt_child *child)
 {
-    uint32_t size = atomic_load_explicit(&child->page->out_bytes, memory_order_relaxed);
-    if (size > 0 && size <= sizeof(child->page->out)) {
-        send_or_die(child, child->page->out, size, -1);
+    patio_child_page *page = child->page;
+    uint64_t          one  = 1;
+    if (atomic_load(&page->parent_sleeps) == 0 || atomic_exchange(&page->parent_sleeps, 0) == 0) {
+        return; /* it looks before it sleeps */
     }
-    atomic_store(&child->page->out_bytes, 0);
-    child->waiting = 0;
+    atomic_store(&page->rung, child->result_at);
+    if (write(PATIO_CHILD_FD_BELL, &one, sizeof(one)) < 0 && errno != EAGAIN) {
+        lose_parent(child);
+    }
 }
 
-void pt_child_flush(pt_child *child)
+void pt_child_ring(pt_child *child)
 {
-    pthread_mutex_lock(&child->lock);
-    pt_child_flush_locked(child);
-    pthread_mutex_unlock(&child->lock);
+    if (child->unrung > 0) {
+        child->unrung = 0;
+        ring_bell(child);
+    }
+}
+
+void pt_child_lend(pt_child *child, bool lends)
+{
+    atomic_store(&child->page->lending, lends ? 1 : 0);
+    if (lends) {
+        child->unrung = 0;
+        ring_bell(child);
+    }
+}
+
+static bool has_room(const pt_child *child, size_t size)
+{
+    return child->result_at + size - atomic_load(&child->page->results.tail) <=
+           PATIO_CHILD_RING_BYTES;
+}
+
+/* The parent wakes this process when it has read. */
+static void wait_for_room(pt_child *child, size_t size)
+{
+    patio_child_page *page = child->page;
+    while (!has_room(child, size)) {
+        ring_bell(child);
+        atomic_store(&page->wants_room, 1);
+        atomic_store(&page->child_sleeps, 1);
+        if (!has_room(child, size)) {
+            patio_child_sleep(&page->child_sleeps, pt_now_ns() + look_again_ns);
+        }
+        atomic_store(&page->child_sleeps, 0);
+        atomic_store(&page->wants_room, 0);
+    }
 }
 
 static void send_large(pt_child *child, uint64_t number, const patio_child_result *result,
                        patio_bytes bytes)
 {
-    pt_child_flush_locked(child);
     if (pt_child_tell(child, PATIO_CHILD_RESULT, number, result, NULL, 0, bytes) != PATIO_OK) {
         /* done, but nobody could be told what came of it */
         patio_child_result again = *result;
@@ -80,35 +125,27 @@ static void send_large(pt_child *child, uint64_t number, const patio_child_resul
     }
 }
 
-void pt_child_result(pt_child *child, uint64_t number, const patio_child_result *result,
-                     patio_buf *reply)
+void pt_child_result(pt_child *child, uint64_t number, patio_child_result *result, patio_buf *reply,
+                     uint64_t now_ns, bool more)
 {
     patio_bytes bytes = reply != NULL ? pt_buf_view(reply) : (patio_bytes){NULL, 0};
-    size_t      size  = sizeof(patio_child_frame) + sizeof(*result) + bytes.size + 8;
-    pthread_mutex_lock(&child->lock);
-    child->current = 0;
-    if (bytes.size > child->hello.shared_bytes || size > sizeof(child->page->out)) {
+    if (bytes.size > child->hello.shared_bytes) {
         send_large(child, number, result, bytes);
-        pthread_mutex_unlock(&child->lock);
         return;
-    }
-    uint32_t at = atomic_load_explicit(&child->page->out_bytes, memory_order_relaxed);
-    if (at % 8 != 0 || at > sizeof(child->page->out) || size > sizeof(child->page->out) - at) {
-        pt_child_flush_locked(child);
-        at = 0;
     }
     patio_child_frame f = {.type = PATIO_CHILD_RESULT, .number = number, .bytes = bytes.size};
     f.flags             = bytes.data != NULL ? PATIO_CHILD_BYTES : 0;
-    size                = patio_child_put(child->page->out + at, &f, result, NULL, 0, bytes.data);
-    atomic_store_explicit(&child->page->out_bytes, at + (uint32_t)size, memory_order_release);
-    uint64_t now = pt_now_ns();
-    if (child->waiting++ == 0) {
-        child->since_ns = now;
+    result->after       = atomic_load(&child->said);
+    wait_for_room(child, sizeof(f) + sizeof(*result) + bytes.size + 16);
+    child->result_at += patio_child_put(patio_child_result_at(child->page, child->result_at), &f,
+                                        result, NULL, 0, bytes.data);
+    atomic_store(&child->page->results.head, child->result_at);
+    if (child->unrung++ == 0) {
+        child->since_ns = now_ns;
     }
-    if (child->waiting >= RESULTS_MAX || now - child->since_ns > linger_ns) {
-        pt_child_flush_locked(child);
+    if (!more || child->unrung >= RESULTS_MAX || now_ns - child->since_ns > linger_ns) {
+        pt_child_ring(child);
     }
-    pthread_mutex_unlock(&child->lock);
 }
 
 /* ---- what came ---- */

@@ -52,9 +52,6 @@ static void hear(pt_child *child, const patio_child_part *part, int fd)
     case PATIO_CHILD_CANCEL:
         cancel(child, part->frame.number);
         return;
-    case PATIO_CHILD_FLUSH:
-        pt_child_flush(child);
-        return;
     case PATIO_CHILD_REPLY:
         hear_reply(child, part, fd);
         return;

@@ -9,14 +9,14 @@
 
 static void tell_progress(void *self, const patio_progress *progress)
 {
-    const pt_child *child = self;
+    pt_child *child = self;
     (void)pt_child_tell(child, PATIO_CHILD_PROGRESS, child->current - 1, progress, NULL, 0,
                         (patio_bytes){NULL, 0});
 }
 
 static void tell_log(void *self, const patio_id *id, int32_t level, const char *text)
 {
-    const pt_child *child = self;
+    pt_child       *child = self;
     patio_child_log log   = {.level = level, .text_bytes = (uint32_t)strlen(text) + 1, .id = *id};
     (void)pt_child_tell(child, PATIO_CHILD_LOG, child->current - 1, &log, text, log.text_bytes,
                         (patio_bytes){NULL, 0});
@@ -73,9 +73,42 @@ static void run(pt_child *child, const patio_child_part *part, patio_buf *reques
     pt_await_end(&child->awaiter);
 }
 
-static void run_job(pt_child *child, const patio_child_part *part, int fd)
+/* The descriptor that was sent beside a job that stands in the ring. */
+static int take_descriptor(pt_child *child)
 {
+    int fd = -1;
+    (void)patio_child_receive(PATIO_CHILD_FD_JOBS, child->packet, PATIO_CHILD_PACKET, &fd, 0);
+    return fd;
+}
+
+static bool has_more(const pt_child *child)
+{
+    return atomic_load(&child->page->jobs.head) != child->job_at;
+}
+
+static void finish(pt_child *child, const patio_child_part *part, const patio_outcome *out,
+                   uint64_t from_ns)
+{
+    uint64_t           now    = pt_now_ns();
+    patio_child_result result = {
+        .verdict  = out->verdict,
+        .status   = out->status,
+        .delay_ms = out->delay_ms,
+        .took_ns  = now - from_ns,
+    };
+    uint64_t number = part->frame.number;
+    child->job_at += part->frame.size; /* the parent hears of it with the ring's tail */
+    pt_child_result(child, number, &result, out->reply, now, has_more(child));
+}
+
+static void run_job(pt_child *child, const patio_child_part *part)
+{
+    int fd = (part->frame.flags & PATIO_CHILD_SHARED) != 0 ? take_descriptor(child) : -1;
     if (!begin(child, part->frame.number)) {
+        child->job_at += part->frame.size;
+        if (fd >= 0) {
+            close(fd);
+        }
         return;
     }
     pthread_mutex_lock(&child->lock);
@@ -85,47 +118,74 @@ static void run_job(pt_child *child, const patio_child_part *part, int fd)
     uint64_t      from    = pt_now_ns();
     patio_buf    *request = pt_child_bytes(child, part, fd, false);
     patio_outcome out     = {PATIO_SIZED(patio_outcome)};
+    if (fd >= 0) {
+        close(fd);
+    }
     run(child, part, request, &out);
     (void)fflush(stdout);
-    if (getpid() != child->pid) {
+    if (pt_child_is_copy()) {
         /* the task has forked, and this is not the one that was asked */
         _exit(0);
     }
-    patio_child_result result = {
-        .verdict  = out.verdict,
-        .status   = out.status,
-        .delay_ms = out.delay_ms,
-        .took_ns  = pt_now_ns() - from,
-    };
-    pt_child_result(child, part->frame.number, &result, out.reply);
+    pthread_mutex_lock(&child->lock);
+    child->current = 0;
+    pthread_mutex_unlock(&child->lock);
+    finish(child, part, &out, from);
     pt_buf_drop(out.reply);
     pt_buf_drop(request);
 }
 
-void pt_child_work(pt_child *child)
+/* ---- the ring of jobs ---- */
+
+static bool is_closing(const pt_child *child)
 {
-    for (;;) {
-        int     fd   = -1;
-        ssize_t size = patio_child_receive(PATIO_CHILD_FD_JOBS, child->packet, PATIO_CHILD_PACKET,
-                                           &fd, MSG_DONTWAIT);
-        if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            pt_child_flush(child);
-            size =
-                patio_child_receive(PATIO_CHILD_FD_JOBS, child->packet, PATIO_CHILD_PACKET, &fd, 0);
-        }
-        if (size <= 0) {
-            pt_child_flush(child);
-            return;
-        }
-        size_t           at = 0;
-        patio_child_part part;
-        while (patio_child_next(child->packet, (size_t)size, &at, &part) > 0) {
-            if (part.frame.type == PATIO_CHILD_JOB) {
-                run_job(child, &part, fd);
+    return atomic_load(&child->page->closing) != 0;
+}
+
+static bool has_news(const void *arg)
+{
+    const pt_child *child = arg;
+    return has_more(child) || is_closing(child);
+}
+
+static void wait_for_news(pt_child *child)
+{
+    _Atomic uint32_t *sleeps = &child->page->child_sleeps;
+    uint64_t          from   = pt_now_ns();
+    if (!patio_spin_until(&child->spin, has_news, child)) {
+        while (!has_news(child)) {
+            atomic_store(sleeps, 1);
+            if (!has_news(child)) {
+                patio_child_sleep(sleeps, UINT64_MAX);
             }
         }
-        if (fd >= 0) {
-            close(fd);
+        atomic_store(sleeps, 0);
+    }
+    patio_spin_learn(&child->spin, pt_now_ns() - from);
+}
+
+void pt_child_work(pt_child *child)
+{
+    patio_child_page *page = child->page;
+    for (;;) {
+        if (!has_more(child)) {
+            pt_child_ring(child);
+            wait_for_news(child);
         }
+        uint64_t         left = atomic_load(&page->jobs.head) - child->job_at;
+        size_t           at   = 0;
+        patio_child_part part;
+        if (left == 0) {
+            return; /* closing: nothing comes behind it */
+        }
+        if (left > PATIO_CHILD_RING_BYTES ||
+            patio_child_next(patio_child_job_at(page, child->job_at), (size_t)left, &at, &part) <=
+                0 ||
+            part.frame.type != PATIO_CHILD_JOB) {
+            page->crash_signal = PATIO_CHILD_LOST; /* a task wrote over it */
+            pt_child_die();
+        }
+        run_job(child, &part);
+        atomic_store_explicit(&page->jobs.tail, child->job_at, memory_order_release);
     }
 }

@@ -18,12 +18,14 @@ struct pt_check_executor {
     const patio_suspend_ops     *suspend;
     const patio_relay_ops       *relay;
     const patio_lend_ops        *lend;
-    int                          mode;
-    pthread_mutex_t              lock;
-    pt_idmap                     jobs; /* by address: submitted and not done */
-    _Atomic uint32_t             slots;
-    _Atomic bool                 started;
-    _Atomic bool                 stopped;
+    void (*lent)(void *self, uint32_t count); /* the host's */
+    void            *lent_self;
+    int              mode;
+    pthread_mutex_t  lock;
+    pt_idmap         jobs; /* by address: submitted and not done */
+    _Atomic uint32_t slots;
+    _Atomic bool     started;
+    _Atomic bool     stopped;
 };
 
 typedef struct pt_check_executor check;
@@ -193,6 +195,26 @@ static void pass_back(patio_executor *x)
 static const patio_lend_ops lend_ops = {PATIO_SIZED(patio_lend_ops), .most = pass_most,
                                         .lend = pass_lend, .back = pass_back};
 
+static void check_lent(void *self, uint32_t count)
+{
+    check *c = self;
+    if (c->lend == NULL || count > c->lend->most(c->x)) {
+        REPORT(c, "%u slots are lent, more than \"most\" of patio.lend/1", count);
+    }
+    c->lent(c->lent_self, count);
+}
+
+static void pass_listen(patio_executor *x, void (*lent)(void *self, uint32_t count), void *self)
+{
+    check *c                    = check_of(x);
+    c->lent                     = lent;
+    c->lent_self                = self;
+    const patio_lent_ops *inner = c->real->ops.query(c->x, PATIO_LENT_ID);
+    inner->listen(c->x, check_lent, c);
+}
+
+static const patio_lent_ops lent_ops = {PATIO_SIZED(patio_lent_ops), .listen = pass_listen};
+
 static const void *check_query(patio_executor *x, const char *interface_id)
 {
     check *c = check_of(x);
@@ -203,6 +225,9 @@ static const void *check_query(patio_executor *x, const char *interface_id)
     if (strcmp(interface_id, PATIO_LEND_ID) == 0) {
         c->lend = c->real->ops.query(c->x, interface_id);
         return c->lend != NULL ? &lend_ops : NULL;
+    }
+    if (strcmp(interface_id, PATIO_LENT_ID) == 0) {
+        return c->real->ops.query(c->x, interface_id) != NULL ? &lent_ops : NULL;
     }
     if (strcmp(interface_id, PATIO_SUSPEND_ID) != 0) {
         return NULL;

@@ -273,6 +273,8 @@ void pt_held_return(patio_broker *broker);
 bool pt_lends(const pt_awaiter *awaiter);
 bool pt_lend(const pt_awaiter *awaiter);
 void pt_lend_back(const pt_awaiter *awaiter);
+/* For patio_lent_ops.listen. */
+void pt_lent_elsewhere(void *executor, uint32_t count);
 
 /* job_ops.c */
 extern const patio_job_ops pt_job_ops;

@@ -11,7 +11,11 @@
 static patio_status start_executors(patio_broker *b, patio_error *err)
 {
     for (size_t i = 0; i < b->executor_count; i++) {
-        pt_executor *x  = &b->executors[i];
+        pt_executor          *x    = &b->executors[i];
+        const patio_lent_ops *lent = x->plugin->ops.query(x->instance, PATIO_LENT_ID);
+        if (lent != NULL) {
+            lent->listen(x->instance, pt_lent_elsewhere, x);
+        }
         patio_status st = x->plugin->ops.start(x->instance, err);
         if (st != PATIO_OK) {
             pt_error_origin(err, "executor.%s", x->plugin->identity->name);
