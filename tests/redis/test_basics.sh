@@ -13,6 +13,14 @@ call_is 42 "$socket" mul 6 7
 run call -b "$url" mul 6 x
 expect_code 3
 
+# How far a task has come, for who asked.
+run call -b "$url" --progress sleep 1.25
+expect_code 0
+expect_err_has " of 1250) ms"
+run call -b "$url" sleep 0.3
+expect_code 0
+case $err in *" of 300"*) complain "progress was shown without being asked for" "$err" ;; esac
+
 # Another project on the same server is another world.
 run call -b "$url" --project other --timeout 300ms mul 6 7
 expect_code 4

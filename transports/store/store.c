@@ -25,6 +25,7 @@ void store_fini(store_room *s, void (*forget)(const patio_host *host, queue *q))
         host->free(host->self, s->chunks[c]);
     }
     host->free(host->self, s->chunks);
+    ids_fini(s);
     store_results_fini(s);
     dedup_fini(s);
     while (s->queues != NULL) {
@@ -171,22 +172,6 @@ entry *store_entry_find(store_room *s, uint64_t tag, uint8_t state)
     return e->tag == tag && e->state == state ? e : NULL;
 }
 
-entry *store_entry_by_id(queue *q, const patio_id *id, bool dead)
-{
-    const store_room *s = q->store;
-    for (uint32_t c = 0; c < s->chunk_count; c++) {
-        for (uint32_t i = 0; i < CHUNK_ENTRIES; i++) {
-            entry *e  = &s->chunks[c][i];
-            bool   is = e->state == ENTRY_READY || e->state == ENTRY_LEASED ||
-                      e->state == ENTRY_DELAYED || (dead && e->state == ENTRY_DEAD);
-            if (is && e->lane->queue == q && memcmp(&e->id, id, sizeof(*id)) == 0) {
-                return e;
-            }
-        }
-    }
-    return NULL;
-}
-
 void store_fill(entry *e, lane *l, const patio_message *m, size_t size, uint64_t now, uint32_t keep)
 {
     store_room *s  = l->queue->store;
@@ -202,6 +187,10 @@ void store_fill(entry *e, lane *l, const patio_message *m, size_t size, uint64_t
     e->crashes  = m->crashes;
     e->priority = (uint8_t)(m->priority < PRIORITIES ? m->priority : PATIO_PRIORITY_MAX);
     e->state    = ENTRY_GONE; /* in no list yet */
+    e->indexed  = false;
+    if (s->ids.buckets != NULL) {
+        ids_insert(s, e);
+    }
     s->held++;
     s->held_bytes += size;
 }
@@ -211,6 +200,9 @@ void store_entry_free(store_room *s, entry *e)
     if (e->state < ENTRY_OWN) {
         s->held--;
         s->held_bytes -= store_body_size(e);
+    }
+    if (e->indexed) {
+        ids_remove(s, e);
     }
     e->state = ENTRY_FREE;
     e->body  = NULL;

@@ -76,6 +76,8 @@ struct entry {
     uint8_t  priority;
     uint8_t  state; /* entry_state, and the owner's */
     bool     claimed;
+    bool     indexed;
+    entry   *same; /* in its bucket of the index, while indexed */
     STORE_ENTRY_OWN
 };
 
@@ -160,6 +162,14 @@ typedef struct keyed_store {
     uint64_t count;
 } keyed_store;
 
+/* ids.c: who has which id; only while somebody asks. */
+typedef struct id_index {
+    entry  **buckets; /* NULL: there is none */
+    uint32_t shift;
+    uint32_t chunks;  /* of entries that there were when it was made */
+    uint64_t unasked; /* tasks that came since somebody asked */
+} id_index;
+
 struct store_room {
     const patio_host *host;
     pthread_mutex_t  *lock;
@@ -176,6 +186,7 @@ struct store_room {
     uint64_t          dead_bytes;
     kept_store        results;
     keyed_store       keys;
+    id_index          ids;
 };
 
 /* From the options of who asks. */
@@ -198,9 +209,6 @@ lane  *store_lane(queue *q, const char *task, bool make);
 /* A new entry, in no list; not counted before store_fill. NULL: out of memory. */
 entry *store_entry_new(store_room *s);
 entry *store_entry_find(store_room *s, uint64_t tag, uint8_t state);
-/* Live or dead, by id. Looks at every entry: for rare questions; publishing stays free of an index.
- */
-entry *store_entry_by_id(queue *q, const patio_id *id, bool dead);
 /* As it was published; held from now on. `keep`: flags that stay. Takes a reference to the body. */
 void store_fill(entry *e, lane *l, const patio_message *m, size_t size, uint64_t now,
                 uint32_t keep);
@@ -215,6 +223,14 @@ void   store_counts(const queue *q, uint64_t now, patio_counts *out);
 size_t store_body_size(const entry *e);
 /* One more task of that size, as far as the bounds go. */
 bool store_has_room(const store_room *s, const store_bounds *b, size_t size);
+
+/* ids.c */
+/* Live or dead, by id. */
+entry *store_entry_by_id(queue *q, const patio_id *id, bool dead);
+/* For store.c: one comes while there is an index; one that is in it goes; the room goes. */
+void ids_insert(store_room *s, entry *e);
+void ids_remove(store_room *s, entry *e);
+void ids_fini(store_room *s);
 
 /* ready.c */
 void list_append(list *l, entry *e);
