@@ -145,9 +145,12 @@ static void start_some(loop *l)
         if (job == NULL) {
             return;
         }
+        /* what the next one needs was written on another core, and comes meanwhile */
         const patio_job *next = patio_job_queue_first(&l->waiting);
         if (next != NULL) {
             __builtin_prefetch(next->request);
+            __builtin_prefetch((const char *)next + 64);
+            __builtin_prefetch((const char *)next + 128);
         }
         start(l, job);
     }

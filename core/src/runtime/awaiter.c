@@ -8,8 +8,9 @@
 #include "runtime/run.h"
 
 /* An executor may switch stacks below us, but never the thread of a task: so the address of this is
- * the same before and after. Its content is not, hence set anew after each suspension. */
-static _Thread_local pt_awaiter *current;
+ * the same before and after. Its content is not, hence set anew after each suspension. In the
+ * static block of the thread, for it is looked at several times in each call. */
+static _Thread_local pt_awaiter *current __attribute__((tls_model("initial-exec")));
 
 pt_awaiter *pt_await_current(void)
 {

@@ -119,7 +119,6 @@ typedef struct pt_answer_stats {
 } pt_answer_stats;
 
 typedef struct pt_worker_stats {
-    _Atomic uint64_t received;
     _Atomic uint64_t started;
     _Atomic uint64_t ok;
     _Atomic uint64_t failed;
@@ -213,6 +212,7 @@ struct patio_broker {
 
     /* written by callers, and by workers: apart, so that they do not share a cache line */
     _Alignas(64) pt_stack free_jobs;
+    _Atomic uint64_t received; /* with each a job is taken */
     _Alignas(64) pt_caller_stats called;
     _Alignas(64) pt_answer_stats answered;
     _Alignas(64) pt_worker_stats worked;

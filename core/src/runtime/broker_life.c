@@ -261,7 +261,7 @@ void patio_broker_get_stats(const patio_broker *b, patio_broker_stats *stats)
         .sends_accepted     = atomic_load(&c->sends_accepted),
         .sends_refused      = atomic_load(&c->sends_refused),
         .replies_late       = atomic_load(&b->answered.replies_late),
-        .tasks_received     = atomic_load(&w->received),
+        .tasks_received     = atomic_load(&b->received),
         .tasks_started      = started,
         .tasks_ok           = atomic_load(&w->ok),
         .tasks_failed       = atomic_load(&w->failed),

@@ -2,7 +2,7 @@
 #include "runtime/broker.h"
 
 /* The calls that this thread is starting right now, the innermost first. */
-static _Thread_local const pt_starting *now_starting;
+static _Thread_local const pt_starting *now_starting __attribute__((tls_model("initial-exec")));
 
 void pt_callback_hold(pt_starting *starting, const patio_future *f)
 {

@@ -40,7 +40,7 @@ const char *pt_watchdog_why(const patio_broker *b)
 static uint64_t received(const patio_broker *b, const pt_queue *q)
 {
     return b->queue_count > 1 ? atomic_load_explicit(&q->took, memory_order_relaxed)
-                              : atomic_load_explicit(&b->worked.received, memory_order_relaxed);
+                              : atomic_load_explicit(&b->received, memory_order_relaxed);
 }
 
 /* Jobs that use a slot: all but those whose thread was given up. */

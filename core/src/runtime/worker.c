@@ -88,7 +88,7 @@ void pt_worker_delivered(void *self, const patio_delivery *d)
     patio_broker   *b     = self;
     const pt_route *route = pt_broker_route(b, d->message->task);
     pt_job         *job   = pt_job_take(b);
-    PT_COUNT(b->worked.received);
+    PT_COUNT(b->received);
     if (job == NULL) {
         /* runs whose leases were lost still hold their jobs: it is for another worker */
         pt_settle_no_job(b, d->tag);
