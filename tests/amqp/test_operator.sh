@@ -65,6 +65,12 @@ alarm() {
     done
     case $err in *BLOCKED* | *UNREACHABLE*) ;; *) complain "a send in the $what alarm said: $err" ;; esac
     expect_err_has "$what"
+    # the broker reads no more of a large one than fits: the rest stays with us, the call does not
+    LAST="a send of 8 MB in the $what alarm"
+    head -c 8000000 /dev/zero | timeout 60 "$PATIO" send -b "$url" -p alarm -o max_body_bytes=16MiB \
+        --timeout 3s --stdin nothing >large 2>&1
+    code=$?
+    [ "$code" != 0 ] && [ "$code" -lt 124 ] || complain "it ended with $code: $(<large)"
 }
 alarm disk set_disk_free_limit 1000000000000000
 ctl set_disk_free_limit 50MB
