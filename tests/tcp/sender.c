@@ -1,7 +1,7 @@
 /* sender URL: a process that sends tasks as its standard input says, and stays, so that what it
  * holds can be looked at from outside. One line each:
  *
- *   send TASK NUMBER [delay=MS] [keep=MS] [key=WORD] [queue=NAME]     prints the id
+ *   send TASK NUMBER [delay=MS] [keep=MS] [ttl=MS] [key=WORD] [queue=NAME]     prints the id
  *   call TASK NUMBER [...]                  prints the id, and "done ID STATUS" when it is over
  *
  * What is refused prints the status instead of an id. */
@@ -32,6 +32,8 @@ static void read_option(char *word, patio_call_options *o)
         o->delay_ms = strtoull(value, NULL, 10);
     } else if (strcmp(word, "keep") == 0) {
         o->result_ttl_ms = strtoull(value, NULL, 10);
+    } else if (strcmp(word, "ttl") == 0) {
+        o->queue_ttl_ms = strtoull(value, NULL, 10);
     } else if (strcmp(word, "key") == 0) {
         o->dedup_key       = value;
         o->dedup_window_ms = 60000;

@@ -223,7 +223,9 @@ const char *answer_ask(conn *c, uint64_t id, patio_bytes body, effects *fx)
     frame_answer answer = {
         .what = question.what, .flags = ANSWER_LAST, .incarnation = t->incarnation};
     bool relayed = true;
-    if (c->foreign || !c->announced || !allow_operate(c->allow)) {
+    if (!c->announced) {
+        answer.status = PATIO_FULL; /* it has much to announce, which is on its way */
+    } else if (c->foreign || !allow_operate(c->allow)) {
         answer.status = PATIO_AUTH;
     } else if (question.what == 0 || question.what > ASK_WHAT_HIGHEST) {
         answer.status = PATIO_UNSUPPORTED;

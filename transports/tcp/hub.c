@@ -82,6 +82,11 @@ void hub_say_gone(const entry *e, const char *why, effects *fx)
     }
 }
 
+static const uint8_t expired[]         = {0x0a, 7, 'e', 'x', 'p', 'i', 'r', 'e', 'd'};
+static const uint8_t crashes[]         = {0x0a, 7, 'c', 'r', 'a', 's', 'h', 'e', 's'};
+const patio_bytes    hub_cause_expired = {expired, sizeof(expired)};
+const patio_bytes    hub_cause_crashes = {crashes, sizeof(crashes)};
+
 void hub_bury(entry *e, patio_bytes cause, effects *fx)
 {
     patio_transport  *t    = e->t;

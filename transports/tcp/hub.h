@@ -55,6 +55,9 @@ void hub_take_out(entry *e);
 void hub_end_key(entry *e, patio_buf *reply, patio_status status, const char *why, effects *fx);
 /* Its caller, if it has had no receipt, hears that it was removed. */
 void hub_say_gone(const entry *e, const char *why, effects *fx);
+/* Encoded patio.v1.DeadLetter with a cause alone, for those that no host has given up. */
+extern const patio_bytes hub_cause_expired;
+extern const patio_bytes hub_cause_crashes;
 /* It is in no list and no peer's: to the dead letters. */
 void hub_bury(entry *e, patio_bytes cause, effects *fx);
 void hub_keep_result(entry *e, uint32_t state, uint64_t ttl_ms, patio_buf *reply);

@@ -114,7 +114,7 @@ static void drop_expired(patio_transport *t, uint64_t now, effects *fx)
                     }
                     if (e->deadline_ns != 0 && e->deadline_ns < now) {
                         store_unlink_ready(e);
-                        hub_bury(e, (patio_bytes){NULL, 0}, fx);
+                        hub_bury(e, hub_cause_expired, fx);
                     }
                     e = next;
                 }

@@ -219,7 +219,7 @@ static void lose_one(entry *e, bool started, effects *fx)
                       "the connection to the worker was lost before it answered, again", fx);
             return;
         }
-        hub_bury(e, (patio_bytes){NULL, 0}, fx);
+        hub_bury(e, hub_cause_crashes, fx);
         return;
     }
     route_put(e, fx);
