@@ -1,11 +1,11 @@
 /* ledger: what the fault tests count with. Everything that happens is one line of a file that is
  * appended to in one write, so many processes share it and nothing is lost with one of them.
  *
- *   ledger work URL LOG     run tasks until SIGTERM: "start N A" and "end N A" (A: the attempt)
- *   ledger send URL LOG FIRST COUNT MS   send COUNT tasks that take MS each, from number FIRST on:
- *                           "accepted N", "refused N STATUS", "unknown N STATUS"
- *   ledger call URL LOG FIRST COUNT MS   the same as calls, 64 at a time: "answered N", "failed N
- * STATUS"
+ *   ledger work URL LOG     run tasks until SIGTERM: "start N A" and "end N A" (A: the attempt),
+ * and "clock S" at the end: the time it believes it is ledger send URL LOG FIRST COUNT MS   send
+ * COUNT tasks that take MS each, from number FIRST on: "accepted N", "refused N STATUS", "unknown N
+ * STATUS" ledger call URL LOG FIRST COUNT MS   the same as calls, 64 at a time: "answered N",
+ * "failed N STATUS"
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -62,6 +62,7 @@ static int work(patio_broker *broker)
     while (!ended) {
         (void)nanosleep(&moment, NULL);
     }
+    note("clock", (int64_t)time(NULL), "");
     return patio_broker_stop(broker, 10000, NULL) == PATIO_OK ? 0 : 1;
 }
 

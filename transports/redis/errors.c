@@ -37,6 +37,10 @@ uint8_t trouble_of(const resp *r)
     if (!resp_error(r)) {
         return TROUBLE_NONE;
     }
+    /* who waited is let go for two reasons: its stream went, or this is no master any more */
+    if (says(r->text, "UNBLOCKED") && strstr(r->text, "instance state") != NULL) {
+        return TROUBLE_READONLY;
+    }
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (says(r->text, words[i].text)) {
             return words[i].trouble;

@@ -24,8 +24,13 @@ static uint32_t judge(const patio_transport *t, patio_error *why)
         used++;
         patio_status trouble = n->trouble.status;
         uint32_t     own     = PATIO_LINK_UP;
-        if (trouble == PATIO_AUTH || trouble == PATIO_CONFIG) {
+        bool         final   = trouble == PATIO_AUTH || trouble == PATIO_CONFIG;
+        if (final && n->generation == 0) {
             own = PATIO_LINK_DOWN;
+        } else if (final) {
+            /* it worked before: whoever took the rights away may give them back, and a worker
+             * that ended would not be there */
+            own = PATIO_LINK_CONNECTING;
         } else if (!n->ready) {
             own = PATIO_LINK_CONNECTING;
         } else if (trouble == PATIO_BLOCKED) {

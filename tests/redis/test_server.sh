@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# States that a server of its own is brought into while a worker is connected: each has its name, and
+# passes without a restart of the worker.
+. "${PATIO_SOURCE:?}/tests/redis/lib.sh" || exit 1
+quick="enqueue_wait_ms=500&reconnect_max_ms=300&lease_ms=2000"
+
+# Its last save failed, so it takes no writes.
+server saves
+url="redis://127.0.0.1:$port?$quick"
+worker saves.log "$url" -m demo
+call_is 42 "$url" mul 6 7
+rmdir "$scratch/saves" || complain "its folder cannot be taken away"
+cli config set save "3600 1" >/dev/null
+cli bgsave >/dev/null
+until_true "the save fails" sh -c "redis-cli -p $port info persistence | grep -q last_bgsave_status:err"
+run send -b "$url" mul 6 7
+expect_err_has MISCONF
+expect_err_has BLOCKED
+until_true "the worker says so" grep -q MISCONF saves.log
+cli config set stop-writes-on-bgsave-error no >/dev/null
+call_is 42 "$url" mul 6 7
+kill "$worker"
+wait "$worker"
+
+# It reads its data for a long time after a restart.
+server loads
+url="redis://127.0.0.1:$port?$quick"
+worker loads.log "$url" -m demo
+cli config set rdbcompression no >/dev/null # each key is to be some work
+cli debug populate 2000 key 2000 >/dev/null
+cli save >/dev/null
+kill -9 "$server"
+wait "$server" 2>/dev/null
+port_wanted=$port server loads --key-load-delay 20000 --loading-process-events-interval-bytes 1024
+[[ $(cli ping) = LOADING* ]] || complain "it is not loading: $(cli ping)"
+run send -b "$url" mul 6 7
+expect_err_has LOADING
+cli config set key-load-delay 0 >/dev/null
+until_true "it has loaded" sh -c "redis-cli -p $port ping | grep -q PONG"
+[ "$(cli exists key:1999)" = 1 ] || complain "its data is not there"
+call_is 42 "$url" mul 6 7
+
+# A replica whose master is gone, and which then becomes master.
+cli config set replica-serve-stale-data no >/dev/null
+cli replicaof 127.0.0.1 1 >/dev/null
+run send -b "$url" mul 6 7
+expect_err_has READONLY
+cli replicaof no one >/dev/null
+call_is 42 "$url" mul 6 7
+kill "$worker"
+wait "$worker"
+
+# The user of a worker that runs loses its rights, then is removed, and comes back.
+server rights
+cli acl setuser patio on '>secret' '~patio:*' '+@all' '-@dangerous' '+info' >/dev/null
+url="redis://patio:secret@127.0.0.1:$port?$quick"
+worker rights.log "$url" -m demo
+call_is 42 "$url" mul 6 7
+cli acl setuser patio '-@all' >/dev/null
+until_true "the worker says so" grep -q 'NOPERM' rights.log
+cli acl setuser patio '+@all' '-@dangerous' '+info' >/dev/null
+call_is 42 "$url" --wait-route --timeout 30s mul 6 7
+cli acl deluser patio >/dev/null
+until_true "the worker says so" grep -qE 'WRONGPASS|AUTH was refused' rights.log
+cli acl setuser patio on '>secret' '~patio:*' '+@all' '-@dangerous' '+info' >/dev/null
+call_is 42 "$url" --wait-route --timeout 30s mul 6 7
+kill -0 "$worker" || complain "the worker has ended" "$(tail -3 rights.log)"
+! grep -q secret rights.log || complain "a password was printed"
+finish
