@@ -147,7 +147,7 @@ static patio_status call_add(const side *s, const char *task, int64_t *sum, uint
 static void expect_add(const side *s, const char *task)
 {
     int64_t sum = 0;
-    assert_int_equal(call_add(s, task, &sum, 5000, PATIO_CALL_WAIT_ROUTE), PATIO_OK);
+    assert_int_equal(call_add(s, task, &sum, 60000, PATIO_CALL_WAIT_ROUTE), PATIO_OK);
     assert_int_equal(sum, 23);
 }
 
@@ -183,7 +183,7 @@ static void both_sides_call_and_execute(void **state)
     open_well(&b, asker, 1, URLS("unix://%s/1"));
     expect_add(&b, "back");
     int64_t sum = 0;
-    assert_int_equal(call_add(&a, "there", &sum, 5000, PATIO_CALL_WAIT_ROUTE), PATIO_OK);
+    assert_int_equal(call_add(&a, "there", &sum, 60000, PATIO_CALL_WAIT_ROUTE), PATIO_OK);
     assert_int_equal(sum, 42); /* which called back while it ran */
     close_side(&b);
     close_side(&a);
@@ -325,7 +325,7 @@ static void large_payloads_arrive_whole_beside_small_ones(void **state)
         expect_add(&a, "add");
     }
     for (size_t i = 0; i < COUNT; i++) {
-        assert_int_equal(patio_future_wait(f[i], 30000), PATIO_OK);
+        assert_int_equal(patio_future_wait(f[i], 60000), PATIO_OK);
         assert_int_equal(patio_future_status(f[i], NULL), PATIO_OK);
         const patio_value *v = patio_future_value(f[i]);
         assert_int_equal(v->size, LARGE - i);
@@ -346,9 +346,9 @@ static void errors_retries_and_dead_letters(void **state)
     open_well(&a, NULL, 0, URLS("unix+listen://%s/7"));
     open_well(&b, tasks, 2, URLS("unix://%s/7"));
     int64_t attempt = 0;
-    assert_int_equal(call_add(&a, "second", &attempt, 5000, PATIO_CALL_WAIT_ROUTE), PATIO_OK);
+    assert_int_equal(call_add(&a, "second", &attempt, 60000, PATIO_CALL_WAIT_ROUTE), PATIO_OK);
     assert_int_equal(attempt, 2);
-    assert_int_equal(call_add(&a, "broken", &attempt, 5000, 0), PATIO_TASK_FAILED);
+    assert_int_equal(call_add(&a, "broken", &attempt, 60000, 0), PATIO_TASK_FAILED);
     assert_int_equal(count(&a).dead, 0);
     assert_int_equal(patio_send(a.broker, "broken", PATIO_NO_ARGS, NULL, NULL, NULL), PATIO_OK);
     for (int i = 0; i < 5000 && count(&a).dead == 0; i++) {
