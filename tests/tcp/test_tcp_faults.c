@@ -178,7 +178,7 @@ static pid_t begin(const char *what, const char *url, const char *file)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        execl("/proc/self/exe", program, what, url, file, (char *)NULL);
+        execlp(program, program, what, url, file, (char *)NULL);
         _exit(127);
     }
     return pid;

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -200,7 +199,7 @@ static void who_does_not_prove_its_key_is_put_out(void **state)
     char         path[64];
     char         url[128];
     (void)snprintf(path, sizeof(path), "%s/k", folder);
-    (void)snprintf(url, sizeof(url), "unix+listen://%s?key=open-sesame&handshake_ms=300", path);
+    (void)snprintf(url, sizeof(url), "unix+listen://%s?key=open-sesame&handshake_ms=3s", path);
     worker     = worker_begin((const char *const[]){url, NULL});
     int silent = raw_connect(path);
     int half   = raw_connect(path);
@@ -216,20 +215,17 @@ static void who_does_not_prove_its_key_is_put_out(void **state)
 }
 
 /* A worker process with a log and few descriptors. */
-static void begin_worker(const char *url, const char *log, rlim_t descriptors)
+static void begin_worker(const char *url, const char *log, const char *descriptors)
 {
     const char *patio = getenv("PATIO");
     assert_non_null(patio);
     worker = fork();
     assert_true(worker >= 0);
     if (worker == 0) {
-        struct rlimit few = {descriptors, descriptors};
-        int           fd  = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-        if (descriptors > 0) {
-            (void)setrlimit(RLIMIT_NOFILE, &few);
-        }
+        int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
         (void)dup2(fd, STDERR_FILENO);
-        execl(patio, "patio", "worker", "-b", url, "-m", "demo", "-j", "2", (char *)NULL);
+        execl("/bin/sh", "sh", "-c", "ulimit -n $0 && exec \"$@\"", descriptors, patio, "worker",
+              "-b", url, "-m", "demo", "-j", "2", (char *)NULL);
         _exit(127);
     }
 }
@@ -261,7 +257,7 @@ static void running_out_of_descriptors_is_survived(void **state)
     (void)snprintf(log, sizeof(log), "%s/d.log", folder);
     (void)snprintf(url, sizeof(url), "unix+listen://%s?handshake_ms=10min", path);
     (void)snprintf(own, sizeof(own), "unix://%s", path);
-    begin_worker(url, log, 64);
+    begin_worker(url, log, "64");
     (void)close(raw_connect(path));
     honest = open_broker(NULL, own);
     expect_service("mul");
@@ -297,7 +293,7 @@ static void a_crowd_does_not_fill_the_log(void **state)
     (void)snprintf(log, sizeof(log), "%s/l.log", folder);
     (void)snprintf(url, sizeof(url), "unix+listen://%s?max_connections=1&handshake_ms=10min", path);
     (void)snprintf(own, sizeof(own), "unix://%s", path);
-    begin_worker(url, log, 0);
+    begin_worker(url, log, "1024");
     for (int i = 0; i < TRIES && lines_with(log, "ready:") == 0; i++) {
         usleep(50 * 1000);
     }

@@ -21,7 +21,8 @@
 
 enum { NODES = 8, CALLS = 100, WAIT_MS = 60000, URLS = 8 };
 
-static char folder[] = "/tmp/patio-tcp-XXXXXX";
+static char        folder[] = "/tmp/patio-tcp-XXXXXX";
+static const char *program;
 
 /* ---- a node ---- */
 
@@ -112,7 +113,7 @@ static void begin(node *n, const char *name, const char *peers, const char *cons
     if (n->pid == 0) {
         (void)dup2(in[0], STDIN_FILENO);
         (void)dup2(out[1], STDOUT_FILENO);
-        execv("/proc/self/exe", (char *const *)(uintptr_t)words);
+        execvp(program, (char *const *)(uintptr_t)words);
         _exit(127);
     }
     (void)close(in[0]);
@@ -306,6 +307,7 @@ static int remove_folder(void **state)
 
 int main(int argc, char **argv)
 {
+    program = argv[0];
     if (argc > 5 && strcmp(argv[1], "node") == 0) {
         return be_node(argv[2], strtol(argv[3], NULL, 10), argv[4],
                        (const char *const *)(uintptr_t)(argv + 5), (size_t)argc - 5);
