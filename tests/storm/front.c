@@ -192,15 +192,16 @@ static void *send(void *arg)
 
 int storm_front(const char *url, const char *dir, const storm_load *load)
 {
-    storm_world  w;
-    storm_ledger ledger;
-    pthread_t    thread;
-    char         path[1024];
+    patio_registry *registry = load->workers != NULL ? storm_registry(dir) : NULL;
+    storm_world     w;
+    storm_ledger    ledger;
+    pthread_t       thread;
+    char            path[1024];
     if (!storm_ledger_open(&ledger, dir, "front")) {
         return 2;
     }
     (void)snprintf(enough_file, sizeof(enough_file), "%s/enough", dir);
-    storm_open(&w, NULL, NULL, url, NULL);
+    storm_open(&w, NULL, registry, url, load->workers);
     sender s  = {w.broker, &ledger, load};
     bool   ok = pthread_create(&thread, NULL, send, &s) == 0;
     ok        = storm_call_all(w.broker, &ledger, load->calls) && ok;
@@ -215,5 +216,6 @@ int storm_front(const char *url, const char *dir, const storm_load *load)
     patio_error err = PATIO_ERROR_INIT;
     (void)patio_broker_stop(w.broker, 10000, &err);
     patio_broker_destroy(w.broker);
+    patio_registry_destroy(registry);
     return ok ? 0 : 1;
 }

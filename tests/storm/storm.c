@@ -78,7 +78,11 @@ int main(int argc, char **argv)
     }
     if (strcmp(role, "front") == 0 && (argc == 7 || argc == 8)) {
         storm_load load = {number(argv[4]), number(argv[5]), number(argv[6]),
-                           argc == 8 ? number(argv[7]) : 0};
+                           argc == 8 ? number(argv[7]) : 0, NULL};
+        return storm_front(argv[2], argv[3], &load);
+    }
+    if (strcmp(role, "both") == 0 && argc == 7) {
+        storm_load load = {number(argv[4]), number(argv[5]), 0, 0, argv[6]};
         return storm_front(argv[2], argv[3], &load);
     }
     if (strcmp(role, "proxy") == 0 && argc == 6) {
@@ -93,6 +97,7 @@ int main(int argc, char **argv)
     }
     (void)fprintf(stderr,
                   "usage: storm work URL DIR THREADS | front URL DIR TASKS CALLS BYTES [PER_S] |\n"
+                  "             both URL DIR TASKS CALLS THREADS |\n"
                   "             proxy DIR HOST PORT CUT_MS | check DIR KILLS CUTS |\n"
                   "             memory URL DIR TASKS CALLS WORKERS\n");
     return 2;

@@ -34,10 +34,11 @@ int  storm_work(const char *url, const char *dir, const char *workers);
 
 /* front.c */
 typedef struct storm_load {
-    uint64_t tasks;
-    uint64_t calls;
-    uint64_t payload_bytes;
-    uint64_t per_s; /* sends a second at most; 0: as fast as it goes */
+    uint64_t    tasks;
+    uint64_t    calls;
+    uint64_t    payload_bytes;
+    uint64_t    per_s;   /* sends a second at most; 0: as fast as it goes */
+    const char *workers; /* it also runs them, on so many threads; NULL: others do */
 } storm_load;
 /* All of it, or until somebody makes DIR/enough. */
 int storm_front(const char *url, const char *dir, const storm_load *load);
