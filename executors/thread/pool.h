@@ -95,17 +95,66 @@ worker *pool_self(void);
 
 patio_status threads_start(patio_executor *x, patio_error *err);
 patio_status threads_stop(patio_executor *x, uint64_t grace_ms, patio_error *err);
-/* Under the lock: jobs wait and nobody can take one: another thread, if there may be one. */
-void threads_more(patio_executor *x);
-/* Under the lock: this thread is too many. It sleeps until it is not. */
-bool                        threads_too_many(const patio_executor *x);
-void                        threads_park(patio_executor *x, worker *me);
+/* Under the lock: another thread is needed, if there may be one. */
+void threads_add(patio_executor *x);
+/* Under the lock: this thread is too many; sleep until it is not. */
+void                        threads_sleep(patio_executor *x, worker *me);
 extern const patio_lend_ops threads_lend_ops;
 
+/* Under the lock: those that may take jobs or have one. */
+static inline uint32_t threads_limit(const patio_executor *x)
+{
+    return x->worker_count + x->lent + x->stuck;
+}
+
+/* Under the lock: this thread sleeps if it is too many. */
+static inline void threads_park(patio_executor *x, worker *me)
+{
+    if (x->alive > threads_limit(x) && x->running) {
+        threads_sleep(x, me);
+    }
+}
+
+/* Under the lock: jobs wait and nobody can take one. Who looks for work takes it, and who sleeps
+ * may be woken by those who work; only if nobody does either, another is needed. */
+static inline void threads_more(patio_executor *x)
+{
+    if (x->queue.count == 0 || atomic_load_explicit(&x->spin.spinning, memory_order_relaxed) > 0 ||
+        !x->running) {
+        return;
+    }
+    if (x->sleeping > 0) {
+        if (x->sleeping == pool_able(x) && x->coming == 0) {
+            pool_hand_over(x); /* those who would have taken it wait, or do not come back */
+        }
+    } else if (x->alive < threads_limit(x)) {
+        threads_add(x);
+    }
+}
+
+/* Under the lock: set the timer for a job that is due then. Returns the one before, or 0. */
+uint64_t stuck_watch(patio_executor *x, uint64_t due_ns);
+/* It was given up: wait until the host knows. */
+bool stuck_given_up(worker *me);
+
 /* Under the lock: the worker has begun a job. Returns a timer to cancel without the lock, or 0. */
-uint64_t stuck_begin(patio_executor *x, worker *me, patio_job *job);
+static inline uint64_t stuck_begin(patio_executor *x, worker *me, patio_job *job)
+{
+    enum { SLACK_NS = 10 * 1000 * 1000 }; /* sooner by less does not set the timer anew */
+    bool never = x->stuck_after_ns == UINT64_MAX || job->deadline_ns == 0 ||
+                 job->deadline_ns > UINT64_MAX - x->stuck_after_ns;
+    me->job    = job;
+    me->due_ns = never ? UINT64_MAX : job->deadline_ns + x->stuck_after_ns;
+    atomic_store_explicit(&me->at, AT_JOB, memory_order_release);
+    return never || me->due_ns + SLACK_NS >= x->watch_ns ? 0 : stuck_watch(x, me->due_ns);
+}
+
 /* Its job has returned; must be called before `done`, without the lock. true: it was given up. */
-bool stuck_returned(worker *me);
+static inline bool stuck_returned(worker *me)
+{
+    uint32_t at = AT_JOB;
+    return !atomic_compare_exchange_strong(&me->at, &at, AT_QUEUE) && stuck_given_up(me);
+}
 /* Cancel the timer. */
 void stuck_fini(patio_executor *x);
 

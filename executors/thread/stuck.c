@@ -14,10 +14,7 @@
 static const uint64_t forever = UINT64_MAX;
 /* One that waits for other tasks is looked at again when it may have its slot back. */
 static const uint64_t again_ns = UINT64_C(100000000);
-/* A job that is due only so much earlier does not set the timer anew. */
-static const uint64_t slack_ns = UINT64_C(10000000);
-
-static void look(void *arg);
+static void           look(void *arg);
 
 /* Under the lock. */
 static void set_timer(patio_executor *x, uint64_t due, uint64_t now)
@@ -29,29 +26,15 @@ static void set_timer(patio_executor *x, uint64_t due, uint64_t now)
     }
 }
 
-uint64_t stuck_begin(patio_executor *x, worker *me, patio_job *job)
+uint64_t stuck_watch(patio_executor *x, uint64_t due_ns)
 {
-    uint64_t due = x->stuck_after_ns == forever || job->deadline_ns == 0 ||
-                           job->deadline_ns > forever - x->stuck_after_ns
-                       ? forever
-                       : job->deadline_ns + x->stuck_after_ns;
-    me->job      = job;
-    me->due_ns   = due;
-    atomic_store_explicit(&me->at, AT_JOB, memory_order_release);
-    if (due == forever || due + slack_ns >= x->watch_ns) {
-        return 0;
-    }
     uint64_t old = x->timer;
-    set_timer(x, due, x->host->now_ns(x->host->self));
+    set_timer(x, due_ns, x->host->now_ns(x->host->self));
     return old;
 }
 
-bool stuck_returned(worker *me)
+bool stuck_given_up(worker *me)
 {
-    uint32_t at = AT_JOB;
-    if (atomic_compare_exchange_strong(&me->at, &at, AT_QUEUE)) {
-        return false;
-    }
     while (atomic_load(&me->at) != AT_GIVEN_UP) {
         patio_spin_pause(); /* the host is being told this very moment */
     }

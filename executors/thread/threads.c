@@ -7,17 +7,6 @@
 
 #include <errno.h>
 
-/* Those that may take jobs or have one. */
-static uint32_t limit(const patio_executor *x)
-{
-    return x->worker_count + x->lent + x->stuck;
-}
-
-bool threads_too_many(const patio_executor *x)
-{
-    return x->alive > limit(x);
-}
-
 /* Under the lock. */
 static bool start_worker(patio_executor *x, const pthread_attr_t *attr)
 {
@@ -52,23 +41,8 @@ static bool unpark(patio_executor *x)
     return true;
 }
 
-/* Who looks for work takes it, and who sleeps may be woken by those who work; only if nobody does
- * either, another is needed. */
-void threads_more(patio_executor *x)
+void threads_add(patio_executor *x)
 {
-    if (!x->running || x->queue.count == 0 ||
-        atomic_load_explicit(&x->spin.spinning, memory_order_relaxed) > 0) {
-        return;
-    }
-    if (x->sleeping > 0) {
-        if (x->sleeping == pool_able(x) && x->coming == 0) {
-            pool_hand_over(x); /* those who would have taken it wait, or do not come back */
-        }
-        return;
-    }
-    if (x->alive >= limit(x)) {
-        return;
-    }
     if (!unpark(x) && x->started < x->worker_count + x->extra_max + x->stuck_max) {
         pthread_attr_t attr;
         init_attr(x, &attr);
@@ -78,11 +52,8 @@ void threads_more(patio_executor *x)
     }
 }
 
-void threads_park(patio_executor *x, worker *me)
+void threads_sleep(patio_executor *x, worker *me)
 {
-    if (!x->running || !threads_too_many(x)) {
-        return;
-    }
     pool_hand_over(x);
     x->alive--;
     me->parked = true;

@@ -86,8 +86,12 @@ static void finish(patio_transport *t, const patio_settlement *s, const aftermat
             "the task with the same dedup key ended without a result: nobody waited for it");
     }
     host->buf_drop(host->self, after->body);
-    store_bury(&t->hub->room, after->gone);
-    store_result_free(host, after->results);
+    if (after->gone != NULL) {
+        store_bury(&t->hub->room, after->gone);
+    }
+    if (after->results != NULL) {
+        store_result_free(host, after->results);
+    }
     if (after->lost > 0) {
         patio_host_log(host, PATIO_LOG_WARN, "a dead letter was dropped: max_dead (%llu) are kept",
                        (unsigned long long)t->bounds.max_dead);

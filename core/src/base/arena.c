@@ -1,7 +1,5 @@
 #include "base/arena.h"
 
-#include <stdalign.h>
-
 struct pt_arena_chunk {
     pt_arena_chunk *next;
     max_align_t     data[];
@@ -22,7 +20,7 @@ void pt_arena_init(pt_arena *arena, const patio_allocator *mem, void *first, siz
     };
 }
 
-void pt_arena_reset(pt_arena *arena)
+void pt_arena_free_chunks(pt_arena *arena)
 {
     while (arena->chunks != NULL) {
         pt_arena_chunk *next = arena->chunks->next;
@@ -30,26 +28,10 @@ void pt_arena_reset(pt_arena *arena)
         arena->chunks = next;
     }
     arena->chunk_bytes = 0;
-    arena->failed      = PATIO_OK;
-    arena->next        = arena->first;
-    arena->end         = arena->first != NULL ? arena->first + arena->first_bytes : NULL;
 }
 
-static uint8_t *align_up(uint8_t *p)
+void *pt_arena_more(pt_arena *arena, size_t size_bytes)
 {
-    uintptr_t mask = alignof(max_align_t) - 1;
-    return p + ((~(uintptr_t)p + 1) & mask);
-}
-
-void *pt_arena_alloc(pt_arena *arena, size_t size_bytes)
-{
-    if (arena->next != NULL) {
-        uint8_t *p = align_up(arena->next);
-        if (p <= arena->end && size_bytes <= (size_t)(arena->end - p)) {
-            arena->next = p + size_bytes;
-            return p;
-        }
-    }
     size_t bytes = size_bytes > CHUNK_MIN_BYTES ? size_bytes : CHUNK_MIN_BYTES;
     size_t left  = arena->budget_bytes - arena->chunk_bytes;
     if (bytes > left) {

@@ -134,18 +134,29 @@ bool pt_is_plain_name(const char *name, size_t max)
     return size > 0;
 }
 
+/* Any of 00 to 1f, or 7f? Eight at a time: a borrow comes only from a byte that is one. */
+static bool has_control(const char *text, size_t size)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t tops = ones << 7;
+    size_t         i    = 0;
+    for (uint64_t eight = 0; size - i >= sizeof(eight); i += sizeof(eight)) {
+        memcpy(&eight, text + i, sizeof(eight));
+        uint64_t del = eight ^ (ones * 0x7f);
+        if ((((eight - ones * 0x20) & ~eight) | ((del - ones) & ~del)) & tops) {
+            return true;
+        }
+    }
+    while (i < size && (unsigned char)text[i] >= 0x20 && text[i] != 0x7f) {
+        i++;
+    }
+    return i < size;
+}
+
 bool pt_is_task_name(const char *name)
 {
     size_t size = strnlen(name, 256);
-    if (size == 0 || size > 255 || !pt_is_utf8(name, size)) {
-        return false;
-    }
-    for (size_t i = 0; i < size; i++) {
-        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f) {
-            return false;
-        }
-    }
-    return true;
+    return size > 0 && size <= 255 && !has_control(name, size) && pt_is_utf8(name, size);
 }
 
 /* How many continuation bytes follow a first byte, and the range of the first of them; table 3-7 of
@@ -188,6 +199,9 @@ size_t pt_utf8_prefix(const char *text, size_t size)
     while (i < size) {
         while (size - i >= 8 && is_ascii(p + i)) {
             i += 8;
+        }
+        while (i < size && p[i] < 0x80) {
+            i++;
         }
         if (i == size) {
             break;

@@ -103,7 +103,9 @@ void pt_await_end(pt_awaiter *a)
         (void)renew(&a->tickets[i]);
     }
     a->issued = 0;
-    pt_await_quiesce(a);
+    if (atomic_load(&a->pins) != 0) {
+        pt_await_quiesce(a);
+    }
     atomic_store_explicit(&a->permit, 0, memory_order_relaxed);
 }
 

@@ -101,7 +101,7 @@ static void view_payload(const Patio__V1__Envelope *envelope, pt_payload_view *p
 
 static patio_status check_text(const char *text, const char *name, patio_error *err)
 {
-    return pt_is_utf8(text, strlen(text))
+    return text[0] == '\0' || pt_is_utf8(text, strlen(text))
                ? PATIO_OK
                : pt_fail(err, PATIO_PROTOCOL, "envelope", "%s is not UTF-8", name);
 }

@@ -173,13 +173,19 @@ static double *read_reals(pt_arena *arena, patio_bytes in, size_t *count)
     return out;
 }
 
-static bool read_blobs(pt_arena *arena, patio_bytes bytes, size_t count, Patio__V1__Values *out)
+/* `last` is the last of them: of one alone, all there is to read. */
+static bool read_blobs(pt_arena *arena, patio_bytes bytes, size_t count, const pt_field *last,
+                       Patio__V1__Values *out)
 {
     size_t   at = 0;
     pt_field field;
     out->blobs = count <= SIZE_MAX / sizeof(*out->blobs)
                      ? pt_arena_alloc(arena, count * sizeof(*out->blobs))
                      : NULL;
+    if (out->blobs != NULL && count == 1) {
+        out->blobs[out->n_blobs++] = in_place(last->bytes);
+        return true;
+    }
     while (out->blobs != NULL && pt_scan_field(bytes, &at, &field)) {
         if (field.tag == TAG(5, PT_WIRE_BYTES)) {
             out->blobs[out->n_blobs++] = in_place(field.bytes);
@@ -223,16 +229,18 @@ bool pt_read_values(pt_arena *arena, patio_bytes bytes, Patio__V1__Values *out)
     size_t   at    = 0;
     size_t   blobs = 0;
     pt_field field;
+    pt_field last = {.tag = 0};
     patio__v1__values__init(out);
     while (at < bytes.size) {
         if (!pt_scan_field(bytes, &at, &field)) {
             return false;
         }
         if (field.tag == TAG(5, PT_WIRE_BYTES)) {
+            last = field;
             blobs++;
         } else if (!read_column(arena, &field, out)) {
             return false;
         }
     }
-    return blobs == 0 || read_blobs(arena, bytes, blobs, out);
+    return blobs == 0 || read_blobs(arena, bytes, blobs, &last, out);
 }

@@ -147,7 +147,7 @@ static patio_status read_tree(reader *r, pt_values *out)
 {
     pt_values    v  = {.count = r->in->positional, .keywords = patio_map(NULL, r->in->keyword)};
     patio_status st = read_items(r, v.count, false, 0, &v.positional);
-    if (st == PATIO_OK) {
+    if (st == PATIO_OK && v.keywords.size > 0) {
         /* a map like any other: it counts for the depth, as when it is written */
         st = read_items(r, 2 * (uint64_t)v.keywords.size, true, 1, &v.keywords.as.items);
     }
