@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include <patio/executor.h>
+#include <patio/ops.h>
+#include <patio/patio.h>
 #include <patio/transport.h>
 
 #define VALUE(name, number) _Static_assert((name) == (number), #name " was renumbered")
@@ -54,6 +56,9 @@ VALUE(PATIO_MESSAGE_NO_RECEIPT, 4);
 VALUE(PATIO_MESSAGE_IDEMPOTENT, 8);
 VALUE(PATIO_MESSAGE_REDELIVERED, 16);
 VALUE(PATIO_MESSAGE_EXPIRED, 32);
+VALUE(PATIO_MESSAGE_POLICY, 64);
+VALUE(PATIO_MESSAGE_KEEP_RESULT, 128);
+VALUE(PATIO_MESSAGE_CARRIED, 201);
 VALUE(PATIO_DEDUP_DROP, 0);
 VALUE(PATIO_DEDUP_ATTACH, 1);
 VALUE(PATIO_DEDUP_REPLACE, 2);
@@ -78,6 +83,7 @@ VALUE(PATIO_CANCEL_TOLD, 2);
 VALUE(PATIO_CANCEL_TOO_LATE, 3);
 VALUE(PATIO_PRIORITY_MAX, 9);
 VALUE(PATIO_PRIORITY_DEFAULT, 4);
+VALUE(PATIO_PROGRESS_NOTE_BYTES, 232);
 VALUE(PATIO_COUNT_UNKNOWN, UINT64_MAX);
 
 /* patio/plugin.h */
@@ -113,6 +119,88 @@ VALUE(PATIO_EXECUTOR_BLOCKING, 2);
 VALUE(PATIO_EXECUTOR_ASYNC, 4);
 VALUE(PATIO_EXECUTOR_ISOLATED, 8);
 VALUE(PATIO_EXECUTOR_KILL, 16);
+VALUE(PATIO_EXECUTOR_EXTERNAL, 32);
+
+/* patio/presence.h */
+VALUE(PATIO_PRESENCE_MAX_BYTES, 65536);
+
+/* patio/queues.h */
+VALUE(PATIO_QUEUE_OPEN, 0);
+VALUE(PATIO_QUEUE_PAUSED, 1);
+VALUE(PATIO_QUEUE_DRAINING, 2);
+
+/* patio/doctor.h */
+VALUE(PATIO_FINDING_OK, 0);
+VALUE(PATIO_FINDING_NOTE, 1);
+VALUE(PATIO_FINDING_WARN, 2);
+VALUE(PATIO_FINDING_ERROR, 3);
+
+/* patio/results.h */
+VALUE(PATIO_STATE_UNKNOWN, 0);
+VALUE(PATIO_STATE_QUEUED, 1);
+VALUE(PATIO_STATE_RUNNING, 2);
+VALUE(PATIO_STATE_DONE, 3);
+VALUE(PATIO_STATE_FAILED, 4);
+VALUE(PATIO_STATE_DEAD, 5);
+VALUE(PATIO_STATE_EXPIRED, 6);
+VALUE(PATIO_STATE_CANCELLED, 7);
+
+/* patio/peers.h */
+VALUE(PATIO_PORT_ANY, 65536);
+
+/* ---- the application API: programs have these in them, too ---- */
+
+/* patio/call.h */
+VALUE(PATIO_CALL_WAIT_ROUTE, 1);
+VALUE(PATIO_CALL_IDEMPOTENT, 2);
+VALUE(PATIO_CALL_PROGRESS, 4);
+
+/* patio/registry.h */
+VALUE(PATIO_MODULE_MAGIC, 0x50544d31u);
+VALUE(PATIO_REGISTRY_NO_AUTO_NAMES, 1);
+VALUE(PATIO_REGISTRY_STRICT, 2);
+VALUE(PATIO_TASK_IDEMPOTENT, 1);
+VALUE(PATIO_ACK_ON_DONE, 0);
+VALUE(PATIO_ACK_ON_START, 1);
+VALUE(PATIO_ACK_ON_RECEIVE, 2);
+VALUE(PATIO_BACKOFF_EXPONENTIAL, 0);
+VALUE(PATIO_BACKOFF_FIXED, 1);
+
+/* patio/runtime.h */
+VALUE(PATIO_RUNTIME_MANUAL_CLOCK, 1);
+VALUE(PATIO_RUNTIME_SEEDED, 2);
+
+/* patio/value.h */
+VALUE(PATIO_VALUE_DEPTH_MAX, 32);
+VALUE(PATIO_TYPE_NULL, 0);
+VALUE(PATIO_TYPE_BOOL, 1);
+VALUE(PATIO_TYPE_INT64, 2);
+VALUE(PATIO_TYPE_UINT64, 3);
+VALUE(PATIO_TYPE_DOUBLE, 4);
+VALUE(PATIO_TYPE_STRING, 5);
+VALUE(PATIO_TYPE_BYTES, 6);
+VALUE(PATIO_TYPE_LIST, 7);
+VALUE(PATIO_TYPE_MAP, 8);
+VALUE(PATIO_PAYLOAD_VALUES, 1);
+VALUE(PATIO_PAYLOAD_PROTOBUF, 2);
+VALUE(PATIO_PAYLOAD_RAW, 3);
+
+/* patio/await.h */
+VALUE(PATIO_FD_READ, 1);
+VALUE(PATIO_FD_WRITE, 2);
+VALUE(PATIO_SUSPEND_SHIELDED, 1);
+
+/* patio/health.h */
+VALUE(PATIO_HEALTH_NEW, 0);
+VALUE(PATIO_HEALTH_CONNECTING, 1);
+VALUE(PATIO_HEALTH_READY, 2);
+VALUE(PATIO_HEALTH_DEGRADED, 3);
+VALUE(PATIO_HEALTH_BLOCKED, 4);
+VALUE(PATIO_HEALTH_STALLED, 5);
+VALUE(PATIO_HEALTH_DOWN, 6);
+VALUE(PATIO_HEALTH_WORN_OUT, 7);
+VALUE(PATIO_HEALTH_DRAINING, 8);
+VALUE(PATIO_HEALTH_STOPPED, 9);
 
 /* Strings are no constants for the compiler, so these are looked at when it runs. */
 int main(void)
@@ -120,5 +208,15 @@ int main(void)
     return strcmp(PATIO_PLUGIN_SYMBOL, "patio_plugin_entry") != 0 ||
            strcmp(PATIO_TRANSPORT_ID, "patio.transport/1") != 0 ||
            strcmp(PATIO_EXECUTOR_ID, "patio.executor/1") != 0 ||
-           strcmp(PATIO_SUSPEND_ID, "patio.suspend/1") != 0;
+           strcmp(PATIO_SUSPEND_ID, "patio.suspend/1") != 0 ||
+           strcmp(PATIO_DEAD_ID, "patio.dead/1") != 0 ||
+           strcmp(PATIO_DOCTOR_ID, "patio.doctor/1") != 0 ||
+           strcmp(PATIO_LEND_ID, "patio.lend/1") != 0 ||
+           strcmp(PATIO_RELAY_ID, "patio.relay/1") != 0 ||
+           strcmp(PATIO_PEERS_ID, "patio.peers/1") != 0 ||
+           strcmp(PATIO_PRESENCE_ID, "patio.presence/1") != 0 ||
+           strcmp(PATIO_QUEUES_ID, "patio.queues/1") != 0 ||
+           strcmp(PATIO_RESULTS_ID, "patio.results/1") != 0 ||
+           strcmp(PATIO_TOPOLOGY_ID, "patio.topology/1") != 0 ||
+           strcmp(PATIO_MODULE_SYMBOL, "patio_module_entry") != 0;
 }
