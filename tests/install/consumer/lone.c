@@ -13,6 +13,7 @@ struct patio_executor {
     pthread_cond_t               changed;
     patio_job                   *job;
     bool                         running;
+    bool                         refused; /* somebody heard FULL: `room` is to come */
 };
 
 static patio_status create(const patio_host *host, const patio_executor_params *params,
@@ -54,9 +55,14 @@ static void *work(void *arg)
         patio_outcome outcome = {PATIO_SIZED(patio_outcome)};
         job->run(job, &outcome);
         pthread_mutex_lock(&x->lock);
-        x->job = NULL;
+        bool room  = x->refused;
+        x->job     = NULL;
+        x->refused = false;
         pthread_mutex_unlock(&x->lock);
         x->events->done(x->events->self, job, &outcome);
+        if (room) {
+            x->events->room(x->events->self);
+        }
         pthread_mutex_lock(&x->lock);
     }
     pthread_mutex_unlock(&x->lock);
@@ -97,6 +103,7 @@ static patio_status submit(patio_executor *x, patio_job *job, patio_error *err)
         x->job = job;
         pthread_cond_signal(&x->changed);
     }
+    x->refused = x->refused || st == PATIO_FULL;
     pthread_mutex_unlock(&x->lock);
     return st == PATIO_OK ? st : patio_fail(err, st, 0, "task %s: the thread is busy", job->task);
 }
