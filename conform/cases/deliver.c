@@ -80,22 +80,27 @@ static void only_tasks_that_are_known_are_delivered(kit *k)
     (void)kit_delivered(p.worker, 8);
 }
 
+/* Who of several idle workers is next is the transport's affair, and may always be the same. But
+ * where the others hold what their credit allows, it is the one that has some left. */
 static void a_task_goes_to_one_worker_only(kit *k)
 {
-    enum { TASKS = 200 };
+    enum { TASKS = 200, CREDIT = 4, WORKERS = 3 };
     kit_instance *caller = kit_instance_open(k, NULL);
-    kit_instance *w[3];
-    for (uint32_t n = 0; n < 3; n++) {
+    kit_instance *w[WORKERS];
+    for (uint32_t n = 0; n < WORKERS; n++) {
         w[n] = kit_instance_open(k, NULL);
-        kit_subscribe(w[n], 4);
+        kit_subscribe(w[n], CREDIT);
+    }
+    for (uint32_t n = 0; n < WORKERS * CREDIT; n++) {
+        kit_send(caller, n);
+    }
+    for (uint32_t n = 0; n < WORKERS; n++) {
+        (void)kit_delivered(w[n], CREDIT - 1);
+    }
+    for (uint32_t n = 0; n < WORKERS; n++) {
         kit_work(w[n]);
     }
-    /* of whom nobody has heard yet, nobody can give anything to */
-    KIT_AWAIT(k, KIT_SOON_MS,
-              kit_counts(caller).consumers == 3 ||
-                  kit_counts(caller).consumers == PATIO_COUNT_UNKNOWN,
-              "consumers are %llu, expected 3", (unsigned long long)kit_counts(caller).consumers);
-    for (uint32_t n = 0; n < TASKS; n++) {
+    for (uint32_t n = WORKERS * CREDIT; n < TASKS; n++) {
         kit_send(caller, n);
     }
     KIT_AWAIT(k, KIT_SOON_MS,
@@ -105,9 +110,6 @@ static void a_task_goes_to_one_worker_only(kit *k)
     kit_await_counts(caller, 0, 0, 0, 0);
     KIT_EQUAL(k, kit_delivered_count(w[0]) + kit_delivered_count(w[1]) + kit_delivered_count(w[2]),
               TASKS, "deliveries");
-    for (uint32_t n = 0; n < 3; n++) {
-        KIT_CHECK(k, kit_delivered_count(w[n]) > 0, "worker %u of three got none of %d", n, TASKS);
-    }
 }
 
 /* Credit 1 each: behind a task that does not end nothing waits while another worker is idle. */

@@ -196,7 +196,7 @@ static void stop_keeps_its_grace(kit *k)
     (void)k->ops->stop(i->t, 300, &err);
     atomic_store(&i->stopped, true);
     uint64_t took = kit_now_ms() - from;
-    KIT_CHECK(k, took < 300 + 3000, "stop with a grace of 300 ms took %llu ms",
+    KIT_CHECK(k, took < 300 + KIT_SOON_MS / 2, "stop with a grace of 300 ms took %llu ms",
               (unsigned long long)took);
 }
 
@@ -265,7 +265,7 @@ static void an_unreachable_server_is_said_and_waited_for(kit *k)
     patio_error   err  = PATIO_ERROR_INIT;
     patio_message m    = kit_message(k, 1, PATIO_MESSAGE_CALL);
     patio_status  st   = kit_publish_message(i, &m, 10, &err);
-    KIT_CHECK(k, kit_now_ms() - from < 1000, "publish blocked for %llu ms",
+    KIT_CHECK(k, kit_now_ms() - from < 4000, "publish blocked for %llu ms",
               (unsigned long long)(kit_now_ms() - from));
     if (st != PATIO_OK) {
         kit_check_error(k, &err, st, "publish");

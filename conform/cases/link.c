@@ -206,7 +206,7 @@ static void a_publish_into_a_dead_link_has_an_outcome(kit *k)
         patio_message m    = kit_message(k, n, 0);
         uint64_t      from = kit_now_ms();
         patio_status  st   = kit_publish_message(b, &m, 100, &err);
-        KIT_CHECK(k, kit_now_ms() - from < 1000, "publish blocked for %llu ms",
+        KIT_CHECK(k, kit_now_ms() - from < 4000, "publish blocked for %llu ms",
                   (unsigned long long)(kit_now_ms() - from));
         taken += st == PATIO_OK;
     }
@@ -227,8 +227,8 @@ static void stop_ends_on_a_dead_link(kit *k)
     patio_error err  = PATIO_ERROR_INIT;
     (void)k->ops->stop(p.worker->t, 1000, &err);
     atomic_store(&p.worker->stopped, true);
-    KIT_CHECK(k, kit_now_ms() - from < 1000 + 3000, "stop with a grace of 1 s took %llu ms",
-              (unsigned long long)(kit_now_ms() - from));
+    KIT_CHECK(k, kit_now_ms() - from < 1000 + KIT_SOON_MS / 2,
+              "stop with a grace of 1 s took %llu ms", (unsigned long long)(kit_now_ms() - from));
 }
 
 static void a_subscription_is_kept_over_a_cut(kit *k)

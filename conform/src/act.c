@@ -197,16 +197,12 @@ kit_delivery kit_delivered(kit_instance *i, uint32_t n)
 
 /* Credit comes back with the settlement, and the next delivery may be raised inside of it: so it is
  * noted before. */
-patio_status kit_settle(kit_instance *i, patio_tag tag, uint32_t verdict, uint64_t delay_ms,
-                        patio_buf *reply, patio_error *err)
+patio_status kit_settle_as(kit_instance *i, patio_tag tag, const patio_settlement *s,
+                           patio_error *err)
 {
-    kit             *k = i->k;
-    patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = verdict, .delay_ms = delay_ms,
-                          .reply = reply};
-    if (verdict == PATIO_REJECT) {
-        s.cause = (patio_bytes){(const uint8_t *)"cause", 5};
-    }
-    kit_sub *sub = NULL;
+    kit     *k       = i->k;
+    uint32_t verdict = s->verdict;
+    kit_sub *sub     = NULL;
     pthread_mutex_lock(&k->lock);
     uint64_t at = kit_map_get(i->tags, tag);
     if (at != 0 && verdict != PATIO_CLAIM && !i->deliveries[at - 1].settled &&
@@ -216,7 +212,7 @@ patio_status kit_settle(kit_instance *i, patio_tag tag, uint32_t verdict, uint64
         i->deliveries[at - 1].settled = true;
     }
     pthread_mutex_unlock(&k->lock);
-    patio_status st = k->ops->settle(i->t, tag, &s, err);
+    patio_status st = k->ops->settle(i->t, tag, s, err);
     if (st != PATIO_OK && sub != NULL) {
         pthread_mutex_lock(&k->lock);
         i->deliveries[at - 1].settled = false;
@@ -226,6 +222,17 @@ patio_status kit_settle(kit_instance *i, patio_tag tag, uint32_t verdict, uint64
         pthread_mutex_unlock(&k->lock);
     }
     return st;
+}
+
+patio_status kit_settle(kit_instance *i, patio_tag tag, uint32_t verdict, uint64_t delay_ms,
+                        patio_buf *reply, patio_error *err)
+{
+    patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = verdict, .delay_ms = delay_ms,
+                          .reply = reply};
+    if (verdict == PATIO_REJECT) {
+        s.cause = (patio_bytes){(const uint8_t *)"cause", 5};
+    }
+    return kit_settle_as(i, tag, &s, err);
 }
 
 void kit_settle_ok(kit_instance *i, patio_tag tag, uint32_t verdict, uint64_t delay_ms,

@@ -354,6 +354,9 @@ void         kit_unsubscribe(kit_instance *i);
 kit_delivery kit_delivered(kit_instance *i, uint32_t n);
 kit_delivery kit_delivered_within(kit_instance *i, uint32_t n, uint64_t within_ms);
 uint32_t     kit_delivered_count(kit_instance *i);
+/* Settle, and keep account of the credit. */
+patio_status kit_settle_as(kit_instance *i, patio_tag tag, const patio_settlement *s,
+                           patio_error *err);
 patio_status kit_settle(kit_instance *i, patio_tag tag, uint32_t verdict, uint64_t delay_ms,
                         patio_buf *reply, patio_error *err);
 /* Must be OK; with a reply of the pattern when reply_bytes >= 0. */
