@@ -107,25 +107,37 @@ void link_fail(connection *c, patio_status status, const char *format, ...)
     }
 }
 
-void link_connect(connection *c)
+static void connect_on(connection *c)
 {
     patio_transport *t   = c->t;
     patio_error      err = PATIO_ERROR_INIT;
-    int              fd  = socket_connect(c, &err);
+    int              fd  = -1;
+    if (!socket_connect(c, &fd, &err)) {
+        return;
+    }
     if (fd < 0) {
         link_fail(c, err.status, "%s", err.message);
         return;
     }
     pthread_mutex_lock(&t->lock);
-    c->fd          = fd;
-    c->state       = LINK_CONNECTING;
-    c->frame_max   = FRAME_MAX_BYTES;
-    c->deadline_ns = t->host->now_ns(t->host->self) + t->set.handshake_ms * 1000000u;
+    c->fd        = fd;
+    c->state     = LINK_CONNECTING;
+    c->frame_max = FRAME_MAX_BYTES;
     pthread_mutex_unlock(&t->lock);
     c->codec = amqp_new_connection();
     if (c->codec == NULL) {
         link_fail(c, PATIO_NO_MEMORY, "out of memory");
     }
+}
+
+void link_connect(connection *c)
+{
+    patio_transport *t = c->t;
+    pthread_mutex_lock(&t->lock);
+    c->state       = LINK_LOOKUP;
+    c->deadline_ns = t->host->now_ns(t->host->self) + t->set.handshake_ms * 1000000u;
+    pthread_mutex_unlock(&t->lock);
+    connect_on(c);
 }
 
 static void secured(connection *c)
@@ -254,10 +266,17 @@ void link_step(connection *c, uint64_t now)
         }
         return;
     }
+    if (c->state == LINK_LOOKUP && now < c->deadline_ns) {
+        connect_on(c);
+        return;
+    }
     if (c->state < LINK_READY) {
         if (now >= c->deadline_ns) {
-            link_fail(c, PATIO_UNREACHABLE, "%s did not answer within %llu ms", c->shown,
-                      (unsigned long long)t->set.handshake_ms);
+            bool looked_up = c->state != LINK_LOOKUP;
+            link_fail(c, PATIO_UNREACHABLE,
+                      looked_up ? "%s did not answer within %llu ms"
+                                : "look up %s: no answer within %llu ms",
+                      looked_up ? c->shown : c->host, (unsigned long long)t->set.handshake_ms);
         }
         return;
     }

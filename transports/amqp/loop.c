@@ -68,6 +68,8 @@ static int wait_ms(const patio_transport *t, uint64_t now)
         if (c->state == LINK_CLOSED) {
             uint64_t left = c->retry_ns > now ? (c->retry_ns - now) / ms_ns + 1 : 0;
             ms            = left < ms ? left : ms;
+        } else if (c->state == LINK_LOOKUP) {
+            ms = ASK_MS < ms ? ASK_MS : ms;
         } else if (c->state == LINK_READY && c->heartbeat_ns / ms_ns / 4 < ms) {
             ms = c->heartbeat_ns / ms_ns / 4;
         }

@@ -28,7 +28,8 @@ void link_fail(connection *c, patio_status status, const char *format, ...) PATI
 void link_close(connection *c); /* without a word */
 
 /* ---- socket.c ---- */
-int socket_connect(connection *c, patio_error *err); /* to the next address */
+/* To the next address. false: its name is still being looked up, come again. */
+bool socket_connect(connection *c, int *fd, patio_error *err);
 /* Bytes moved; 0: not now; -1: failed or ended, errno says why (0: the other
  * side ended it). */
 ssize_t socket_read(connection *c, void *data, size_t size);
@@ -40,6 +41,15 @@ void socket_flush(connection *c);
  */
 void socket_push(connection *c);
 bool socket_is_calm(const connection *c); /* under the lock: nothing went out just now */
+
+/* ---- lookup.c: I/O thread ---- */
+struct addrinfo;
+/* Begun if it is not under way. true: it is done, and *out is the caller's (NULL: out of memory).
+ */
+bool lookup_take(patio_transport *t, host_name *name, name_lookup **out);
+/* The addresses take turns. NULL: there is none, and *why says why. */
+const struct addrinfo *lookup_address(const name_lookup *l, uint32_t turn, const char **why);
+void                   lookup_drop(name_lookup *l); /* [blocks] while it is under way */
 
 /* ---- tls.c ---- */
 patio_status tls_make(patio_transport *t, patio_error *err);

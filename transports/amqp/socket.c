@@ -24,43 +24,39 @@ static int set_options(int fd, const settings *set)
 }
 
 /* One of a name's addresses per try, in turn. */
-int socket_connect(connection *c, patio_error *err)
+static int connect_to(const connection *c, const struct addrinfo *a, patio_error *err)
+{
+    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && (connect(set_options(fd, &c->t->set), a->ai_addr, a->ai_addrlen) == 0 ||
+                    errno == EINPROGRESS)) {
+        return fd;
+    }
+    (void)patio_fail(err, PATIO_UNREACHABLE, errno, "connect to %s: %s", c->shown, strerror(errno));
+    if (fd >= 0) {
+        close(fd);
+    }
+    return -1;
+}
+
+bool socket_connect(connection *c, int *fd, patio_error *err)
 {
     patio_transport *t    = c->t;
-    const host_name *name = &t->hosts[c->host_at % t->host_count];
-    struct addrinfo  want = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *list = NULL;
-    char             port[16];
-    (void)snprintf(port, sizeof(port), "%u", name->port);
-    (void)snprintf(c->shown, sizeof(c->shown), strchr(name->host, ':') ? "[%s]:%s" : "%s:%s",
-                   name->host, port);
+    host_name       *name = &t->hosts[c->host_at % t->host_count];
+    name_lookup     *l    = NULL;
+    const char      *why  = NULL;
+    (void)snprintf(c->shown, sizeof(c->shown), strchr(name->host, ':') ? "[%s]:%u" : "%s:%u",
+                   name->host, name->port);
     (void)snprintf(c->host, sizeof(c->host), "%s", name->host);
-    int failed = getaddrinfo(name->host, port, &want, &list);
-    if (failed != 0) {
-        (void)patio_fail(err, PATIO_UNREACHABLE, 0, "look up %s: %s", name->host,
-                         gai_strerror(failed));
-        return -1;
+    if (!lookup_take(t, name, &l)) {
+        return false;
     }
-    uint32_t count = 0;
-    for (struct addrinfo *a = list; a != NULL; a = a->ai_next) {
-        count++;
+    const struct addrinfo *a = lookup_address(l, c->host_at / t->host_count, &why);
+    if (a == NULL) {
+        (void)patio_fail(err, PATIO_UNREACHABLE, 0, "look up %s: %s", name->host, why);
     }
-    struct addrinfo *a = list;
-    for (uint32_t skip = c->host_at / t->host_count % count; skip > 0; skip--) {
-        a = a->ai_next;
-    }
-    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || (connect(set_options(fd, &t->set), a->ai_addr, a->ai_addrlen) != 0 &&
-                   errno != EINPROGRESS)) {
-        (void)patio_fail(err, PATIO_UNREACHABLE, errno, "connect to %s: %s", c->shown,
-                         strerror(errno));
-        if (fd >= 0) {
-            close(fd);
-        }
-        fd = -1;
-    }
-    freeaddrinfo(list);
-    return fd;
+    *fd = a != NULL ? connect_to(c, a, err) : -1;
+    lookup_drop(l);
+    return true;
 }
 
 static ssize_t tls_result(connection *c, int got)

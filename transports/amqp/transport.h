@@ -291,6 +291,7 @@ typedef struct inbound {
 enum { CONSUMING, PUBLISHING, LINKS };
 enum {
     LINK_CLOSED,
+    LINK_LOOKUP,     /* of the host's name */
     LINK_CONNECTING, /* TCP */
     LINK_SECURING,   /* TLS */
     LINK_START,      /* protocol header sent */
@@ -330,9 +331,12 @@ typedef struct connection {
     char                    host[NAME_MAX_BYTES];
 } connection;
 
+typedef struct name_lookup name_lookup;
+
 typedef struct host_name {
-    char    *host;
-    uint32_t port;
+    char        *host;
+    uint32_t     port;
+    name_lookup *lookup; /* under way, or done and not taken; I/O thread */
 } host_name;
 
 typedef struct seen {
