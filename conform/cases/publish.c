@@ -247,7 +247,6 @@ static void publish_may_be_called_from_inside_an_event(kit *k)
     KIT_STATUS(k, kit_publish(i, 0, 0), PATIO_OK, "publish");
     KIT_AWAIT(k, KIT_SOON_MS, KIT_GET(i, receipt_count) >= 100, "%u of 100 outcomes",
               KIT_GET(i, receipt_count));
-    i->on_published = NULL;
 }
 
 static void names_may_be_long_and_of_any_letters(kit *k)
