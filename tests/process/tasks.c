@@ -65,6 +65,19 @@ static patio_status slow(patio_context *ctx)
     return st == PATIO_OK ? PATIO_RETURN(ctx, (int64_t)getpid()) : st;
 }
 
+/* How many of these two its child has run. */
+static int64_t turns;
+
+static patio_status turn(patio_context *ctx)
+{
+    return PATIO_RETURN(ctx, ++turns);
+}
+
+static patio_status other_turn(patio_context *ctx)
+{
+    return PATIO_RETURN(ctx, ++turns);
+}
+
 /* ---- what its process is like ---- */
 
 static patio_status niceness(patio_context *ctx)
@@ -128,6 +141,7 @@ static const task_row rows[] = {
     {"who", who},           {"fails", fails},
     {"retries", retries},   {"reverse", reverse},
     {"slow", slow},         {"talks", talks},
+    {"turn", turn},         {"other_turn", other_turn},
     {"niceness", niceness}, {"core_bytes", core_bytes},
     {"where", where},       {"grabs", grabs},
     {"burns", burns},       {NULL, NULL},

@@ -49,7 +49,8 @@ bool lives(pid_t pid)
     return look_at(pid, &state, &parent) && state != 'Z' && state != 'X';
 }
 
-static unsigned each_child(void (*visit)(pid_t pid))
+/* Children in a state (0: in any); a signal to each of them (0: none). */
+static unsigned each_child(char in_state, int number)
 {
     DIR     *dir = opendir("/proc");
     unsigned n   = 0;
@@ -57,13 +58,14 @@ static unsigned each_child(void (*visit)(pid_t pid))
     for (const struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
         char  state  = 0;
         pid_t parent = 0;
-        pid_t pid =
-            isdigit((unsigned char)e->d_name[0]) != 0 ? (pid_t)strtol(e->d_name, NULL, 10) : -1;
-        if (pid > 0 && look_at(pid, &state, &parent) && parent == getpid()) {
+        if (isdigit((unsigned char)e->d_name[0]) == 0) {
+            continue;
+        }
+        pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+        if (look_at(pid, &state, &parent) && parent == getpid() &&
+            (in_state == 0 || state == in_state)) {
             n++;
-            if (visit != NULL) {
-                visit(pid);
-            }
+            (void)kill(pid, number);
         }
     }
     closedir(dir);
@@ -72,17 +74,17 @@ static unsigned each_child(void (*visit)(pid_t pid))
 
 unsigned count_children(void)
 {
-    return each_child(NULL);
+    return each_child(0, 0);
 }
 
-static void let_go_on(pid_t pid)
+unsigned count_stopped_children(void)
 {
-    (void)kill(pid, SIGCONT);
+    return each_child('T', 0);
 }
 
 void continue_children(void)
 {
-    (void)each_child(let_go_on);
+    (void)each_child(0, SIGCONT);
 }
 
 void world_open(fixture *f, const char *const *settings)

@@ -36,6 +36,8 @@ void expect_good(fixture *f);
 bool lives(pid_t pid);
 /* Children of this process that are not reaped. */
 unsigned count_children(void);
+/* Those that a SIGSTOP has stopped. */
+unsigned count_stopped_children(void);
 /* SIGCONT to all of them. */
 void continue_children(void);
 
