@@ -87,7 +87,7 @@ static inline uint32_t pool_able(const patio_executor *x)
 }
 
 patio_status pool_submit(patio_executor *x, patio_job *job, patio_error *err);
-void        *pool_work(void *worker);
+void        *pool_work(void *arg); /* a worker */
 /* Under the lock: somebody who was to take a job does not. */
 void pool_hand_over(patio_executor *x);
 /* The worker that this thread is, NULL if it is none. */

@@ -88,7 +88,7 @@ static patio_status listen_tcp(endpoint *ep, patio_error *err)
     struct addrinfo  hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     (void)snprintf(port, sizeof(port), "%u", ep->port);
     int rc = getaddrinfo(ep->host[0] != '\0' ? ep->host : NULL, port, &hints, &found);
-    if (rc != 0) {
+    if (rc != 0 || found == NULL) {
         return patio_fail(err, PATIO_CONFIG, 0, "listen on %s: %s", ep->shown, gai_strerror(rc));
     }
     /* without a host: one socket for both families, where there is IPv6 */

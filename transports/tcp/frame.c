@@ -138,8 +138,11 @@ size_t frame_put_publish(uint8_t *to, const frame_publish *p, const char *queue,
     put16(to + 44, p->crashes);
     to[46] = (uint8_t)queue_bytes;
     to[47] = (uint8_t)task_bytes;
+    /* NOLINTBEGIN(bugprone-not-null-terminated-result): on the wire a name has its length before it
+     */
     memcpy(to + FRAME_PUBLISH_BYTES, queue, queue_bytes);
     memcpy(to + FRAME_PUBLISH_BYTES + queue_bytes, task, task_bytes);
+    /* NOLINTEND(bugprone-not-null-terminated-result) */
     return FRAME_PUBLISH_BYTES + queue_bytes + task_bytes;
 }
 

@@ -193,7 +193,7 @@ static size_t put_name(uint8_t *to, const char *name)
     size_t size = strlen(name);
     if (to != NULL) {
         to[0] = (uint8_t)size;
-        memcpy(to + 1, name, size);
+        memcpy(to + 1, name, size); /* NOLINT(bugprone-not-null-terminated-result): as in frame.c */
     }
     return size + 1;
 }
