@@ -8,14 +8,23 @@
 
 enum { WINDOW = 256, CALLERS = 4 };
 
+static char mixed_file[1024];
+
+/* In a rolling deploy each fourth task is one that only new workers know. */
+static const char *task_of(int64_t number)
+{
+    return number % 4 == 3 && access(mixed_file, F_OK) == 0 ? "storm-new" : "storm";
+}
+
 static patio_status try_send(patio_broker *broker, int64_t number, const void *filler, size_t size,
                              patio_future **out)
 {
-    patio_error err = PATIO_ERROR_INIT;
-    return size > 0
-               ? patio_send_start(broker, "storm", PATIO_ARGS(number, patio_blob(filler, size)),
-                                  NULL, out, &err)
-               : patio_send_start(broker, "storm", PATIO_ARGS(number), NULL, out, &err);
+    patio_error        err     = PATIO_ERROR_INIT;
+    const char        *task    = task_of(number);
+    patio_call_options options = {PATIO_SIZED(patio_call_options), .flags = PATIO_CALL_WAIT_ROUTE};
+    return size > 0 ? patio_send_start(broker, task, PATIO_ARGS(number, patio_blob(filler, size)),
+                                       &options, out, &err)
+                    : patio_send_start(broker, task, PATIO_ARGS(number), &options, out, &err);
 }
 
 static void note_send(storm_ledger *ledger, patio_future *f)
@@ -200,6 +209,7 @@ int storm_front(const char *url, const char *dir, const storm_load *load)
     if (!storm_ledger_open(&ledger, dir, "front")) {
         return 2;
     }
+    (void)snprintf(mixed_file, sizeof(mixed_file), "%s/mixed", dir);
     (void)snprintf(enough_file, sizeof(enough_file), "%s/enough", dir);
     storm_open(&w, NULL, registry, url, load->workers);
     sender s  = {w.broker, &ledger, load};

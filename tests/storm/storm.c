@@ -73,8 +73,8 @@ int main(int argc, char **argv)
     (void)sigaction(SIGINT, &on_term, NULL);
     (void)sigaction(SIGUSR1, &on_term, NULL);
     const char *role = argc > 1 ? argv[1] : "";
-    if (strcmp(role, "work") == 0 && argc == 5) {
-        return storm_work(argv[2], argv[3], argv[4]);
+    if (strcmp(role, "work") == 0 && (argc == 5 || argc == 6)) {
+        return storm_work(argv[2], argv[3], argv[4], argc == 6 && strcmp(argv[5], "new") == 0);
     }
     if (strcmp(role, "front") == 0 && (argc == 7 || argc == 8)) {
         storm_load load = {number(argv[4]), number(argv[5]), number(argv[6]),
@@ -95,10 +95,11 @@ int main(int argc, char **argv)
         return storm_memory(argv[2], argv[3], number(argv[4]), number(argv[5]),
                             (uint32_t)number(argv[6]));
     }
-    (void)fprintf(stderr,
-                  "usage: storm work URL DIR THREADS | front URL DIR TASKS CALLS BYTES [PER_S] |\n"
-                  "             both URL DIR TASKS CALLS THREADS |\n"
-                  "             proxy DIR HOST PORT CUT_MS | check DIR KILLS CUTS |\n"
-                  "             memory URL DIR TASKS CALLS WORKERS\n");
+    (void)fprintf(
+        stderr,
+        "usage: storm work URL DIR THREADS [new] | front URL DIR TASKS CALLS BYTES [PER_S] |\n"
+        "             both URL DIR TASKS CALLS THREADS |\n"
+        "             proxy DIR HOST PORT CUT_MS | check DIR KILLS CUTS |\n"
+        "             memory URL DIR TASKS CALLS WORKERS\n");
     return 2;
 }

@@ -30,7 +30,8 @@ patio_registry *storm_registry(const char *dir);
 /* A started broker; runtime may be NULL. Ends the program on a failure. */
 void storm_open(storm_world *w, patio_runtime *runtime, patio_registry *registry, const char *url,
                 const char *workers);
-int  storm_work(const char *url, const char *dir, const char *workers);
+/* is_new: it has the task "storm-new", too */
+int storm_work(const char *url, const char *dir, const char *workers, bool is_new);
 
 /* front.c */
 typedef struct storm_load {

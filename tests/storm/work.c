@@ -65,10 +65,19 @@ void storm_open(storm_world *w, patio_runtime *runtime, patio_registry *registry
     }
 }
 
-int storm_work(const char *url, const char *dir, const char *workers)
+int storm_work(const char *url, const char *dir, const char *workers, bool is_new)
 {
-    storm_world w;
-    storm_open(&w, NULL, storm_registry(dir), url, workers);
+    storm_world        w;
+    patio_error        why      = PATIO_ERROR_INIT;
+    patio_registry    *registry = storm_registry(dir);
+    patio_task_options options  = {PATIO_SIZED(patio_task_options), .flags = PATIO_TASK_IDEMPOTENT,
+                                   .max_crashes = 1000};
+    if (is_new && patio_registry_add(registry, "storm-new", task_storm, NULL, NULL, &options,
+                                     &why) != PATIO_OK) {
+        fprintf(stderr, "storm: %s\n", why.message);
+        return 2;
+    }
+    storm_open(&w, NULL, registry, url, workers);
     while (!atomic_load(&storm_stop)) {
         storm_sleep_ms(50);
     }
