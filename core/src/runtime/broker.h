@@ -130,6 +130,8 @@ typedef struct pt_worker_stats {
     _Atomic uint64_t settlements_failed;
 } pt_worker_stats;
 
+enum { PT_UNKNOWN_SLOTS = 512 };
+
 struct patio_broker {
     void           *block; /* the allocation it lies in */
     patio_runtime  *runtime;
@@ -160,10 +162,12 @@ struct patio_broker {
     size_t            executor_count;
     pt_route         *routes; /* by pt_task.index */
     size_t            route_count;
-    pt_queue         *queues;
-    size_t            queue_count;
-    bool              queues_named;  /* configured; else those of the tasks */
-    bool              queues_strict; /* in their order; else by weight */
+    /* unknown tasks that went back: a hash of the id, how often in the last eight bits */
+    _Atomic uint64_t unknown[PT_UNKNOWN_SLOTS];
+    pt_queue        *queues;
+    size_t           queue_count;
+    bool             queues_named;  /* configured; else those of the tasks */
+    bool             queues_strict; /* in their order; else by weight */
 
     pt_futures futures;
 

@@ -66,11 +66,27 @@ static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d
     pt_job_busy(job);
 }
 
+/* How often this broker has seen it: on some transports the fence grows by more than one. Where two
+ * ids share a slot, each begins anew: a task is then parked later, never earlier. */
+static uint64_t times_seen(patio_broker *b, patio_id id)
+{
+    uint64_t half[2];
+    memcpy(half, id.bytes, sizeof(half));
+    uint64_t          hash = (half[0] ^ half[1]) * UINT64_C(0x9E3779B97F4A7C15);
+    _Atomic uint64_t *slot = &b->unknown[hash >> 32 & (PT_UNKNOWN_SLOTS - 1)];
+    uint64_t          last = atomic_load(slot);
+    uint64_t          now  = (last ^ hash) >> 8 == 0 ? last & 0xff : 0;
+    now += now < 0xff;
+    atomic_store(slot, (hash & ~UINT64_C(0xff)) | now);
+    return now;
+}
+
 /* Another worker may have it, or the next version of this one. It goes back, with longer and longer
  * pauses; what nobody knows after so many deliveries is parked where people see it. */
 static void settle_unknown(pt_job *job)
 {
-    uint64_t deliveries = job->base.fence;
+    uint64_t deliveries = times_seen(job->end.broker, job->base.id);
+    deliveries          = deliveries < job->base.fence ? deliveries : job->base.fence;
     if (deliveries >= UNKNOWN_TASK_DELIVERIES) {
         pt_settle_later(job, PATIO_REJECT, PATIO_NOT_FOUND, 0);
         return;
