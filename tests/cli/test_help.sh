@@ -46,7 +46,7 @@ mentions() {
     done
     mentions plugins $config_options --json
     mentions conform --url --listen --kind -o --option --redelivery --only --skip -j --jobs --seed --list --json --junit \
-        --verbose --in-process
+        --verbose --in-process --lasting --task
     mentions describe $config_options -m --module -p --project --json
 }
 
