@@ -8,7 +8,7 @@ if [ -z "${PATIO_TEST_NAMESPACE-}" ]; then
 fi
 ip link set lo up
 . "${PATIO_SOURCE:?}/tests/redis/lib.sh" || exit 1
-export PATIO_LOG_LEVEL=error PATIO_WORKERS=4
+export PATIO_WORKERS=4
 iptables -A INPUT -p tcp --dport 1 -j DROP 2>/dev/null || skip "no packet filter here"
 
 server far
@@ -21,21 +21,19 @@ mend() {
     iptables -F INPUT
 }
 ledger_worker "$url" log
-"$LEDGER" send "$url" log 0 20000 1 &
-sender=$!
-for _ in 1 2 3; do
+for from in 0 2000 4000; do
     before=$(count_of log end)
-    told=$(grep -cE '^(refused|unknown)' log)
+    noticed=$(grep -c 'is connecting' log.err)
+    "$LEDGER" send "$url" log "$from" 2000 5 &
+    sender=$!
     until_true "tasks flow" sh -c "[ \$(grep -c '^end' log) -gt $((before + 100)) ]"
     cut
-    until_true "the sender is told" sh -c "[ \$(grep -cE '^(refused|unknown)' log) -gt $told ]"
-    until_true "the worker has nothing left to run" sh -c \
-        "n=\$(grep -c '^end' log); sleep 0.5; [ \$(grep -c '^end' log) = \$n ]"
+    until_true "the worker notices" sh -c "[ \$(grep -c 'is connecting' log.err) -gt $noticed ]"
     mend
+    wait "$sender"
+    expect_all_done log
 done
-wait "$sender"
-expect_all_done log
 bad=$(sed -nE 's/^(refused|unknown) [0-9]* //p' log | grep -vE 'PEER_LOST|UNREACHABLE|BLOCKED|TIMEOUT' | sort | uniq -c)
 [ -z "$bad" ] || complain "sends ended otherwise: $bad"
-[ "$(count_of log accepted)" -gt 1000 ] || complain "accepted: $(count_of log accepted)"
+[ "$(count_of log accepted)" -ge 300 ] || complain "accepted: $(count_of log accepted)"
 finish
