@@ -142,8 +142,9 @@ static void on_replied(void *self, const patio_reply *r)
     i->replies[i->reply_count++] =
         (kit_reply){.number = number, .flags = r->flags, .size = (uint32_t)kit_buf_size(r->body)};
     leave(i);
-    if (i->on_replied != NULL) {
-        i->on_replied(i, r);
+    void (*hook)(kit_instance *, const patio_reply *) = i->on_replied;
+    if (hook != NULL) {
+        hook(i, r);
     }
 }
 
@@ -172,8 +173,9 @@ static void on_published(void *self, const patio_receipt *r)
     }
     ++*kit_map_at(i->receipts_by, number);
     leave(i);
-    if (i->on_published != NULL) {
-        i->on_published(i, r);
+    void (*hook)(kit_instance *, const patio_receipt *) = i->on_published;
+    if (hook != NULL) {
+        hook(i, r);
     }
 }
 

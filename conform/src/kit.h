@@ -308,8 +308,8 @@ struct kit_instance {
     _Atomic bool           working;
     pthread_t              worker;
     uint32_t               worked;
-    void (*on_published)(kit_instance *i, const patio_receipt *receipt);
-    void (*on_replied)(kit_instance *i, const patio_reply *reply);
+    void (*_Atomic on_published)(kit_instance *i, const patio_receipt *receipt);
+    void (*_Atomic on_replied)(kit_instance *i, const patio_reply *reply);
     void            *arg;
     _Atomic uint64_t counter;
 };
