@@ -213,7 +213,7 @@ bool loop_watch(patio_executor *x, child *c, enum stream stream, uint32_t events
 enum { LOOP_WAKE_INDEX = -1 };
 patio_status loop_submit(patio_executor *x, patio_job *job, patio_error *err);
 patio_status loop_cancel(patio_executor *x, patio_job *job, patio_error *err);
-void        *loop_run(void *executor);
+void        *loop_run(void *arg);
 void         loop_wake(patio_executor *x);
 void         loop_give_back(patio_executor *x, patio_job *job, patio_status status);
 

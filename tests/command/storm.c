@@ -65,6 +65,7 @@ static void every_result_is_the_right_one(void **state)
     fixture     f;
     uint64_t    all            = goods + bads;
     uint64_t    bad            = 0;
+    unsigned    before         = processes_with(program); /* this one, and who began it */
     patio_call_options options = {PATIO_SIZED(patio_call_options), .timeout_ms = 600000,
                                   .max_crashes = 1};
     for (int i = 0; i <= WAYS; i++) {
@@ -93,7 +94,7 @@ static void every_result_is_the_right_one(void **state)
     assert_int_equal(stats_of(f.broker).tasks_failed, bads);
     assert_int_equal(stats_of(f.broker).tasks_ok, goods);
     assert_int_equal(stats_of(f.broker).tasks_retried, 0);
-    AWAIT(processes_with(program) == 1); /* this one */
+    AWAIT(processes_with(program) <= before);
     world_close(&f);
 }
 

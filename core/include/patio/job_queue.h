@@ -111,6 +111,39 @@ static inline patio_job *patio_job_queue_pop(patio_job_queue *queue)
     return job;
 }
 
+/* Inside: the first of its name goes, `prev` is the first of the name before (perhaps itself). */
+static inline void patio_job_queue_drop_first(patio_job_queue *queue, patio_job *prev,
+                                              patio_job *head)
+{
+    patio_job *next = patio_job_link(head, 0);
+    patio_job *last = next != NULL ? next : prev != head ? prev : NULL;
+    if (next != NULL) {
+        next->link[1] = head->link[1] != head ? head->link[1] : next;
+        next->link[2] = head->link[2];
+    }
+    if (prev != head) {
+        prev->link[1] = next != NULL ? next : head->link[1];
+    }
+    queue->last = queue->last == head ? last : queue->last;
+}
+
+/* Inside: one behind the first of its name goes; 0 if it is not there. */
+static inline int patio_job_queue_drop_behind(patio_job *head, const patio_job *job)
+{
+    patio_job *before = head;
+    while (before != NULL && patio_job_link(before, 0) != job) {
+        before = patio_job_link(before, 0);
+    }
+    if (before == NULL) {
+        return 0;
+    }
+    before->link[0] = job->link[0];
+    if (head->link[2] == job) {
+        head->link[2] = before;
+    }
+    return 1;
+}
+
 /* Take one out, wherever it is; 0 if it is not there. */
 static inline int patio_job_queue_remove(patio_job_queue *queue, const patio_job *job)
 {
@@ -126,32 +159,10 @@ static inline int patio_job_queue_remove(patio_job_queue *queue, const patio_job
     if (head->task != job->task) {
         return 0;
     }
-    if (head != job) {
-        patio_job *before = head;
-        while (before != NULL && patio_job_link(before, 0) != job) {
-            before = patio_job_link(before, 0);
-        }
-        if (before == NULL) {
-            return 0;
-        }
-        before->link[0] = job->link[0];
-        if (head->link[2] == job) {
-            head->link[2] = before;
-        }
-    } else {
-        patio_job *next = patio_job_link(head, 0);
-        if (next != NULL) {
-            next->link[1] = head->link[1] != head ? head->link[1] : next;
-            next->link[2] = head->link[2];
-            if (prev != head) {
-                prev->link[1] = next;
-            }
-        } else if (prev != head) {
-            prev->link[1] = head->link[1];
-        }
-        if (queue->last == head) {
-            queue->last = next != NULL ? next : prev != head ? prev : NULL;
-        }
+    if (head == job) {
+        patio_job_queue_drop_first(queue, prev, head);
+    } else if (patio_job_queue_drop_behind(head, job) == 0) {
+        return 0;
     }
     queue->count--;
     return 1;
