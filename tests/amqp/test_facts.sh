@@ -26,7 +26,7 @@ stats() {
     done
 }
 
-for n in 1 2 3 4 5; do
+for _ in 1 2 3 4 5; do
     run send -b "$url" -p "$p" sleep 500
     expect_code 0
 done

@@ -13,6 +13,7 @@ end_all() {
 trap '[ "$BASHPID" = $$ ] && end_all' EXIT
 
 # What stands before a command that has the shim; a sanitizer's library is then not the first.
+# shellcheck disable=SC2034 # the tests that read this file use it
 shimmed=(env "LD_PRELOAD=$SHIM" "ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0")
 
 free_port() {
