@@ -31,7 +31,7 @@ for path in "$include"/patio/*.h; do
         ;;
     *)
         gnu= # they say that they need it
-        case $header in spin | child_socket) gnu=-D_GNU_SOURCE ;; esac
+        case $header in spin | child_socket | child_ring) gnu=-D_GNU_SOURCE ;; esac
         try "$cc" c "$header" -std=c17 $gnu
         ;;
     esac

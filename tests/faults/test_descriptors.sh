@@ -23,6 +23,8 @@ few() {
         (ulimit -n "$most" && exec timeout 60 "$PATIO" call -b "$url" -p few --timeout 3s \
             -o connect_timeout_ms=1s mul 6 7) >out 2>err
         code=$?
+        # What the shell passes on counts, too: with so few no program can be loaded at all.
+        if [ "$code" = 127 ] && grep -q "while loading shared libraries" err; then continue; fi
         [ "$code" -lt 124 ] || complain "it ended with $code" "$(<err)"
         [ "$code" = 0 ] || [ -s err ] || complain "it failed without a word"
     done
