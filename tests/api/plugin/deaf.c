@@ -30,6 +30,8 @@ struct patio_transport {
     uint32_t                      count;
     uint32_t                      subscribed; /* how often */
     uint32_t                      deaf;
+    uint32_t                      credit;
+    uint32_t                      unsettled;
     bool                          on;
     uint32_t                      paused; /* PATIO_QUEUE_… */
     patio_tag                     tags;
@@ -87,7 +89,8 @@ static void deliver(patio_transport *t)
         pthread_mutex_lock(&t->lock);
         waiting *w  = &t->tasks[i];
         bool     go = i < t->count && !w->leased && t->on && t->subscribed > t->deaf &&
-                  t->paused != PATIO_QUEUE_PAUSED;
+                  t->unsettled < t->credit && t->paused != PATIO_QUEUE_PAUSED;
+        t->unsettled += go ? 1 : 0;
         w->leased        = w->leased || go;
         w->tag           = go ? ++t->tags : w->tag;
         patio_message  m = {PATIO_SIZED(patio_message),
@@ -136,11 +139,11 @@ static patio_status publish(patio_transport *t, const patio_message *m, patio_er
 
 static patio_status subscribe(patio_transport *t, const patio_subscription *s, patio_error *err)
 {
-    (void)s;
     (void)err;
     pthread_mutex_lock(&t->lock);
     t->subscribed += t->on ? 0 : 1;
-    t->on = true;
+    t->credit = s->credit;
+    t->on     = true;
     pthread_mutex_unlock(&t->lock);
     deliver(t);
     return PATIO_OK;
@@ -160,10 +163,12 @@ static patio_status settle(patio_transport *t, patio_tag tag, const patio_settle
                            patio_error *err)
 {
     (void)err;
+    bool back = s->verdict == PATIO_RETURN || s->verdict == PATIO_RETRY;
     pthread_mutex_lock(&t->lock);
     for (uint32_t i = 0; i < t->count; i++) {
         if (t->tasks[i].leased && t->tasks[i].tag == tag) {
-            if (s->verdict == PATIO_RETURN || s->verdict == PATIO_RETRY) {
+            t->unsettled--;
+            if (back) {
                 t->tasks[i].leased = false;
             } else {
                 t->host->buf_drop(t->host->self, t->tasks[i].body);
@@ -174,6 +179,9 @@ static patio_status settle(patio_transport *t, patio_tag tag, const patio_settle
         }
     }
     pthread_mutex_unlock(&t->lock);
+    if (!back) {
+        deliver(t);
+    }
     return PATIO_OK;
 }
 
