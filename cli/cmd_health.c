@@ -21,17 +21,15 @@ static const char doc[] =
     "standard output."
     "\v"
     "Without --pid and --host all workers of the project count, and one that is ready is enough, "
-    "or "
-    "as many as --workers says (0: only the transport is asked, as where it does not know "
-    "workers). With --pid, that worker on this "
-    "host (or on --host) must be ready: for the probe of one worker.\n"
+    "or as many as --workers says (0: only the transport is asked, as where it does not know "
+    "workers). With --pid, that worker on this host (or on --host) must be ready: for the probe of "
+    "one worker.\n"
     "\n"
     "  patio health -b redis://cache --workers 2\n"
     "  patio health -b amqp://mq --pid 1 --timeout 2s\n"
     "\n"
     "A worker's states are connecting, ready, degraded (ready, though tasks that do not return "
-    "hold "
-    "threads), blocked, stalled, down, worn_out and draining.";
+    "hold threads), blocked, stalled, down, worn_out and draining.";
 
 typedef struct probe {
     const cli_operation *op;

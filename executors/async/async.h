@@ -2,6 +2,7 @@
  *
  *   async.c     options, life           submit.c   jobs come in, tasks are woken: any thread
  *   loop.c      the thread of a loop    idle.c     what it does when nothing is ready
+ *   alarm.c     who wakes it in time
  *   fiber.c     tasks on their stacks   stack.c    memory for stacks, with guards
  *   switch.c    from stack to stack     overflow.c what is said when a stack was too small
  *   timers.c    who wakes when          fd.c       who waits for which descriptor
@@ -69,8 +70,9 @@ struct loop {
     pthread_t       thread;
     uv_loop_t       uv;
     uv_async_t      async;
-    uv_timer_t      fallback; /* for when the host has no timer for us */
-    uint32_t        share;    /* tasks in work at once */
+    uv_poll_t       alarm;
+    int             alarm_fd;
+    uint32_t        share; /* tasks in work at once */
 
     /* written by all */
     _Alignas(64) _Atomic item inbox; /* last in first */
@@ -106,8 +108,9 @@ struct loop {
     due_entry      *heap;
     uint32_t        heap_used;
     uint32_t        heap_room;
-    uint64_t        armed_ns; /* when the host's timer rings; UINT64_MAX: it does not */
-    uint64_t        armed;    /* its number; 0: none, or it is the fallback */
+    uint64_t        armed_ns;    /* when the alarm rings; UINT64_MAX: it does not */
+    uint64_t        armed;       /* the host's timer; 0: none */
+    bool            hosts_clock; /* which is not the machine's: the alarm is the host's timer */
     uint64_t        polled_ns;
     bool            stops; /* it has seen that it is to stop */
     patio_spin      spin;
@@ -229,6 +232,15 @@ void  loop_push(loop *l, fiber *f);
 /* On the loop's thread: a job to be started. */
 void loop_queue(loop *l, patio_job *job);
 
+/* alarm.c */
+patio_status alarm_open(loop *l, patio_error *err);
+/* At due_ns of the host's clock the loop wakes, or sooner. */
+void alarm_set(loop *l, uint64_t due_ns);
+/* Nothing rings from here on. */
+void alarm_cancel(loop *l);
+/* Before the loop's last turn. */
+void alarm_close(loop *l);
+
 /* idle.c */
 void idle_until_something(loop *l);
 /* Look for events of the uv loop without waiting. */
@@ -245,9 +257,9 @@ void fiber_enter(fiber *f);
 /* On a fiber: back to the loop. */
 void fiber_leave(fiber *f);
 void fiber_release(fiber *f);
-/* Give memory of stacks back that was not needed for a second, a little at a time; true if there is
- * more to give at once. */
-bool fiber_trim(loop *l, uint64_t now_ns);
+/* Give memory of stacks back that was not needed for a second, a little at a time and in at most a
+ * tenth of the time. */
+void fiber_trim(loop *l, uint64_t now_ns);
 /* When there may be some to give; UINT64_MAX: never, as things are. */
 uint64_t fiber_trim_due_ns(const loop *l);
 /* On the loop's thread, before the first and after the last. */

@@ -36,7 +36,8 @@
 
 enum {
     TRIM_EVERY_NS = 1000 * 1000 * 1000,
-    TRIM_AT_ONCE  = 16, /* some ten microseconds, which others wait */
+    TRIM_FOR_NS   = 20 * 1000, /* which others wait; on a guest one stack can take longer */
+    TRIM_SHARE    = 10,        /* of the loop's time, at most one part in so many */
 };
 
 /* ---- from the loop to a fiber and back; the sanitizers are told ---- */
@@ -215,25 +216,27 @@ uint64_t fiber_trim_due_ns(const loop *l)
     return l->free_count > l->x->keep_stacks ? l->trim_ns : UINT64_MAX;
 }
 
-bool fiber_trim(loop *l, uint64_t now_ns)
+void fiber_trim(loop *l, uint64_t now_ns)
 {
     if (now_ns < fiber_trim_due_ns(l)) {
-        return false;
+        return;
     }
-    for (int i = 0; i < TRIM_AT_ONCE && l->free_low > l->x->keep_stacks; i++) {
+    uint64_t from_ns = now_ns;
+    while (l->free_low > l->x->keep_stacks && now_ns < from_ns + TRIM_FOR_NS) {
         fiber *f = pop(&l->free);
         l->free_count--;
         l->free_low--;
         retire(f);
         stack_drop_memory(l->x, f->stack);
         push(&l->cold, f);
+        now_ns = now_of(l->x);
     }
     if (l->free_low > l->x->keep_stacks) {
-        return true;
+        l->trim_ns = now_ns + (TRIM_SHARE - 1) * (now_ns - from_ns);
+        return;
     }
     l->free_low = l->free_count;
     l->trim_ns  = now_ns + TRIM_EVERY_NS;
-    return false;
 }
 
 void fiber_begin(loop *l)

@@ -9,47 +9,6 @@ static void on_async(uv_async_t *async)
     (void)async; /* that the loop woke is all that is wanted */
 }
 
-static void on_fallback(uv_timer_t *handle)
-{
-    loop *l     = handle->data;
-    l->armed_ns = UINT64_MAX;
-}
-
-/* On the host's timer thread. */
-static void ring(void *arg)
-{
-    loop *l = arg;
-    atomic_store(&l->rang, 1);
-    wake_loop(l);
-}
-
-/* Have the host wake us for the first timer. One that rings too early does no harm. */
-static void arm(loop *l)
-{
-    const patio_host *host = l->x->host;
-    uint64_t          trim = fiber_trim_due_ns(l);
-    uint64_t          due  = timers_first_ns(l) < trim ? timers_first_ns(l) : trim;
-    if (atomic_load_explicit(&l->rang, memory_order_relaxed) != 0) {
-        atomic_store(&l->rang, 0);
-        l->armed_ns = UINT64_MAX;
-        l->armed    = 0;
-    }
-    if (due >= l->armed_ns) {
-        return;
-    }
-    if (l->armed != 0) {
-        (void)host->cancel(host->self, l->armed);
-        atomic_store(&l->rang, 0); /* from here on it is of the new one */
-    }
-    uint64_t now   = now_of(l->x);
-    uint64_t delay = due > now ? due - now : 0;
-    l->armed_ns    = due;
-    l->armed       = host->after(host->self, delay, ring, l);
-    if (l->armed == 0) {
-        (void)uv_timer_start(&l->fallback, on_fallback, delay / 1000000 + 1, 0);
-    }
-}
-
 static bool has_mail(const void *arg)
 {
     const loop *l = arg;
@@ -64,7 +23,9 @@ void idle_poll(loop *l, uint64_t now_ns)
 
 static void sleep_in_uv(loop *l)
 {
-    arm(l);
+    uint64_t trim = fiber_trim_due_ns(l);
+    uint64_t due  = timers_first_ns(l);
+    alarm_set(l, due < trim ? due : trim);
     atomic_store(&l->sleeping, 1);
     /* Who sends mail looks at `sleeping` after; we look at the mail after: one sees the other. */
     if (has_mail(l) || atomic_load(&l->rang) != 0 || timers_first_ns(l) <= now_of(l->x) ||
@@ -88,10 +49,7 @@ void idle_until_something(loop *l)
         patio_spin_learn(&l->spin, now_of(l->x) - from);
         return;
     }
-    if (fiber_trim(l, from)) {
-        idle_poll(l, from);
-        return;
-    }
+    fiber_trim(l, from);
     sleep_in_uv(l);
     patio_spin_learn(&l->spin, l->polled_ns - from);
 }
@@ -103,18 +61,20 @@ patio_status idle_open(loop *l, patio_error *err)
         return patio_fail(err, rc == UV_ENOMEM ? PATIO_NO_MEMORY : PATIO_IO, -rc,
                           "make an event loop: %s", uv_strerror(rc));
     }
-    l->uv.data       = l;
-    l->fallback.data = l;
-    (void)uv_timer_init(&l->uv, &l->fallback); /* cannot fail */
-    rc = uv_async_init(&l->uv, &l->async, on_async);
+    l->uv.data = l;
+    rc         = uv_async_init(&l->uv, &l->async, on_async);
     if (rc != 0) {
-        uv_close((uv_handle_t *)&l->fallback, NULL);
-        (void)uv_run(&l->uv, UV_RUN_DEFAULT);
         (void)uv_loop_close(&l->uv);
         return patio_fail(err, PATIO_IO, -rc, "make the wake-up of an event loop: %s",
                           uv_strerror(rc));
     }
-    l->armed_ns = UINT64_MAX;
+    patio_status st = alarm_open(l, err);
+    if (st != PATIO_OK) {
+        uv_close((uv_handle_t *)&l->async, NULL);
+        (void)uv_run(&l->uv, UV_RUN_DEFAULT);
+        (void)uv_loop_close(&l->uv);
+        return st;
+    }
     patio_spin_init(&l->spin, 1);
     return PATIO_OK;
 }
@@ -132,15 +92,13 @@ void idle_close(loop *l)
 {
     const patio_host *host = l->x->host;
     uint32_t          left = 0;
-    if (l->armed != 0) {
-        (void)host->cancel(host->self, l->armed);
-    }
+    alarm_cancel(l);
     /* who was about to wake us has done so */
     while (atomic_load(&l->senders) != 0) {
         (void)sched_yield();
     }
     uv_close((uv_handle_t *)&l->async, NULL);
-    uv_close((uv_handle_t *)&l->fallback, NULL);
+    alarm_close(l);
     /* closes may be under way, whose callbacks count on being called */
     (void)uv_run(&l->uv, UV_RUN_NOWAIT);
     uv_walk(&l->uv, close_handle, &left);

@@ -340,19 +340,18 @@ bool ask_conn_left(conn *c, effects *fx)
     return relay_conn_left(c, fx);
 }
 
-static const char *take_part(ask *a, const conn *c, const frame_answer *in, patio_buf *tail,
-                             uint64_t now)
+static void take_part(ask *a, const conn *c, const frame_answer *in, patio_buf *tail, uint64_t now)
 {
     const patio_host *host = c->t->host;
     size_t size = in->rows.size + (tail != NULL ? host->buf_view(host->self, tail).size : 0);
     if (a->bytes + size > ASK_BYTES_MAX) {
         fail(a, PATIO_TOO_LARGE, "and others answered more than is taken; ask for less", c->name);
-        return NULL;
+        return;
     }
     part *p = host->alloc(host->self, sizeof(*p) + in->rows.size + 1);
     if (p == NULL) {
         fail(a, PATIO_NO_MEMORY, "answered, but memory is out", c->name);
-        return NULL;
+        return;
     }
     uint8_t *rows = (uint8_t *)(p + 1);
     if (in->rows.size > 0) {
@@ -368,7 +367,6 @@ static const char *take_part(ask *a, const conn *c, const frame_answer *in, pati
     }
     a->last = p;
     a->bytes += size;
-    return NULL;
 }
 
 /* What a peer refuses is an answer to us; of what lies behind it is said by its own. */
@@ -401,13 +399,12 @@ static const char *answer_to(ask *a, conn *c, const frame_answer *in, patio_buf 
     }
     target->pending += more - less;
     a->pending += more - less;
-    const char *why = NULL;
     if ((in->flags & ANSWER_AGAIN) == 0 && in->what == a->question.what) {
         note_refusal(a, c, in);
-        why = take_part(a, c, in, tail, fx->now);
+        take_part(a, c, in, tail, fx->now);
     }
     changed(c->t, a, fx);
-    return why;
+    return NULL;
 }
 
 const char *ask_answered(conn *c, uint64_t id, const frame_answer *in, patio_buf *tail, effects *fx)

@@ -1,5 +1,4 @@
-/* patio/health.h: what stands in the way of a broker's work, for probes and for people.
- */
+/* patio/health.h: what stands in the way of a broker's work, for probes and for people. */
 #ifndef PATIO_HEALTH_H
 #define PATIO_HEALTH_H
 
