@@ -1,4 +1,4 @@
-/* Questions of ours, and what comes back. */
+/* Questions of ours: put to the peers, awaited, ended. What comes back: asked.c. */
 #include <time.h>
 
 #include "tcp.h"
@@ -45,7 +45,7 @@ void ask_forget(const patio_transport *t, ask *a)
     a->targets = NULL;
 }
 
-static void fail(ask *a, patio_status status, const char *text, const char *who)
+void ask_fail(ask *a, patio_status status, const char *text, const char *who)
 {
     if (a->status == PATIO_OK) {
         a->status = status;
@@ -76,15 +76,16 @@ static void put_to(ask *a, conn *c, effects *fx)
 {
     const patio_host *host = c->t->host;
     if (c->version < ASK_VERSION) {
-        fail(a, PATIO_UNSUPPORTED,
-             "speaks version 1 of the protocol, which knows no questions of operators", c->name);
+        ask_fail(a, PATIO_UNSUPPORTED,
+                 "speaks version 1 of the protocol, which knows no questions of operators",
+                 c->name);
         return;
     }
     if (a->target_count == a->target_room) {
         uint32_t    room = a->target_room == 0 ? 8 : a->target_room * 2;
         ask_target *all  = host->resize(host->self, a->targets, room * sizeof(*all));
         if (all == NULL) {
-            fail(a, PATIO_NO_MEMORY, "was not asked: out of memory", c->name);
+            ask_fail(a, PATIO_NO_MEMORY, "was not asked: out of memory", c->name);
             return;
         }
         a->targets     = all;
@@ -220,8 +221,7 @@ static bool cancel_is_over(const patio_transport *t, const ask *a, uint64_t now)
            now > a->until_ns;
 }
 
-/* Somebody may have waited for what has just changed. */
-static void changed(patio_transport *t, ask *a, effects *fx)
+void ask_changed(patio_transport *t, ask *a, effects *fx)
 {
     if (a->cancels && cancel_is_over(t, a, fx->now)) {
         end_cancel(t, a, fx);
@@ -268,7 +268,7 @@ void ask_conn_open(conn *c, effects *fx)
     for (ask *a = t->ask.asks; a != NULL && ask_can(c);) {
         ask *next = a->next;
         put_to(a, c, fx);
-        changed(t, a, fx);
+        ask_changed(t, a, fx);
         a = next;
     }
 }
@@ -331,102 +331,11 @@ bool ask_conn_left(conn *c, effects *fx)
                 /* what it held is gone with it: there is no more to be said */
                 a->pending -= a->targets[i].pending;
                 a->targets[i] = a->targets[--a->target_count];
-                changed(t, a, fx);
+                ask_changed(t, a, fx);
                 break;
             }
         }
         a = next;
     }
     return relay_conn_left(c, fx);
-}
-
-static void take_part(ask *a, const conn *c, const frame_answer *in, patio_buf *tail, uint64_t now)
-{
-    const patio_host *host = c->t->host;
-    size_t size = in->rows.size + (tail != NULL ? host->buf_view(host->self, tail).size : 0);
-    if (a->bytes + size > ASK_BYTES_MAX) {
-        fail(a, PATIO_TOO_LARGE, "and others answered more than is taken; ask for less", c->name);
-        return;
-    }
-    part *p = host->alloc(host->self, sizeof(*p) + in->rows.size + 1);
-    if (p == NULL) {
-        fail(a, PATIO_NO_MEMORY, "answered, but memory is out", c->name);
-        return;
-    }
-    uint8_t *rows = (uint8_t *)(p + 1);
-    if (in->rows.size > 0) {
-        memcpy(rows, in->rows.data, in->rows.size);
-    }
-    *p             = (part){.at_ns = now, .answer = *in};
-    p->answer.rows = (patio_bytes){rows, in->rows.size};
-    p->tail        = tail != NULL ? host->buf_ref(host->self, tail) : NULL;
-    if (a->last != NULL) {
-        a->last->next = p;
-    } else {
-        a->first = p;
-    }
-    a->last = p;
-    a->bytes += size;
-}
-
-/* What a peer refuses is an answer to us; of what lies behind it is said by its own. */
-static void note_refusal(ask *a, const conn *c, const frame_answer *in)
-{
-    if (in->incarnation != c->peer_incarnation) {
-        return;
-    }
-    if (in->status == PATIO_AUTH) {
-        fail(a, PATIO_AUTH, "does not let this side operate it: its allow-list lacks \"operate\"",
-             c->name);
-    } else if (in->status == PATIO_UNSUPPORTED) {
-        fail(a, PATIO_UNSUPPORTED, "does not know this question", c->name);
-    } else if (in->status == PATIO_FULL && in->what != ASK_DEAD_RETRY) {
-        fail(a, PATIO_FULL, "has no room for more questions now; ask again later", c->name);
-    }
-}
-
-static const char *answer_to(ask *a, conn *c, const frame_answer *in, patio_buf *tail, effects *fx)
-{
-    ask_target *target = NULL;
-    for (uint32_t i = 0; i < a->target_count; i++) {
-        target = a->targets[i].c == c ? &a->targets[i] : target;
-    }
-    uint32_t more = in->others;
-    uint32_t less = (in->flags & ANSWER_LAST) != 0 ? 1 : 0;
-    if (target == NULL || target->pending == 0 || more > ASK_RELAYS_MAX ||
-        target->pending + more > 2 * ASK_RELAYS_MAX) {
-        return "an ANSWER to nothing";
-    }
-    target->pending += more - less;
-    a->pending += more - less;
-    if ((in->flags & ANSWER_AGAIN) == 0 && in->what == a->question.what) {
-        note_refusal(a, c, in);
-        take_part(a, c, in, tail, fx->now);
-    }
-    changed(c->t, a, fx);
-    return NULL;
-}
-
-const char *ask_answered(conn *c, uint64_t id, const frame_answer *in, patio_buf *tail, effects *fx)
-{
-    patio_transport *t = c->t;
-    relay           *r = relay_find(t, id, c);
-    if (r != NULL) {
-        /* the link between us is all that it is told of */
-        frame_answer out = *in;
-        out.others       = 0;
-        conn *to         = r->from;
-        id               = r->id;
-        if ((in->flags & ANSWER_LAST) != 0) {
-            relay_free(t, r);
-        }
-        answer_write(to, id, &out, tail, fx);
-        return NULL;
-    }
-    for (ask *a = t->ask.asks; a != NULL; a = a->next) {
-        if (a->question.number == id) {
-            return answer_to(a, c, in, tail, fx);
-        }
-    }
-    return NULL; /* too late: nobody waits any more */
 }

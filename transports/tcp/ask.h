@@ -110,13 +110,21 @@ bool ask_conn_left(conn *c, effects *fx);
 void ask_tick(patio_transport *t, effects *fx);
 /* Which URLs have not worked yet; takes the lock. */
 void ask_links(patio_transport *t);
-/* An ANSWER to a question of ours, or to one that was passed on; takes over nothing. NULL, or what
- * is wrong with it. */
-const char *ask_answered(conn *c, uint64_t id, const frame_answer *a, patio_buf *tail, effects *fx);
 /* The question goes to this peer. False: it could not be written. */
 bool ask_write(conn *c, uint64_t id, const frame_ask *question, effects *fx);
 /* May this peer be asked at all? */
 bool ask_can(const conn *c);
+
+/* Under the lock. The first thing that went wrong with a question, and with whom. */
+void ask_fail(ask *a, patio_status status, const char *text, const char *who);
+/* Under the lock: somebody may have waited for what has just changed of it. A cancel that is over
+ * is freed. */
+void ask_changed(patio_transport *t, ask *a, effects *fx);
+
+/* asked.c; the I/O thread, under the lock */
+/* An ANSWER to a question of ours, or to one that was passed on; takes over nothing. NULL, or what
+ * is wrong with it. */
+const char *ask_answered(conn *c, uint64_t id, const frame_answer *a, patio_buf *tail, effects *fx);
 
 /* relay.c; under the lock */
 /* Pass a question on; how many were asked. False: too many are on their way. */
