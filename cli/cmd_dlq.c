@@ -70,7 +70,8 @@ static int32_t add(void *arg, const patio_dead_info *d)
     char     id[33], tried[CLI_TEXT], age[CLI_TEXT], error[160];
     patio_id_format(d->id, id);
     (void)snprintf(tried, sizeof(tried), "%" PRIu32 "+%" PRIu32, d->attempts, d->crashes);
-    (void)snprintf(error, sizeof(error), "%.40s: %.100s", d->error_type, d->message);
+    (void)snprintf(error, sizeof(error), "%.40s%s%.100s", d->error_type,
+                   d->error_type[0] != '\0' && d->message[0] != '\0' ? ": " : "", d->message);
     CLI_ROW(&l->table, id, d->task, d->cause, tried, cli_age_text(d->dead_ms, age), error);
     json_object_array_add(l->array, to_json(d));
     return 0;

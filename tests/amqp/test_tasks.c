@@ -231,6 +231,15 @@ static void a_failed_send_is_a_dead_letter(void **state)
     world_close(&w);
 }
 
+static int32_t never_begun(void *arg, const patio_dead_info *info)
+{
+    assert_string_equal(info->cause, "expired");
+    assert_int_equal(info->attempts, 0);
+    assert_true(info->died_at_unix_ms > UINT64_C(1700000000000));
+    *(int *)arg += 1;
+    return 0;
+}
+
 static void two_projects_on_one_vhost_never_meet(void **state)
 {
     (void)state;
@@ -244,8 +253,13 @@ static void two_projects_on_one_vhost_never_meet(void **state)
     assert_status(patio_call(other.f.broker, "mul", PATIO_ARGS(1, 2), &options, NULL, NULL),
                   PATIO_TIMEOUT);
     assert_int_equal(stats_of(w.f.broker).tasks_received, 0);
-    /* what it left expired in the broker and is seen */
+    /* what it left expired in the broker and is seen, though no worker wrote why */
     AWAIT(counts_of(other.f.broker, NULL).dead == 1);
+    int seen = 0;
+    assert_status(
+        patio_dead_list(other.f.broker, NULL, NULL, 10, 0, never_begun, &seen, &other.f.err),
+        PATIO_OK);
+    assert_int_equal(seen, 1);
     world_close(&other);
     world_close(&w);
 }

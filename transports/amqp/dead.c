@@ -51,15 +51,17 @@ static void show(const patio_transport *t, const letter *l, const queue *q, bool
                  patio_dead_visit_fn visit, void *arg, bool *stop)
 {
     const props      *p    = &l->props;
+    bool              ours = p->dead_at_ms != 0;
+    uint64_t          died = ours ? p->dead_at_ms : p->moved_at_ms;
     uint64_t          wall = props_wall_ms();
     patio_dead_letter out  = {
          PATIO_SIZED(patio_dead_letter),
-         .attempts = p->attempt,
+         .attempts = p->attempt - (uint16_t)(!ours && p->moved_at_ms != 0 && p->attempt > 0),
          .crashes  = p->crashes,
          .id       = p->id,
          .queue    = q->name,
          .task     = p->task,
-         .dead_ms  = p->dead_at_ms != 0 && wall > p->dead_at_ms ? wall - p->dead_at_ms : 0,
+         .dead_ms  = died != 0 && wall > died ? wall - died : 0,
          .body     = with_body ? l->body : NULL,
     };
     if (l->cause != NULL) {

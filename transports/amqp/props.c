@@ -91,15 +91,34 @@ static uint16_t small(uint64_t n)
     return n > UINT16_MAX ? UINT16_MAX : (uint16_t)n;
 }
 
+/* When the broker itself moved it last: the first entry of x-death (RabbitMQ, "Dead Letter
+ * Exchanges"), in seconds. A message that ends so was not taken: its attempt did not begin. */
+static void read_death(props *out, const amqp_field_value_t *deaths)
+{
+    if (deaths->kind != AMQP_FIELD_KIND_ARRAY || deaths->value.array.num_entries < 1 ||
+        deaths->value.array.entries[0].kind != AMQP_FIELD_KIND_TABLE) {
+        return;
+    }
+    const amqp_table_t *last = &deaths->value.array.entries[0].value.table;
+    for (int i = 0; i < last->num_entries; i++) {
+        const amqp_table_entry_t *e = &last->entries[i];
+        uint64_t                  s = 0;
+        if (wire_is(e->key, "time") && number_of(&e->value, &s)) {
+            out->moved_at_ms = s * 1000;
+        }
+    }
+}
+
 static void read_headers(props *out, const amqp_table_t *table)
 {
     for (int i = 0; i < table->num_entries; i++) {
         const amqp_table_entry_t *e = &table->entries[i];
         uint64_t                  n = 0;
-        if (!number_of(&e->value, &n)) {
+        if (wire_is(e->key, "x-death")) {
+            read_death(out, &e->value);
+        } else if (!number_of(&e->value, &n)) {
             continue;
-        }
-        if (wire_is(e->key, "patio-attempt")) {
+        } else if (wire_is(e->key, "patio-attempt")) {
             out->attempt = small(n);
         } else if (wire_is(e->key, "patio-crashes")) {
             out->crashes = small(n);

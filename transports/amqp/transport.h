@@ -262,6 +262,7 @@ typedef struct props {
     uint64_t fence;
     uint64_t delivery_count;
     uint64_t dead_at_ms;           /* wall clock */
+    uint64_t moved_at_ms;          /* by the broker itself, to the dead; 0: it was not */
     char     task[NAME_MAX_BYTES]; /* property `type` */
     char     reply_to[NAME_MAX_BYTES];
 } props;

@@ -49,6 +49,9 @@ static int32_t decode_and_visit(void *arg, const patio_dead_letter *d)
         .attempts = d->attempts,      .crashes = d->crashes, .dead_ms = d->dead_ms,
     };
     pt_read_death(&arena, d->cause, &info);
+    if (info.died_at_unix_ms == 0 && d->dead_ms != 0) { /* by the server, which wrote no letter */
+        info.died_at_unix_ms = pt_wall_ms() - d->dead_ms;
+    }
     if (d->body != NULL) {
         info.body_bytes = pt_buf_view(d->body).size;
         info.payload    = read_payload(&arena, d->body, &payload);
