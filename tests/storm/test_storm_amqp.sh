@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A short storm on RabbitMQ.
+# A short storm on RabbitMQ, then a rolling deploy.
 set -u
 : "${PATIO_SOURCE:?}"
 dir=$(mktemp -d)
@@ -11,4 +11,5 @@ rm -f "$dir.log"
 . "$dir/env"
 # shellcheck disable=SC2154
 "$PATIO_SOURCE/scripts/storm" "amqp://guest:guest@127.0.0.1:$port/?heartbeat_ms=1000" --tasks 8000 --calls 800 --workers 4 \
-    --kill-every 500 --cut-every 1100
+    --kill-every 500 --cut-every 1100 || exit 1
+"$PATIO_SOURCE/scripts/rolling-deploy" "amqp://guest:guest@127.0.0.1:$port/" --tasks 3000

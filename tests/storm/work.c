@@ -59,6 +59,9 @@ void storm_open(storm_world *w, patio_runtime *runtime, patio_registry *registry
             break;
         }
     }
+    if (st != PATIO_OK && atomic_load(&storm_stop)) {
+        exit(0); /* told to end before it had begun */
+    }
     if (st != PATIO_OK) {
         fprintf(stderr, "storm: %s: %s\n", patio_status_name(st), err.message);
         exit(2);

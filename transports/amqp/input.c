@@ -177,7 +177,11 @@ static void on_consuming(connection *c, uint16_t channel, const amqp_method_t *m
         }
         return;
     case AMQP_BASIC_QOS_OK_METHOD:
+        return;
     case AMQP_BASIC_CANCEL_OK_METHOD:
+        if (channel == CH_TASKS) {
+            subscribe_cancel_ok(t);
+        }
         return;
     case AMQP_CHANNEL_OPEN_OK_METHOD:
         login_method(c, channel, m);

@@ -314,11 +314,15 @@ void         subscribe_step(patio_transport *t, uint64_t now_ns); /* under the l
 void         subscribe_ok(patio_transport *t, amqp_bytes_t tag);
 void         subscribe_cancelled(patio_transport *t, amqp_bytes_t tag);
 void         subscribe_forget(patio_transport *t); /* under the lock: the channel is gone */
-bool         subscribe_all_on(const patio_transport *t);
-uint32_t     subscribe_number(amqp_bytes_t tag);
-queue       *subscribe_queue(patio_transport *t, uint32_t consumer);
-bool         subscribe_is_held(uint32_t consumer);         /* of the queue `held` */
-void         subscribe_held(patio_transport *t, queue *q); /* under the lock: consume it */
+void         subscribe_cancel_ok(patio_transport *t);
+/* Nothing more will be delivered: the broker has confirmed the end of each consumer. Under the
+ * lock. */
+bool     subscribe_all_off(const patio_transport *t);
+bool     subscribe_all_on(const patio_transport *t);
+uint32_t subscribe_number(amqp_bytes_t tag);
+queue   *subscribe_queue(patio_transport *t, uint32_t consumer);
+bool     subscribe_is_held(uint32_t consumer);         /* of the queue `held` */
+void     subscribe_held(patio_transport *t, queue *q); /* under the lock: consume it */
 
 /* ---- leases.c: slots of deliveries; under the lock ---- */
 bool      deliver_reserve(patio_transport *t); /* slots for what is subscribed */

@@ -92,9 +92,14 @@ static patio_status start(patio_transport *t, patio_error *err)
     return st == PATIO_OK ? loop_start(t, err) : st;
 }
 
-/* Nothing of ours is on its way any more. */
+/* Nothing of ours is on its way any more, and nothing comes: what is delivered to a consumer that
+ * ends is sent on as a copy, and such a copy whose original we have no time to acknowledge is one
+ * task twice. */
 static bool is_flushed(const patio_transport *t)
 {
+    if (!subscribe_all_off(t)) {
+        return false;
+    }
     if (t->ring_first != t->ring_next || t->resend.first != NULL || t->ackable > 0) {
         return false;
     }

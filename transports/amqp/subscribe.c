@@ -90,10 +90,10 @@ static void cancel(patio_transport *t, queue *q)
 {
     connection         *c = &t->links[CONSUMING];
     char                tag[TAG_BYTES];
-    amqp_basic_cancel_t method = {.nowait = 1};
+    amqp_basic_cancel_t method = {.nowait = 0};
     write_tag(tag, q->consumer);
     method.consumer_tag = wire_text(tag);
-    (void)wire_method(c, CH_TASKS, AMQP_BASIC_CANCEL_METHOD, &method);
+    t->cancels += wire_method(c, CH_TASKS, AMQP_BASIC_CANCEL_METHOD, &method);
     q->state = SUB_NONE;
     socket_push(c);
 }
@@ -193,7 +193,25 @@ void subscribe_forget(patio_transport *t)
         q->retry_ns = 0;
         q->held_on  = false;
     }
-    t->work = true;
+    t->cancels = 0;
+    t->work    = true;
+}
+
+void subscribe_cancel_ok(patio_transport *t)
+{
+    pthread_mutex_lock(&t->lock);
+    t->cancels -= t->cancels > 0;
+    pthread_mutex_unlock(&t->lock);
+}
+
+bool subscribe_all_off(const patio_transport *t)
+{
+    for (const queue *q = t->queues; q != NULL; q = q->next) {
+        if (q->state != SUB_NONE) {
+            return false;
+        }
+    }
+    return t->cancels == 0;
 }
 
 patio_status transport_subscribe(patio_transport *t, const patio_subscription *s, patio_error *err)

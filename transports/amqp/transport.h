@@ -404,6 +404,7 @@ struct patio_transport {
     delivery     leases; /* head of a circle, in the order of arrival */
     uint64_t     serial;
     uint32_t     ackable;
+    uint32_t     cancels; /* of consumers, that the broker has not confirmed */
     patio_id    *replied; /* ids of late, by a hash: nobody hears a reply twice */
     tomb        *tombs;   /* cancelled, in a ring */
     uint32_t     tomb_count;
