@@ -1,4 +1,6 @@
-/* cmd_worker.c: `patio worker`: run tasks until SIGTERM or SIGINT, then drain. */
+/* cmd_worker.c: `patio worker`: run tasks until SIGTERM or SIGINT, then drain; on SIGHUP, reload.
+ */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +19,8 @@ enum {
     KEY_STRICT,
     KEY_EXEC,
     KEY_READY_FILE,
-    LINK_CHECK_MS = 1000,
+    LINK_CHECK_MS   = 1000,
+    RELOAD_CHECK_MS = 50,
 };
 
 static const struct argp_option options[] = {
@@ -42,6 +45,11 @@ static const char doc[] =
     "On the first signal the worker takes nothing new, gives back what has not started, and lets "
     "running tasks finish. It exits with 0 when all of them did, with 8 when some were still "
     "running at the end of the drain timeout. A second signal ends it at once, with 130.\n"
+    "\n"
+    "On SIGHUP the children of the executor \"process\" are replaced one after another by new ones "
+    "that load the task modules from disk; running tasks finish, none is lost. If a new one does "
+    "not come up, the old ones go on and the log says why. What other executors run is part of the "
+    "worker: restart it.\n"
     "\n"
     "  patio worker -b memory:// -m ./tasks.so -j 4\n\n"
     "  patio worker -b tcp+listen://:7400 --exec 'wc=wc -l' --exec 'greet=echo hello {0}'\n\n"
@@ -148,11 +156,27 @@ static void log_ready(const cli_session *session)
                     (long)getpid());
 }
 
+/* true: it is under way. */
+static bool begin_reload(const cli_session *session, cli_notify *notify)
+{
+    patio_error  err = PATIO_ERROR_INIT;
+    patio_status st  = patio_broker_reload(session->broker, &err);
+    cli_notify_reloading(notify);
+    cli_session_log(session, st == PATIO_OK ? PATIO_LOG_INFO : PATIO_LOG_WARN, "SIGHUP: %s",
+                    st == PATIO_OK ? "loading the tasks anew" : err.message);
+    return st == PATIO_OK;
+}
+
 /* Work until a signal comes, or until something is wrong that waiting cannot heal. */
 static int wait_for_end(const cli_session *session, cli_notify *notify)
 {
+    bool reloading = false;
     for (;;) {
         patio_health health = {PATIO_SIZED(patio_health)};
+        if (reloading && patio_broker_reload_state(session->broker) != PATIO_RELOAD_RUNNING) {
+            reloading = false;
+            cli_notify_reloaded(notify);
+        }
         patio_broker_health(session->broker, &health);
         cli_notify_health(notify, &health);
         if (health.state == PATIO_HEALTH_WORN_OUT) {
@@ -165,8 +189,14 @@ static int wait_for_end(const cli_session *session, cli_notify *notify)
                             health.reason);
             return CLI_EXIT_UNREACHABLE;
         }
-        int number = cli_signals_wait((uint32_t)cli_notify_pause_ms(notify, LINK_CHECK_MS));
-        if (number != 0) {
+        int number = cli_signals_wait(
+            (uint32_t)cli_notify_pause_ms(notify, reloading ? RELOAD_CHECK_MS : LINK_CHECK_MS));
+        if (number == SIGHUP) {
+            reloading = begin_reload(session, notify);
+            if (!reloading) {
+                cli_notify_reloaded(notify);
+            }
+        } else if (number != 0) {
             cli_session_log(session, PATIO_LOG_INFO,
                             "SIG%s: draining for up to %llu ms, %llu tasks are running",
                             sigabbrev_np(number), (unsigned long long)cli_session_drain_ms(session),

@@ -134,6 +134,23 @@ void cli_notify_health(cli_notify *n, const patio_health *h)
     }
 }
 
+/* Type=notify-reload wants to know when that was. */
+void cli_notify_reloading(cli_notify *n)
+{
+    char            text[128];
+    struct timespec t;
+    (void)n;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=reloading",
+                   (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u);
+    say(text);
+}
+
+void cli_notify_reloaded(cli_notify *n)
+{
+    n->begun = false;
+}
+
 void cli_notify_stop(cli_notify *n)
 {
     remove_file(n);

@@ -21,6 +21,10 @@ typedef struct cli_notify {
 bool cli_notify_start(cli_notify *notify, const char *ready_file);
 /* What is so now. Call it about once in cli_notify_pause_ms. */
 void cli_notify_health(cli_notify *notify, const patio_health *health);
+/* It reloads what it runs, and that is over, well or not; ready is said anew with the next
+ * cli_notify_health. */
+void cli_notify_reloading(cli_notify *notify);
+void cli_notify_reloaded(cli_notify *notify);
 /* It stops: no longer ready, whatever comes. */
 void     cli_notify_stop(cli_notify *notify);
 uint64_t cli_notify_pause_ms(const cli_notify *notify, uint64_t most_ms);

@@ -10,8 +10,9 @@
 
 #include "exits.h"
 
-static sem_t      arrived;
-static atomic_int first_signal;
+static sem_t       arrived;
+static atomic_int  first_signal;
+static atomic_bool hung_up;
 
 /* A thread of its own, so that the second signal is heard while everything else is busy or stuck.
  */
@@ -22,6 +23,11 @@ static void *listen_for_signals(void *arg)
     for (;;) {
         int number;
         if (sigwait(signals, &number) != 0) {
+            continue;
+        }
+        if (number == SIGHUP) {
+            atomic_store(&hung_up, true);
+            (void)sem_post(&arrived);
             continue;
         }
         int none = 0;
@@ -43,6 +49,7 @@ bool cli_signals_start(void)
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGHUP);
     /* A closed pipe is an error of one write, not the end of a worker. */
     (void)signal(SIGPIPE, SIG_IGN);
     if (sem_init(&arrived, 0, 0) != 0 || pthread_sigmask(SIG_BLOCK, &signals, NULL) != 0 ||
@@ -67,5 +74,6 @@ int cli_signals_wait(uint32_t timeout_ms)
             return 0;
         }
     }
-    return atomic_load(&first_signal);
+    int first = atomic_load(&first_signal);
+    return first == 0 && atomic_exchange(&hung_up, false) ? SIGHUP : first;
 }

@@ -1,4 +1,5 @@
-/* signals.h: the first SIGTERM or SIGINT is news for the program, the second ends it at once. */
+/* signals.h: the first SIGTERM or SIGINT is news for the program, the second ends it at once. Each
+ * SIGHUP is news. */
 #ifndef CLI_SIGNALS_H
 #define CLI_SIGNALS_H
 
@@ -7,7 +8,8 @@
 
 /* Before any other thread is started: all of them inherit the blocked signals. */
 bool cli_signals_start(void);
-/* The number of the first signal, or 0 after timeout_ms without one. */
+/* SIGTERM or SIGINT if it has come; SIGHUP if one has come since the last time; 0 after timeout_ms
+ * without one, or a little earlier. */
 int cli_signals_wait(uint32_t timeout_ms);
 
 #endif

@@ -68,6 +68,7 @@ struct child {
     patio_child_page *page;
     uint64_t          incarnation;
     uint64_t          born_ns;
+    uint32_t          generation; /* how many reloads were begun before it was started */
 
     /* the loop's */
     stream   streams[2];

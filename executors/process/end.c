@@ -117,8 +117,10 @@ static void describe_limit(const child *c, const limits *l, char *to, size_t roo
         (void)snprintf(to, room, "killed: still running kill_grace_ms (%llu) after its cancel",
                        (unsigned long long)(l->grace_ns / NS_PER_MS));
         return;
-    case CAUSE_STOPPED:
     case CAUSE_UNREADY:
+        (void)snprintf(to, room, "killed: it did not get ready");
+        return;
+    case CAUSE_STOPPED:
     case CAUSE_NONE:
     default:
         (void)snprintf(to, room, "killed: its worker was stopped");
@@ -247,5 +249,6 @@ void end_child(patio_executor *x, child *c)
     }
     if (starting && !x->stopping) {
         staff_note_failure(x, PATIO_IO, message);
+        reload_failed(x, c->generation, message);
     }
 }

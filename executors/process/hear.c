@@ -67,6 +67,7 @@ static bool hear_ready(patio_executor *x, child *c, const patio_child_part *part
         x->failures = 0;
         x->ready++;
         x->ever_ready++;
+        x->renewed += x->reloading && c->generation == x->generation ? 1 : 0;
     } else if (x->start_error.status == PATIO_OK) {
         memcpy(&x->start_error, &err, sizeof(err));
     }
@@ -74,6 +75,7 @@ static bool hear_ready(patio_executor *x, child *c, const patio_child_part *part
     pthread_mutex_unlock(&x->lock);
     if (err.status != PATIO_OK) {
         patio_host_log(x->host, PATIO_LOG_ERROR, "%s", err.message);
+        reload_failed(x, c->generation, err.message);
         end_kill(c, CAUSE_UNREADY);
     }
     return true;

@@ -193,6 +193,7 @@ static int wait_for_events(patio_executor *x, struct epoll_event *events, int ti
 static void tick(patio_executor *x, bool moved, uint64_t *next)
 {
     uint64_t now = pool_now(x);
+    reload_look(x, now);
     staff_retire(x, now);
     finish_refused(x);
     if (x->stopping) {

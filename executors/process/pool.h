@@ -7,6 +7,7 @@
  *   give.c      jobs on their way to a child
  *   words.c     what is said to a child while it works
  *   loop.c      the one thread that reads from children
+ *   reload.c    children that load their tasks anew, in place of the others
  *   staff.c     how many children there are: started, retired, buried
  *   hear.c      what a child says
  *   results.c   and what came of its jobs
@@ -97,6 +98,13 @@ struct patio_executor {
     uint64_t         spawn_after_ns;
     uint32_t         failures; /* starts in vain, in a row */
     _Atomic uint64_t stop_at_ns;
+    bool             fixed;        /* children are this program as it was started */
+    bool             reload_asked; /* under the lock */
+    uint32_t         reload_state; /* PATIO_RELOAD_…; under the lock */
+    bool             reloading;    /* this and the next three: the loop's */
+    uint32_t         generation;   /* of children that are started now */
+    uint32_t         renewed;      /* of that one have been ready */
+    uint64_t         reload_since_ns;
     bool             running;
     atomic_bool      stopping;
     bool             was_full;
@@ -174,6 +182,16 @@ void staff_lend(patio_executor *x);
 void staff_note_failure(patio_executor *x, patio_status status, const char *why);
 /* When to look at all that again. */
 uint64_t staff_next(const patio_executor *x, uint64_t now);
+
+/* reload.c; the loop's */
+extern const patio_reload_ops reload_ops;
+/* Begin what was asked for; is it over? */
+void reload_look(patio_executor *x, uint64_t now);
+/* Is it to be replaced, because it loaded its tasks before the reload that is under way? */
+bool reload_is_stale(const patio_executor *x, const child *c);
+bool reload_any_stale(const patio_executor *x);
+/* A child of this generation did not come up: no other is replaced then. */
+void reload_failed(patio_executor *x, uint32_t generation, const char *why);
 
 /* hear.c */
 /* The next packet, if there is one; false: the other side is gone. */

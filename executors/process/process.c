@@ -110,6 +110,7 @@ static void fill(patio_executor *x, const patio_host *host, const patio_executor
     x->shared_bytes = (uint64_t)params->values[OPT_SHARED_BYTES].number;
     memcpy(x->values, params->values, sizeof(x->values));
     const char *program        = params->values[OPT_PROGRAM].text;
+    x->fixed                   = x->setup->embedded != 0 && program[0] == '\0';
     x->program                 = copy(host, program[0] != '\0' ? program : x->setup->program);
     x->directory               = copy(host, params->values[OPT_DIRECTORY].text);
     x->packet                  = host->alloc(host->self, PATIO_CHILD_PACKET);
@@ -193,6 +194,9 @@ static const void *query_instance(patio_executor *x, const char *interface_id)
     }
     if (strcmp(interface_id, PATIO_LENT_ID) == 0) {
         return &lent_ops;
+    }
+    if (strcmp(interface_id, PATIO_RELOAD_ID) == 0) {
+        return &reload_ops;
     }
     return strcmp(interface_id, PATIO_RELAY_ID) == 0 ? &calls_relay_ops : NULL;
 }

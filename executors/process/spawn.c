@@ -236,14 +236,15 @@ static child *new_child(patio_executor *x)
     child *c = x->host->alloc(x->host->self, sizeof(*c));
     if (c != NULL) {
         memset(c, 0, sizeof(*c));
-        c->x         = x;
-        c->state     = CHILD_STARTING;
-        c->pid_fd    = -1;
-        c->jobs_fd   = -1;
-        c->words_fd  = -1;
-        c->statm_fd  = -1;
-        c->bell_fd   = -1;
-        c->words_end = &c->words;
+        c->x          = x;
+        c->generation = x->generation;
+        c->state      = CHILD_STARTING;
+        c->pid_fd     = -1;
+        c->jobs_fd    = -1;
+        c->words_fd   = -1;
+        c->statm_fd   = -1;
+        c->bell_fd    = -1;
+        c->words_end  = &c->words;
         (void)pthread_mutex_init(&c->words_lock, NULL);
         c->streams[0].fd = -1;
         c->streams[1].fd = -1;

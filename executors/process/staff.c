@@ -34,10 +34,12 @@ static uint32_t count_staff(const patio_executor *x)
     return have;
 }
 
-/* Those that stand in for others are started when there is something to do for them. */
+/* Those that stand in for others are started when there is something to do for them; one more while
+ * some are to be replaced. */
 static uint32_t wanted(const patio_executor *x)
 {
-    return x->workers + (x->queued > 0 ? x->lent : 0);
+    bool stale = reload_any_stale(x);
+    return x->workers + (x->queued > 0 || stale ? x->lent : 0) + (stale ? 1 : 0);
 }
 
 void staff_spawn(patio_executor *x, uint64_t now)
@@ -47,6 +49,7 @@ void staff_spawn(patio_executor *x, uint64_t now)
         patio_error err = PATIO_ERROR_INIT;
         if (spawn_child(x, &err) != PATIO_OK) {
             staff_note_failure(x, err.status, err.message);
+            reload_failed(x, x->generation, err.message);
             return;
         }
         have++;
@@ -68,10 +71,17 @@ static bool is_old(const patio_executor *x, const child *c, uint64_t now)
            (age_ms != 0 && now - c->born_ns >= age_ms * NS_PER_MS);
 }
 
+/* It loaded its tasks too long ago, and another is there in its place. */
+static bool is_replaced(const patio_executor *x, const child *c)
+{
+    return reload_is_stale(x, c) && x->ready > x->workers + x->lent;
+}
+
 /* It stood in for another, and has not been needed for a while. */
 static bool is_spare(const patio_executor *x, const child *c, uint64_t now)
 {
-    return c->held == 0 && now - c->moved_ns >= spare_ns && count_staff(x) > x->workers + x->lent;
+    return !x->reloading && c->held == 0 && now - c->moved_ns >= spare_ns &&
+           count_staff(x) > x->workers + x->lent;
 }
 
 void staff_retire(patio_executor *x, uint64_t now)
@@ -79,8 +89,8 @@ void staff_retire(patio_executor *x, uint64_t now)
     for (child *c = x->children; c != NULL; c = c->next) {
         pthread_mutex_lock(&x->lock);
         if (!c->taken && (c->state == CHILD_READY || c->state == CHILD_STARTING) &&
-            (x->stopping ||
-             (c->state == CHILD_READY && (is_old(x, c, now) || is_spare(x, c, now))))) {
+            (x->stopping || (c->state == CHILD_READY &&
+                             (is_old(x, c, now) || is_replaced(x, c) || is_spare(x, c, now))))) {
             leave(x, c);
             (void)deal_withdraw(x, c);
         }
@@ -167,7 +177,8 @@ uint64_t staff_next(const patio_executor *x, uint64_t now)
         if (age_ms != 0 && c->state == CHILD_READY) {
             next = sooner(next, c->born_ns + age_ms * NS_PER_MS);
         }
-        if (have > x->workers + x->lent && c->state == CHILD_READY && c->held == 0) {
+        if (!x->reloading && have > x->workers + x->lent && c->state == CHILD_READY &&
+            c->held == 0) {
             next = sooner(next, c->moved_ns + spare_ns);
         }
     }

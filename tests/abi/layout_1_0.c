@@ -329,6 +329,12 @@ MEMBER(patio_lent_ops, struct_size, 0, uint32_t);
 MEMBER(patio_lent_ops, reserved, 4, uint32_t);
 MEMBER(patio_lent_ops, listen, 8, void (*)(patio_executor *, void (*)(void *, uint32_t), void *));
 
+GROWS(patio_reload_ops, 24);
+MEMBER(patio_reload_ops, struct_size, 0, uint32_t);
+MEMBER(patio_reload_ops, reserved, 4, uint32_t);
+MEMBER(patio_reload_ops, reload, 8, patio_status (*)(patio_executor *, patio_error *));
+MEMBER(patio_reload_ops, state, 16, uint32_t (*)(patio_executor *));
+
 GROWS(patio_executor_params, 40);
 MEMBER(patio_executor_params, struct_size, 0, uint32_t);
 MEMBER(patio_executor_params, reserved, 4, uint32_t);

@@ -202,6 +202,12 @@ VALUE(PATIO_HEALTH_WORN_OUT, 7);
 VALUE(PATIO_HEALTH_DRAINING, 8);
 VALUE(PATIO_HEALTH_STOPPED, 9);
 
+/* patio/executor.h, patio.reload/1 */
+VALUE(PATIO_RELOAD_NONE, 0);
+VALUE(PATIO_RELOAD_RUNNING, 1);
+VALUE(PATIO_RELOAD_DONE, 2);
+VALUE(PATIO_RELOAD_FAILED, 3);
+
 /* Strings are no constants for the compiler, so these are looked at when it runs. */
 int main(void)
 {
@@ -212,7 +218,9 @@ int main(void)
            strcmp(PATIO_DEAD_ID, "patio.dead/1") != 0 ||
            strcmp(PATIO_DOCTOR_ID, "patio.doctor/1") != 0 ||
            strcmp(PATIO_LEND_ID, "patio.lend/1") != 0 ||
+           strcmp(PATIO_LENT_ID, "patio.lent/1") != 0 ||
            strcmp(PATIO_RELAY_ID, "patio.relay/1") != 0 ||
+           strcmp(PATIO_RELOAD_ID, "patio.reload/1") != 0 ||
            strcmp(PATIO_PEERS_ID, "patio.peers/1") != 0 ||
            strcmp(PATIO_PRESENCE_ID, "patio.presence/1") != 0 ||
            strcmp(PATIO_QUEUES_ID, "patio.queues/1") != 0 ||

@@ -131,6 +131,46 @@ static void cpu_time_is_counted_from_the_start_of_each_run(void **state)
     world_close(&f, 5000);
 }
 
+/* Children are this program as it was started, and would be again. */
+static void a_program_with_tasks_of_its_own_is_not_reloaded(void **state)
+{
+    (void)state;
+    fixture f;
+    world_open(&f, WORLD("max_pending=100"));
+    assert_status(patio_broker_reload(f.broker, &f.err), PATIO_UNSUPPORTED);
+    assert_contains(f.err.message, "executors.process.program");
+    assert_int_equal(patio_broker_reload_state(f.broker), PATIO_RELOAD_NONE);
+    expect_good(&f);
+    assert_ok(patio_broker_stop(f.broker, 5000, &f.err), f.err);
+    assert_status(patio_broker_reload(f.broker, &f.err), PATIO_STATE);
+    world_close(&f, 5000);
+}
+
+static void a_named_program_is_reloaded_while_its_tasks_finish(void **state)
+{
+    (void)state;
+    fixture       f;
+    char          self[4096];
+    char          setting[4200];
+    patio_future *slow = NULL;
+    ssize_t       size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    assert_true(size > 0);
+    self[size] = '\0';
+    (void)snprintf(setting, sizeof(setting), "executor.program=%s", self);
+    world_open(&f, WORLD(setting, "executor.workers=1"));
+    int64_t before = number_of(call_it(&f, "who", PATIO_NO_ARGS, 0));
+    assert_ok(patio_start(f.broker, "slow", PATIO_ARGS(300), NULL, &slow, &f.err), f.err);
+    AWAIT(stats_of(f.broker).tasks_running == 1);
+    assert_ok(patio_broker_reload(f.broker, &f.err), f.err);
+    AWAIT(patio_broker_reload_state(f.broker) == PATIO_RELOAD_DONE);
+    assert_true(number_of(call_it(&f, "who", PATIO_NO_ARGS, 0)) != before);
+    assert_status(patio_future_wait(slow, 20000), PATIO_OK);
+    assert_ok(patio_future_status(slow, &f.err), f.err);
+    patio_future_destroy(slow);
+    AWAIT(count_children() == 1);
+    world_close(&f, 5000);
+}
+
 int main(int argc, char **argv)
 {
     PATIO_CHILD_MAIN(argc, argv, make_registry);
@@ -143,6 +183,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_limit_for_all_tasks_holds_for_each),
         cmocka_unit_test(a_limit_of_one_task_is_none_of_the_others),
         cmocka_unit_test(cpu_time_is_counted_from_the_start_of_each_run),
+        cmocka_unit_test(a_program_with_tasks_of_its_own_is_not_reloaded),
+        cmocka_unit_test(a_named_program_is_reloaded_while_its_tasks_finish),
     };
     return RUN_TESTS("process: options", tests);
 }

@@ -176,6 +176,26 @@ typedef struct patio_lent_ops {
     void (*listen)(patio_executor *x, void (*lent)(void *self, uint32_t count), void *self);
 } patio_lent_ops;
 
+/* Interface "patio.reload/1" of an executor (patio_executor_ops.query): what runs its tasks can be
+ * replaced while it works by what loads them anew from disk. Nothing is lost by it: what runs
+ * finishes where it is, and what was loaded before goes on if the new does not come up. */
+#define PATIO_RELOAD_ID "patio.reload/1"
+enum {
+    PATIO_RELOAD_NONE    = 0, /* it was never asked to */
+    PATIO_RELOAD_RUNNING = 1,
+    PATIO_RELOAD_DONE    = 2, /* the last one: whatever begins from now on is new */
+    PATIO_RELOAD_FAILED  = 3, /* the last one was given up; the log says why */
+};
+typedef struct patio_reload_ops {
+    uint32_t struct_size;
+    uint32_t reserved;
+    /* [any] [non-blocking] Begin; over again if it has begun already. CLOSED: it does not run.
+     * UNSUPPORTED: not with these tasks, err says why. */
+    patio_status (*reload)(patio_executor *x, patio_error *err);
+    /* [any] [non-blocking] PATIO_RELOAD_…: RUNNING from a `reload` that returned OK to its end. */
+    uint32_t (*state)(patio_executor *x);
+} patio_reload_ops;
+
 /* Where the host wants to hear; the rules are those of patio_transport_events, and a `done` never
  * runs inside the `submit` of the same job. */
 typedef struct patio_executor_events {

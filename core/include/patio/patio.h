@@ -11,6 +11,7 @@
 #include <patio/health.h>
 #include <patio/operate.h>
 #include <patio/registry.h>
+#include <patio/reload.h>
 #include <patio/runtime.h>
 #include <patio/task.h>
 #include <patio/value.h>

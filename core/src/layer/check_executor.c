@@ -215,6 +215,27 @@ static void pass_listen(patio_executor *x, void (*lent)(void *self, uint32_t cou
 
 static const patio_lent_ops lent_ops = {PATIO_SIZED(patio_lent_ops), .listen = pass_listen};
 
+static patio_status check_reload(patio_executor *x, patio_error *err)
+{
+    check                  *c     = check_of(x);
+    const patio_reload_ops *inner = c->real->ops.query(c->x, PATIO_RELOAD_ID);
+    return leave(c, "reload", inner->reload(c->x, err), err);
+}
+
+static uint32_t check_reload_state(patio_executor *x)
+{
+    check                  *c     = check_of(x);
+    const patio_reload_ops *inner = c->real->ops.query(c->x, PATIO_RELOAD_ID);
+    uint32_t                state = inner->state(c->x);
+    if (state > PATIO_RELOAD_FAILED) {
+        REPORT(c, "\"state\" of patio.reload/1 is %u, which it has no word for", state);
+    }
+    return state;
+}
+
+static const patio_reload_ops reload_ops = {PATIO_SIZED(patio_reload_ops), .reload = check_reload,
+                                            .state = check_reload_state};
+
 static const void *check_query(patio_executor *x, const char *interface_id)
 {
     check *c = check_of(x);
@@ -228,6 +249,9 @@ static const void *check_query(patio_executor *x, const char *interface_id)
     }
     if (strcmp(interface_id, PATIO_LENT_ID) == 0) {
         return c->real->ops.query(c->x, interface_id) != NULL ? &lent_ops : NULL;
+    }
+    if (strcmp(interface_id, PATIO_RELOAD_ID) == 0) {
+        return c->real->ops.query(c->x, interface_id) != NULL ? &reload_ops : NULL;
     }
     if (strcmp(interface_id, PATIO_SUSPEND_ID) != 0) {
         return NULL;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "plugin/plugins.h"
@@ -134,15 +135,27 @@ static const patio_module *open_module(const char *path, patio_error *err)
     return check(module, path, err) ? module : NULL;
 }
 
+/* Whole, from any folder, and with its symbolic links as they are: where one is made to point to
+ * another release, that is what is loaded from then on. */
+static const char *whole_path(const char *path, char *to, size_t room)
+{
+    if (path[0] == '/' || getcwd(to, room) == NULL) {
+        return path;
+    }
+    size_t used = strlen(to);
+    int    size = snprintf(to + used, room - used, "/%s", path);
+    return size > 0 && (size_t)size < room - used ? to : path;
+}
+
 /* Remembered, so that a child process can load the same. */
 static patio_status note_module(patio_registry *registry, const char *path, patio_error *err)
 {
-    char real[PATH_MAX];
+    char whole[2 * PATH_MAX];
     (void)pthread_mutex_lock(&registry->mutex);
     size_t room  = (registry->module_count + 1) * sizeof(*registry->modules);
     char **grown = pt_resize(registry->mem, registry->modules, room);
     char  *copy =
-        grown != NULL ? pt_strdup(registry->mem, realpath(path, real) != NULL ? real : path) : NULL;
+        grown != NULL ? pt_strdup(registry->mem, whole_path(path, whole, sizeof(whole))) : NULL;
     registry->modules = grown != NULL ? grown : registry->modules;
     if (copy != NULL) {
         registry->modules[registry->module_count++] = copy;
