@@ -6,7 +6,7 @@
 
 #include "storm.h"
 
-enum { WINDOW = 256, CALLERS = 4 };
+enum { WINDOW = 256, CALLERS = 4, STEADY_LOOK = 2048, STEADY_MOST = 8192 };
 
 static char mixed_file[1024];
 
@@ -43,15 +43,35 @@ static void note_send(storm_ledger *ledger, patio_future *f)
 }
 
 static char enough_file[1024];
+static char steady_file[1024];
 
 static bool is_enough(void)
 {
     return access(enough_file, F_OK) == 0;
 }
 
-/* For a load that lasts: no more than so many a second, lest the queue outgrows the workers. */
-static void keep_pace(const storm_load *load, uint64_t n, uint64_t begun_ms)
+static uint64_t left(patio_broker *broker)
 {
+    patio_error  err = PATIO_ERROR_INIT;
+    patio_counts c   = {PATIO_SIZED(patio_counts)};
+    if (patio_broker_counts(broker, NULL, 5000, &c, &err) != PATIO_OK) {
+        return 1;
+    }
+    uint64_t sum = 0;
+    sum += c.ready != PATIO_COUNT_UNKNOWN ? c.ready : 0;
+    sum += c.leased != PATIO_COUNT_UNKNOWN ? c.leased : 0;
+    sum += c.delayed != PATIO_COUNT_UNKNOWN ? c.delayed : 0;
+    return sum;
+}
+
+/* For a load that lasts: no more than so many a second, or (steady) until the queue is short again,
+ * lest it outgrows the workers and calls wait behind it for longer than they may. */
+static void keep_pace(patio_broker *broker, const storm_load *load, uint64_t n, uint64_t begun_ms)
+{
+    while (n % STEADY_LOOK == 0 && access(steady_file, F_OK) == 0 && !atomic_load(&storm_stop) &&
+           left(broker) > STEADY_MOST) {
+        storm_sleep_ms(20);
+    }
     while (load->per_s > 0 && !atomic_load(&storm_stop) &&
            n * 1000 > (storm_now_ms() - begun_ms) * load->per_s) {
         storm_sleep_ms(5);
@@ -74,7 +94,7 @@ bool storm_send_all(patio_broker *broker, storm_ledger *ledger, const storm_load
         if (n % WINDOW == 0 && is_enough()) {
             tasks = n < tasks ? n : tasks;
         }
-        keep_pace(load, n, begun);
+        keep_pace(broker, load, n, begun);
         while (n < tasks && !atomic_load(&storm_stop)) {
             patio_status st = try_send(broker, (int64_t)n, filler, bytes, slot);
             if (st == PATIO_OK) {
@@ -142,20 +162,6 @@ bool storm_call_all(patio_broker *broker, storm_ledger *ledger, uint64_t calls)
     return true;
 }
 
-static uint64_t left(patio_broker *broker)
-{
-    patio_error  err = PATIO_ERROR_INIT;
-    patio_counts c   = {PATIO_SIZED(patio_counts)};
-    if (patio_broker_counts(broker, NULL, 5000, &c, &err) != PATIO_OK) {
-        return 1;
-    }
-    uint64_t sum = 0;
-    sum += c.ready != PATIO_COUNT_UNKNOWN ? c.ready : 0;
-    sum += c.leased != PATIO_COUNT_UNKNOWN ? c.leased : 0;
-    sum += c.delayed != PATIO_COUNT_UNKNOWN ? c.delayed : 0;
-    return sum;
-}
-
 bool storm_drained(patio_broker *broker, uint64_t timeout_s)
 {
     uint64_t until = storm_now_ms() + timeout_s * 1000;
@@ -211,6 +217,7 @@ int storm_front(const char *url, const char *dir, const storm_load *load)
     }
     (void)snprintf(mixed_file, sizeof(mixed_file), "%s/mixed", dir);
     (void)snprintf(enough_file, sizeof(enough_file), "%s/enough", dir);
+    (void)snprintf(steady_file, sizeof(steady_file), "%s/steady", dir);
     storm_open(&w, NULL, registry, url, load->workers);
     sender s  = {w.broker, &ledger, load};
     bool   ok = pthread_create(&thread, NULL, send, &s) == 0;
