@@ -71,7 +71,7 @@ static void send_probe(queue *q, uint64_t now)
 static void send_control(queue *q, uint64_t now)
 {
     conn *c       = &q->node->w;
-    bool  regular = q->unsettled > 0 && !q->armed && now >= q->control_ns;
+    bool  regular = q->unsettled > 0 && !q->armed && !queue_listens(q) && now >= q->control_ns;
     if ((!regular && !q->words) || q->controlling || command(c, CMD_CONTROL, q, 6) == NULL) {
         return;
     }
@@ -171,7 +171,7 @@ static uint32_t compare(queue *q, const resp *r, size_t from, patio_tag *lost, u
         if (o != NULL && q->reads >= o->after) {
             settle_own(q, SETTLE_RETURN, &at, NULL);
         } else if (count < ORPHANS_MAX) {
-            uint64_t after = o != NULL ? o->after : q->reads + (q->armed ? 1 : 0);
+            uint64_t after = o != NULL ? o->after : q->reads + (q->armed && !q->listening ? 1 : 0);
             fresh[count++] = (orphan){at, after};
         }
     }
@@ -307,6 +307,11 @@ void control_word(queue *q, const char *word, size_t size)
     pthread_mutex_lock(&q->t->lock);
     if (size == 1 && word[0] == 'd') {
         q->due_ns = now_ns(q->t);
+        pthread_mutex_unlock(&q->t->lock);
+        return;
+    }
+    if (size == 1 && word[0] == 'l') {
+        q->more = q->freed = true;
         pthread_mutex_unlock(&q->t->lock);
         return;
     }

@@ -5,7 +5,7 @@ static void lost_read(queue *q)
 {
     pthread_mutex_lock(&q->t->lock);
     q->armed    = false;
-    q->reserved = 0;
+    q->reserved = q->listening ? q->reserved : 0;
     q->reads++;
     pthread_mutex_unlock(&q->t->lock);
 }

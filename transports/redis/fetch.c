@@ -1,17 +1,25 @@
 /* Taking tasks. As a rule one blocking read lists all streams of the queue and asks for as many as
  * there are free slots. Such a read counts for each stream, so where several may have something
- * (priorities, a limit, tasks that came back) a script takes them in order first, and the read only
- * waits for the first one to come. */
+ * (priorities, tasks that came back) a script takes them in order first, and the read only waits
+ * for the first one to come. Where there is a limit no read can wait for tasks, for it would take
+ * one beyond it: the script takes all, and the read waits for words alone, of which one says that
+ * it is worth to look. So it does where the queue is paused. */
 #include "redis.h"
 
 #include <hiredis/hiredis.h>
+#include <patio/queues.h>
 
-enum { LIMIT_PAUSE_MS = 100, FETCH_MOST = 1024 };
-static const uint64_t ms_ns = 1000000;
+enum { FETCH_MOST = 1024, WORDS_MOST = 100 };
 
 bool queue_ordered(const queue *q)
 {
     return q->priorities[0] != '\0' || q->front > 0 || q->limit > 0;
+}
+
+/* Its reads are for words alone. */
+bool queue_listens(const queue *q)
+{
+    return q->limit > 0 || q->state == PATIO_QUEUE_PAUSED;
 }
 
 uint32_t queue_free_credit(const queue *q)
@@ -23,10 +31,37 @@ uint32_t queue_free_credit(const queue *q)
     return q->inbox.count > 0 && 2 * free < most ? 0 : free;
 }
 
+static bool present(const queue *q)
+{
+    return q->subscribed && !q->closed && q->opened && !q->asking && !q->t->stopping;
+}
+
 static bool may_take(const queue *q)
 {
-    return q->subscribed && !q->closed && q->opened && q->state != 1 && !q->asking &&
-           !q->t->stopping && !q->armed && !q->fetching;
+    return present(q) && q->state != PATIO_QUEUE_PAUSED && (!q->armed || q->listening) &&
+           !q->fetching;
+}
+
+/* Under the lock. */
+static void listen_encode(conn *c)
+{
+    queue *q = c->q;
+    if (command(c, CMD_READ, q, 11) == NULL) {
+        return;
+    }
+    arg_text(c, "XREADGROUP");
+    arg_text(c, "GROUP");
+    arg_text(c, "w");
+    arg_text(c, q->t->owner);
+    arg_text(c, "COUNT");
+    arg_number(c, WORDS_MOST);
+    arg_text(c, "BLOCK");
+    arg_number(c, q->t->set.block_ms);
+    arg_text(c, "STREAMS");
+    arg_key(c, q, ":n:", q->t->owner);
+    arg_text(c, ">");
+    q->armed     = true;
+    q->listening = true;
 }
 
 void read_encode(conn *c)
@@ -35,7 +70,14 @@ void read_encode(conn *c)
     patio_transport *t       = q->t;
     uint32_t         free    = queue_free_credit(q);
     bool             ordered = queue_ordered(q);
-    if (!may_take(q) || free == 0 || q->limit > 0 || (ordered && q->more) || c->cmd_count > 0) {
+    if (!present(q) || q->armed || c->cmd_count > 0) {
+        return;
+    }
+    if (queue_listens(q)) {
+        listen_encode(c);
+        return;
+    }
+    if (!may_take(q) || free == 0 || (ordered && q->more)) {
         return;
     }
     uint32_t streams = 3 + (uint32_t)strlen(q->priorities);
@@ -63,16 +105,16 @@ void read_encode(conn *c)
     for (uint32_t i = 0; i < streams; i++) {
         arg_text(c, ">");
     }
-    q->armed    = true;
-    q->reserved = free;
+    q->armed     = true;
+    q->listening = false;
+    q->reserved  = free;
 }
 
 void fetch_encode(queue *q)
 {
     patio_transport *t    = q->t;
     uint32_t         free = queue_free_credit(q);
-    uint64_t         now  = now_ns(t);
-    if (!may_take(q) || free == 0 || !queue_ordered(q) || !q->more || now < q->fetch_ns) {
+    if (!may_take(q) || free == 0 || !queue_ordered(q) || !q->more) {
         return;
     }
     conn *c = &q->node->w;
@@ -83,6 +125,7 @@ void fetch_encode(queue *q)
     arg_text(c, t->owner);
     arg_number(c, free);
     q->fetching = true;
+    q->freed    = false;
     q->reserved = free;
 }
 
@@ -90,11 +133,8 @@ void fetch_encode(queue *q)
 static void took(queue *q, uint32_t asked, uint32_t got)
 {
     bool full = got >= asked;
-    q->more   = full || q->limit > 0;
-    if (!full) {
-        q->front    = 0;
-        q->fetch_ns = q->limit > 0 ? now_ns(q->t) + LIMIT_PAUSE_MS * ms_ns : 0;
-    }
+    q->more   = full || (q->limit > 0 && q->freed);
+    q->front  = full ? q->front : 0;
 }
 
 void fetch_answer(conn *c, const cmd *k, const resp *r)
@@ -147,10 +187,12 @@ void read_answer(conn *c, const cmd *k, const resp *r)
     patio_transport *t       = q->t;
     uint8_t          trouble = trouble_of(r);
     pthread_mutex_lock(&t->lock);
-    q->armed    = false;
-    q->reserved = 0;
+    q->armed = false;
     q->reads++;
-    q->more = r->count > 0;
+    if (!q->listening) {
+        q->reserved = 0;
+        q->more     = r->count > 0;
+    }
     pthread_mutex_unlock(&t->lock);
     if (trouble != TROUBLE_NONE) {
         if (trouble == TROUBLE_NOGROUP) {

@@ -72,7 +72,7 @@ static bool wanted(const conn *c)
         return c->node != NULL && c->node->ready && c->q->subscribed && !c->q->closed &&
                !t->stopping;
     case CONN_REPLIES:
-        return c->node != NULL && c->node->ready && c->q->calls && !t->stopping;
+        return c->node != NULL && c->node->ready && c->q->calls && c->q != t->lobby && !t->stopping;
     default:
         return t->sentinel && !t->master_known;
     }

@@ -123,7 +123,7 @@ void queue_touch(queue *q)
 
 uint64_t queue_tick(queue *q, uint64_t now, uint64_t next)
 {
-    uint64_t times[] = {q->beat_ns, q->due_ns, q->unsettled > 0 ? q->control_ns : 0, q->fetch_ns};
+    uint64_t times[] = {q->beat_ns, q->due_ns, q->unsettled > 0 ? q->control_ns : 0};
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
         if (times[i] > now && times[i] < next) {
             next = times[i];

@@ -118,6 +118,7 @@ void     fetch_encode(queue *q); /* under the lock */
 void     read_answer(conn *c, const cmd *k, const resp *r);
 void     fetch_answer(conn *c, const cmd *k, const resp *r);
 bool     queue_ordered(const queue *q);
+bool     queue_listens(const queue *q);
 uint32_t queue_free_credit(const queue *q);
 
 /* deliver.c; the I/O thread */

@@ -332,6 +332,8 @@ static bool encode_batch(queue *q)
     q->settles.count -= count;
     op->next = NULL;
     q->settle_flights++;
+    q->freed = true; /* the fetch behind it finds a place */
+    q->more  = q->more || q->limit > 0;
     return true;
 }
 

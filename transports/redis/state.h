@@ -293,7 +293,9 @@ struct queue {
     bool     closed;     /* and does not any more, but may have some to settle */
     bool     opened;     /* groups are there, as far as we know */
     bool     left;
-    bool     armed; /* a read is at the server */
+    bool     armed;     /* a read is at the server */
+    bool     listening; /* it brings words, and no tasks */
+    bool     freed;     /* since the last fetch: a place within the limit, or a word to look */
     bool     fetching;
     bool     more;  /* the last ordered fetch was full */
     bool     fresh; /* a fetch came back short: now a blocking read may wait */
@@ -317,7 +319,6 @@ struct queue {
     uint64_t mark_ns;
     uint64_t due_ns; /* when to promote; 0: not known */
     uint64_t control_ns;
-    uint64_t fetch_ns;
     char     last_reply[ENTRY_BYTES];
     uint64_t untrimmed;
     uint32_t beats;

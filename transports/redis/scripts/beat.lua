@@ -13,7 +13,7 @@ local role = tonumber(ARGV[7])
 local now = clock()
 local workers, meta = T .. ':w', T .. ':m'
 local list = suffixes()
-local taken, lost, budget, created = 0, 0, 200, 0
+local taken, lost, budget, created, gone = 0, 0, 200, 0, 0
 
 if role % 4 >= 2 then
     local replies = T .. ':a:' .. owner
@@ -35,7 +35,8 @@ redis.call('ZADD', workers, num(now + lease), owner)
 if role >= 4 then
     redis.call('ZADD', T .. ':c', num(now + lease), owner)
 else
-    redis.call('ZREM', T .. ':c', owner)
+    gone = redis.call('ZREM', T .. ':c', owner) -- and looks for no place any more that it leaves
+    redis.call('SREM', T .. ':h', owner)
 end
 
 local function take_over(dead)
@@ -96,6 +97,7 @@ for _, dead in ipairs(redis.call('ZRANGEBYSCORE', workers, '-inf', num(now - 1),
         for _, suffix in ipairs(list) do redis.call('XGROUP', 'DELCONSUMER', T .. ':s:' .. suffix, GROUP, dead) end
         redis.call('ZREM', workers, dead)
         redis.call('ZREM', T .. ':c', dead)
+        redis.call('SREM', T .. ':h', dead)
         redis.call('HDEL', meta, 'z:' .. dead)
         redis.call('DEL', T .. ':n:' .. dead, T .. ':i:' .. dead)
     end
@@ -103,6 +105,7 @@ end
 if dead_age > 0 then redis.call('XTRIM', T .. ':x', 'MINID', '~', num(now - dead_age)) end
 
 local due = promote(now, 200)
+wake(queued + gone)
 local set = redis.call('HMGET', meta, 's', 'l', 'p')
 local out = {now, tonumber(set[1] or 0), tonumber(set[2] or 0), set[3] or '', redis.call('XLEN', T .. ':s:f'), due,
              taken, lost, created, redis.call('XLEN', T .. ':n:' .. owner)}

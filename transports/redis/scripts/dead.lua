@@ -63,7 +63,9 @@ if id ~= '' then
     if what == 'get' then return tell_of(entry, e, true) end
     if what == 'drop' then return {redis.call('XDEL', dead, entry[1]), 0, 0} end
     if e.foreign then return {-2} end
-    return revive(entry, e) and {1, 0, 0} or {0, 1, 0}
+    local back = revive(entry, e)
+    wake(queued)
+    return back and {1, 0, 0} or {0, 1, 0}
 end
 local count, from = 0, after ~= '' and '(' .. after or '-'
 local some = redis.call('XRANGE', dead, from, '+', 'COUNT', 500)
@@ -72,9 +74,13 @@ for _, entry in ipairs(some) do
         count = count + redis.call('XDEL', dead, entry[1])
     else
         local e = look(entry)
-        if not revive(entry, e) then return {count, 1, 0} end
+        if not revive(entry, e) then
+            wake(queued)
+            return {count, 1, 0}
+        end
         if not e.foreign then count = count + 1 end
     end
     from = entry[1]
 end
+wake(queued)
 return {count, 0, #some == 500 and 1 or 0, from}

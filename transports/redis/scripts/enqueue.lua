@@ -4,7 +4,7 @@
 -- It stands alone, without lib.lua: it is the script that runs most.
 local T = KEYS[1]
 local stream = T .. ':s:' .. ARGV[1]
-local meta = redis.call('HMGET', T .. ':m', 's', 'p')
+local meta = redis.call('HMGET', T .. ':m', 's', 'p', 'l')
 if meta[1] == '2' then return -2 end
 if ARGV[3] ~= '' and redis.call('EXISTS', T .. ':a:' .. ARGV[3]) == 0 then
     redis.call('XGROUP', 'CREATE', T .. ':a:' .. ARGV[3], 'w', '0', 'MKSTREAM')
@@ -23,5 +23,21 @@ local room = ARGV[2] - redis.call('XLEN', stream)
 if room < count then count = room > 0 and room or 0 end
 for i = 1, count do
     redis.call('XADD', stream, '*', 'h', ARGV[3 + 2 * i], 'b', ARGV[4 + 2 * i])
+end
+if count > 0 and meta[3] and meta[3] ~= '0' and redis.call('EXISTS', T .. ':h') == 1 then
+    -- a limit, and workers that wait: wake of lib.lua, at less length
+    local left = tonumber(meta[3])
+    for suffix in string.gmatch('f4' .. (meta[2] or ''), '.') do
+        local held = redis.pcall('XPENDING', T .. ':s:' .. suffix, 'w')
+        if not held.err then left = left - held[1] end
+    end
+    left = math.min(left, count)
+    while left > 0 do
+        local some = redis.call('SPOP', T .. ':h', left)
+        if #some == 0 then break end
+        for _, owner in ipairs(some) do
+            if redis.call('XADD', T .. ':n:' .. owner, 'NOMKSTREAM', '*', 'h', 'l') then left = left - 1 end
+        end
+    end
 end
 return count

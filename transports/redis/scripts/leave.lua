@@ -27,6 +27,8 @@ for _, suffix in ipairs(suffixes()) do
 end
 redis.call('ZREM', T .. ':w', owner)
 redis.call('ZREM', T .. ':c', owner)
+redis.call('SREM', T .. ':h', owner)
 redis.call('HDEL', T .. ':m', 'z:' .. owner)
 redis.call('DEL', T .. ':n:' .. owner, T .. ':a:' .. owner, T .. ':i:' .. owner)
+wake(count + 1) -- one more, for it may have been told to look
 return count

@@ -52,15 +52,18 @@ local function moved(e, where)
     end
 end
 
+local queued = 0 -- since this script began
 local function queue_up(e, body, suffix)
+    queued = queued + 1
     local entry = redis.call('XADD', T .. ':s:' .. suffix, '*', 'h', write(e), 'b', body)
     moved(e, suffix .. ' ' .. entry)
     return entry
 end
 
--- One word into the stream of every worker: p (streams), s (state), d (delay), c <id> (cancel).
+-- One word into the stream of a worker: p (streams), s (state), d (delay), l (look for tasks), c <id>
+-- (cancel). Returns false if it has gone.
 local function tell(owner, word)
-    redis.call('XADD', T .. ':n:' .. owner, 'NOMKSTREAM', 'MAXLEN', '~', 1000, '*', 'h', word)
+    return redis.call('XADD', T .. ':n:' .. owner, 'NOMKSTREAM', 'MAXLEN', '~', 1000, '*', 'h', word)
 end
 -- Into the sorted set; a few workers are told if it is the next one due.
 local function put_off(e, body, now, delay)
@@ -142,4 +145,35 @@ end
 
 local function tell_all(word)
     for _, owner in ipairs(redis.call('ZRANGE', T .. ':w', 0, -1)) do tell(owner, word) end
+end
+
+-- Within the limit: how many more may be held, and how many wait.
+local function places(limit)
+    local left, waiting = limit, 0
+    for _, suffix in ipairs(suffixes()) do
+        local stream = T .. ':s:' .. suffix
+        local held = redis.pcall('XPENDING', stream, GROUP)
+        if not held.err then
+            left = left - held[1]
+            waiting = waiting + redis.call('XLEN', stream) - held[1]
+        end
+    end
+    return left, waiting
+end
+
+-- Where a queue has a limit, no read can wait for its tasks: whoever finds less than it has room for is
+-- noted in T:h (fetch.lua), and told to look, at most so many of them, when a place and a task are there.
+-- Who takes tasks looks by itself after each end of its own, and whoever leaves some tells the next one,
+-- so one that is told is enough; if it dies on the way, every other one looks at its next sign of life.
+local function wake(most)
+    if most <= 0 or redis.call('EXISTS', T .. ':h') == 0 then return end
+    local left, waiting = places(tonumber(redis.call('HGET', T .. ':m', 'l') or 0))
+    most = math.min(most, left, waiting)
+    while most > 0 do
+        local some = redis.call('SPOP', T .. ':h', most)
+        if #some == 0 then return end
+        for _, owner in ipairs(some) do
+            if tell(owner, 'l') then most = most - 1 end
+        end
+    end
 end

@@ -8,6 +8,7 @@ if what == 'get' then
     return {tonumber(set[1] or 0), tonumber(set[2] or 0)}
 elseif what == 'set' or what == 'limit' then
     redis.call('HSET', T .. ':m', what == 'set' and 's' or 'l', ARGV[2])
+    redis.call('DEL', T .. ':h') -- every one of them looks, and is noted anew if it has to wait
     tell_all('s')
     return {1}
 elseif what == 'busy' then

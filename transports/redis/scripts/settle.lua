@@ -13,7 +13,7 @@
 local owner = ARGV[1]
 local width = {A = 3, R = 8, T = 4, K = 4, U = 4, X = 8, C = 3, N = 6}
 local now = clock()
-local stale = {}
+local stale, ended = {}, 0
 local done = {}    -- suffix -> {entries}, {ordinals}
 local replies = {} -- ordinal -> position of an R
 local others = {}
@@ -38,6 +38,7 @@ end
 -- The acknowledgement comes first: with it a server short of memory lets the rest pass.
 for suffix, d in pairs(done) do
     local stream = T .. ':s:' .. suffix
+    ended = ended + #d[1]
     if redis.call('XACK', stream, GROUP, unpack(d[1])) == #d[1] then
         redis.call('XDEL', stream, unpack(d[1]))
     else
@@ -71,6 +72,7 @@ for _, o in ipairs(others) do
         stale[#stale + 1] = o[1]
     else
         redis.call('XDEL', stream, entry)
+        ended = ended + 1
         local body = field(found[2], 'b') or ''
         local e = read(field(found[2], 'h'))
         if kind == 'X' or not e then
@@ -93,6 +95,10 @@ for _, o in ipairs(others) do
             end
         end
     end
+end
+if ended > 0 and redis.call('EXISTS', T .. ':h') == 1 then
+    -- who takes tasks looks by itself, into the places that it has left
+    wake(redis.call('ZSCORE', T .. ':c', owner) and queued or ended)
 end
 local first = redis.call('ZRANGE', T .. ':d', 0, 0, 'WITHSCORES')
 local due = first[2] and math.max(0, tonumber(first[2]) - now) or -1

@@ -52,5 +52,6 @@ if delay > 0 then
     put_off(e, ARGV[5], now, delay)
 else
     queue_up(e, ARGV[5], e.priority)
+    wake(1)
 end
 return {1}
