@@ -1,11 +1,12 @@
 /* floor.c: what RabbitMQ and librabbitmq do without a task framework: the hops that patio makes,
  * and nothing else.
  *
- *   patio-floor-amqp PORT call DEPTH COUNT    request and reply through a queue each, worker in a
- * child patio-floor-amqp PORT send WINDOW COUNT   persistent publishes, confirms pipelined
- *   patio-floor-amqp PORT drain PREFETCH COUNT   consume and acknowledge each (what `send` left)
+ *   patio-floor-amqp PORT call DEPTH COUNT      request and reply, the worker is a child
+ *   patio-floor-amqp PORT send WINDOW COUNT     persistent publishes, confirms pipelined
+ *   patio-floor-amqp PORT drain PREFETCH COUNT  consume and acknowledge each (what `send` left)
  *
- * Prints one line: per second, p50 in µs, CPU µs of these processes per message. */
+ * Prints one JSON object: per second, p50 and p99 in µs, CPU µs per message of this process and of
+ * the worker. */
 #include <amqp.h>
 #include <amqp_tcp_socket.h>
 
@@ -15,29 +16,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "measure_amqp.h"
 
 enum { BODY = 200, DEPTH_MOST = 4096 };
 
 static const char work_queue[] = "floor-amqp";
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static double cpu_s(int who)
-{
-    struct rusage u;
-    getrusage(who, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
 
 static void must(bool ok, const char *what)
 {
@@ -150,7 +135,7 @@ static void worker(int port, int prefetch)
     for (;;) {
         while (!next(in, &from)) {
         }
-        publish(out, from.reply_to, NULL, from.id, true);
+        publish(out, from.reply_to, NULL, from.id, false); /* a reply is in memory, as ours is */
         tags[++sent % (uint64_t)prefetch] = from.tag;
         do {
             bool full = sent - acked == (uint64_t)prefetch;
@@ -165,11 +150,25 @@ static void worker(int port, int prefetch)
     }
 }
 
-static int by_value(const void *a, const void *b)
+static double calls(amqp_connection_state_t c, const char *reply, int depth, long count,
+                    double *took)
 {
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return x < y ? -1 : x > y;
+    static double begun[DEPTH_MOST];
+    long          sent = 0;
+    long          got  = 0;
+    pump          p    = {0};
+    double        from = now_s();
+    while (got < count) {
+        while (sent < count && sent - got < depth) {
+            begun[sent % depth] = now_s();
+            publish(c, work_queue, reply, (uint64_t)sent++, true);
+        }
+        if (next(c, &p)) {
+            took[got++] = now_s() - begun[p.id % (uint64_t)depth];
+            amqp_basic_ack(c, 1, p.tag, 0);
+        }
+    }
+    return now_s() - from;
 }
 
 static void call(int port, int depth, long count)
@@ -188,31 +187,15 @@ static void call(int port, int depth, long count)
     amqp_confirm_select(c, 1);
     amqp_basic_consume(c, 1, amqp_cstring_bytes(reply), amqp_empty_bytes, 0, 0, 0,
                        amqp_empty_table);
-    static double begun[DEPTH_MOST];
-    double       *took = calloc((size_t)count, sizeof(*took));
-    long          sent = 0;
-    long          got  = 0;
-    pump          p    = {0};
-    double        from = now_s();
-    double        cpu  = cpu_s(RUSAGE_SELF);
-    while (got < count) {
-        while (sent < count && sent - got < depth) {
-            begun[sent % depth] = now_s();
-            publish(c, work_queue, reply, (uint64_t)sent++, true);
-        }
-        if (next(c, &p)) {
-            took[got++] = now_s() - begun[p.id % (uint64_t)depth];
-            amqp_basic_ack(c, 1, p.tag, 0);
-        }
-    }
-    double all = now_s() - from;
-    cpu        = cpu_s(RUSAGE_SELF) - cpu;
-    kill(child, SIGTERM);
-    (void)waitpid(child, NULL, 0);
-    cpu += cpu_s(RUSAGE_CHILDREN);
-    qsort(took, (size_t)count, sizeof(*took), by_value);
-    printf("call %d: %.0f/s p50 %.0f us p99 %.0f us cpu %.1f us\n", depth, (double)count / all,
-           took[count / 2] * 1e6, took[count - count / 100 - 1] * 1e6, cpu / (double)count * 1e6);
+    double *took = calloc((size_t)count, sizeof(*took));
+    (void)calls(c, reply, depth, count / 10, took);
+    double cpu    = cpu_s(getpid());
+    double theirs = cpu_s(child);
+    double all    = calls(c, reply, depth, count, took);
+    cpu           = cpu_s(getpid()) - cpu;
+    theirs        = cpu_s(child) - theirs;
+    report_calls(depth, count, all, took, cpu, theirs);
+    end_child(child);
 }
 
 static void send_all(int port, int window, long count)
@@ -222,16 +205,14 @@ static void send_all(int port, int window, long count)
     amqp_confirm_select(c, 1);
     pump   p    = {0};
     double from = now_s();
-    double cpu  = cpu_s(RUSAGE_SELF);
+    double cpu  = cpu_s(getpid());
     for (long sent = 0; p.confirmed < (uint64_t)count;) {
         while (sent < count && (uint64_t)sent - p.confirmed < (uint64_t)window) {
             publish(c, work_queue, NULL, (uint64_t)sent++, true);
         }
         (void)next(c, &p);
     }
-    double all = now_s() - from;
-    printf("send %d: %.0f/s cpu %.1f us\n", window, (double)count / all,
-           (cpu_s(RUSAGE_SELF) - cpu) / (double)count * 1e6);
+    report("send", window, count, now_s() - from, cpu_s(getpid()) - cpu);
 }
 
 static void drain(int port, int prefetch, long count)
@@ -239,35 +220,30 @@ static void drain(int port, int prefetch, long count)
     amqp_connection_state_t c = open_link(port);
     declare(c);
     amqp_basic_qos(c, 1, 0, (uint16_t)prefetch, 0);
-    double from = now_s();
-    double cpu  = cpu_s(RUSAGE_SELF);
+    double cpu  = cpu_s(getpid());
+    double from = 0;
     amqp_basic_consume(c, 1, amqp_cstring_bytes(work_queue), amqp_empty_bytes, 0, 0, 0,
                        amqp_empty_table);
     pump p = {0};
     for (long got = 0; got < count;) {
         if (next(c, &p)) {
+            from = got == 0 ? now_s() : from;
             amqp_basic_ack(c, 1, p.tag, 0);
             got++;
         }
     }
-    double all = now_s() - from;
-    printf("drain %d: %.0f/s cpu %.1f us\n", prefetch, (double)count / all,
-           (cpu_s(RUSAGE_SELF) - cpu) / (double)count * 1e6);
+    report("drain", prefetch, count, now_s() - from, cpu_s(getpid()) - cpu);
 }
 
 int main(int argc, char **argv)
 {
-    must(argc == 5, "usage: patio-floor-amqp PORT call|send|drain DEPTH COUNT;");
-    int  port  = (int)strtol(argv[1], NULL, 10);
-    int  depth = (int)strtol(argv[3], NULL, 10);
-    long count = strtol(argv[4], NULL, 10);
-    must(depth > 0 && depth <= DEPTH_MOST && count > 100, "DEPTH or COUNT");
-    if (strcmp(argv[2], "call") == 0) {
-        call(port, depth, count);
-    } else if (strcmp(argv[2], "send") == 0) {
-        send_all(port, depth, count);
+    measurement m = arguments(argc, argv, DEPTH_MOST);
+    if (strcmp(m.verb, "call") == 0) {
+        call((int)m.port, (int)m.depth, m.count);
+    } else if (strcmp(m.verb, "send") == 0) {
+        send_all((int)m.port, (int)m.depth, m.count);
     } else {
-        drain(port, depth, count);
+        drain((int)m.port, (int)m.depth, m.count);
     }
     return 0;
 }
