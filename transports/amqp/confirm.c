@@ -172,6 +172,13 @@ static bool is_late(const patio_transport *t, const post *p, uint64_t now)
     return now > p->made_ns && now - p->made_ns >= t->set.enqueue_ms * 1000000u;
 }
 
+/* Taken before it was known that its queue has no priorities. */
+static bool is_refused(const post *p)
+{
+    return p->kind == POST_TASK && p->prioritized && !p->sent && p->place != NULL &&
+           kinds_no_priorities(p->place->owner);
+}
+
 /* Under the lock: take what has waited too long out of a list. */
 static void sweep_list(patio_transport *t, post_list *list, uint64_t now, post_list *ended)
 {
@@ -182,6 +189,7 @@ static void sweep_list(patio_transport *t, post_list *list, uint64_t now, post_l
         bool late   = p->end_ns != 0 && now >= p->end_ns;
         late        = late || (p->kind == POST_TASK && !p->sent && is_late(t, p, now));
         bool failed = p->place != NULL && p->place->state == PLACE_FAILED && p->tag == 0;
+        failed      = failed || is_refused(p);
         if (late || failed || p->orphan) {
             uncount(t, p);
             post_list_add(ended, p);
@@ -253,6 +261,12 @@ void confirm_sweep(patio_transport *t, uint64_t now)
                    t->why[0] != '\0' ? t->why : "the broker did not answer");
     pthread_mutex_unlock(&t->lock);
     while ((p = post_list_take(&ended)) != NULL) {
+        if (is_refused(p)) {
+            failed_now(t, p, PATIO_UNSUPPORTED,
+                       "a priority is asked for, and the queue is a quorum queue, which has none "
+                       "(capability \"priority\"; a classic queue has it)");
+            continue;
+        }
         bool failed = p->place != NULL && p->place->state == PLACE_FAILED;
         failed_now(t, p, failed ? p->place->status : status, failed ? p->place->why : why);
     }

@@ -31,12 +31,34 @@ static int32_t say_timeout(const patio_transport *t, uint64_t ms, patio_finding_
                       "tasks have ack = on_start");
 }
 
+static int32_t say_types(patio_transport *t, patio_finding_visit_fn visit, void *arg)
+{
+    char    text[WHY_BYTES];
+    char    subject[NAME_MAX_BYTES + 16];
+    int32_t stop = 0;
+    pthread_mutex_lock(&t->lock);
+    queue *q = t->queues; /* none is ever freed */
+    pthread_mutex_unlock(&t->lock);
+    for (; q != NULL && stop == 0; q = q->next) {
+        pthread_mutex_lock(&t->lock);
+        bool made = q->work.state == PLACE_READY;
+        bool sure = t->set.topology == TOPOLOGY_DECLARE || t->set.queue_type != QUEUE_AUTO;
+        kinds_say(t, q, text, sizeof(text));
+        pthread_mutex_unlock(&t->lock);
+        (void)snprintf(subject, sizeof(subject), "queue %s", q->name);
+        char finding[WHY_BYTES + 16];
+        (void)snprintf(finding, sizeof(finding), "%s%s",
+                       made || !sure ? "" : "not made yet: ", text);
+        stop = say(visit, arg, sure ? PATIO_FINDING_OK : PATIO_FINDING_NOTE, subject, finding, "");
+    }
+    return stop;
+}
+
 static patio_status check(patio_transport *t, uint64_t timeout_ms, patio_finding_visit_fn visit,
                           void *arg, patio_error *err)
 {
     char product[200];
     char why[WHY_BYTES];
-    (void)timeout_ms;
     pthread_mutex_lock(&t->lock);
     bool ready =
         t->links[CONSUMING].state == LINK_READY && t->links[PUBLISHING].state == LINK_READY;
@@ -74,6 +96,10 @@ static patio_status check(patio_transport *t, uint64_t timeout_ms, patio_finding
         (void)snprintf(text, sizeof(text), "%llu replies found no caller any more",
                        (unsigned long long)lost);
         stop = say(visit, arg, PATIO_FINDING_NOTE, "replies", text, "");
+    }
+    if (stop == 0) {
+        kinds_look(t, "default", timeout_ms);
+        stop = say_types(t, visit, arg);
     }
     if (stop == 0) {
         (void)say_timeout(t, timeout, visit, arg);

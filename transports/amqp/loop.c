@@ -195,6 +195,7 @@ static void *run(void *arg)
         rpc_decide(t);
         if (sweep) {
             confirm_sweep(t, now);
+            kinds_tell(t);
         }
         state_raise(t);
         if (!quit) {

@@ -160,6 +160,15 @@ place *place_at(queue *q, int i);
 enum { PLACE_ARGUMENTS = 8 };
 int place_arguments(const patio_transport *t, const place *p, amqp_table_entry_t *out);
 
+/* ---- kinds.c: which type a queue has, and why ---- */
+void kinds_say(const patio_transport *t, const queue *q, char *out,
+               size_t size); /* under the lock */
+/* Under the lock: it is known to be one that has no priorities. */
+bool kinds_no_priorities(const queue *q);
+void kinds_tell(patio_transport *t); /* the I/O thread: into the log, once for each queue */
+/* [blocks] Find out about a queue, if there is one; nothing is made. */
+void kinds_look(patio_transport *t, const char *name, uint64_t timeout_ms);
+
 /* ---- rpc.c: the topology channel ---- */
 enum {
     RPC_DECLARE,

@@ -172,9 +172,14 @@ void place_ready(patio_transport *t, place *p)
     while (waiting.first != NULL) {
         post *next    = waiting.first;
         waiting.first = next->next;
-        post_submit(t, next);
+        if (next->kind == POST_TASK && next->prioritized && kinds_no_priorities(p->owner)) {
+            post_list_add(&p->waiting, next); /* confirm_sweep refuses it */
+        } else {
+            post_submit(t, next);
+        }
     }
-    t->work = true;
+    t->work     = true;
+    t->sweep_ns = 0;
 }
 
 void place_made(queue *q, uint64_t ttl_ms)

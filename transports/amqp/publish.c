@@ -1,6 +1,15 @@
 /* What callers hand over. */
 #include "transport.h"
 
+static patio_status refuse_priority(const patio_message *m, patio_error *err)
+{
+    return patio_fail(
+        err, PATIO_UNSUPPORTED, 0,
+        "send %s: priority %u is asked for, and its queue is a quorum queue, which has "
+        "none (capability \"priority\"; a classic queue has it)",
+        m->task, m->priority);
+}
+
 static patio_status refuse_unsupported(const patio_transport *t, const patio_message *m,
                                        patio_error *err)
 {
@@ -22,11 +31,7 @@ static patio_status refuse_unsupported(const patio_transport *t, const patio_mes
                           m->task);
     }
     if (m->priority != PATIO_PRIORITY_DEFAULT && t->set.queue_type == QUEUE_QUORUM) {
-        return patio_fail(err, PATIO_UNSUPPORTED, 0,
-                          "send %s: priority %u is asked for, quorum queues have "
-                          "none (capability "
-                          "\"priority\"; queue_type=classic has it)",
-                          m->task, m->priority);
+        return refuse_priority(m, err);
     }
     return PATIO_OK;
 }
@@ -80,10 +85,11 @@ static post *make_post(patio_transport *t, const patio_message *m, queue *q, pla
     };
     post *p = post_new_task(t, POST_TASK, to, &facts, m->body);
     if (p != NULL) {
-        p->receipt = (m->flags & PATIO_MESSAGE_NO_RECEIPT) == 0;
-        p->end_ns  = m->ttl_ms != 0 && m->ttl_ms < (UINT64_MAX - p->made_ns) / 1000000u
-                         ? p->made_ns + m->ttl_ms * 1000000u
-                         : 0;
+        p->prioritized = m->priority != PATIO_PRIORITY_DEFAULT;
+        p->receipt     = (m->flags & PATIO_MESSAGE_NO_RECEIPT) == 0;
+        p->end_ns      = m->ttl_ms != 0 && m->ttl_ms < (UINT64_MAX - p->made_ns) / 1000000u
+                             ? p->made_ns + m->ttl_ms * 1000000u
+                             : 0;
     }
     return p;
 }
@@ -112,6 +118,10 @@ patio_status transport_publish(patio_transport *t, const patio_message *m, patio
             st = patio_fail(err, PATIO_BLOCKED, 0, "send %s: queue \"%s\" is draining", m->task,
                             m->queue);
         }
+    }
+    if (st == PATIO_OK && q != NULL && m->priority != PATIO_PRIORITY_DEFAULT &&
+        kinds_no_priorities(q)) {
+        st = refuse_priority(m, err);
     }
     if (st == PATIO_OK && to != NULL && to->state == PLACE_FAILED && to->waiting.first == NULL &&
         t->host->now_ns(t->host->self) - to->failed_ns < UINT64_C(1000000000)) {

@@ -129,6 +129,22 @@ void rpc_method(patio_transport *t, const amqp_method_t *m)
     pthread_mutex_unlock(&t->lock);
 }
 
+static const char *kind_of(const rpc *r)
+{
+    return r->kind == RPC_EXCHANGE ? "exchange" : "queue";
+}
+
+static const char *attempt_of(const patio_transport *t, const rpc *r)
+{
+    bool looks =
+        r->kind == RPC_PASSIVE || (r->kind == RPC_EXCHANGE && t->set.topology == TOPOLOGY_CHECK);
+    return looks                   ? "look at"
+           : r->kind == RPC_BIND   ? "bind"
+           : r->kind == RPC_PURGE  ? "purge"
+           : r->kind == RPC_DELETE ? "delete"
+                                   : "declare";
+}
+
 /* "… inequivalent arg 'A' for queue 'Q' in vhost 'V': received X but current is
  * Y" */
 static void explain_mismatch(rpc *r, const char *text)
@@ -138,15 +154,16 @@ static void explain_mismatch(rpc *r, const char *text)
     const char *has  = strstr(text, " but current is ");
     const char *end  = name != NULL ? strchr(name + 18, '\'') : NULL;
     if (end == NULL || want == NULL || has == NULL || has < want) {
-        (void)snprintf(r->why, sizeof(r->why), "declare queue \"%s\": %s", r->name, text);
+        (void)snprintf(r->why, sizeof(r->why), "declare %s \"%s\": %s", kind_of(r), r->name, text);
         return;
     }
     want += sizeof("received ") - 1;
     (void)snprintf(r->why, sizeof(r->why),
-                   "queue \"%s\" exists with another %.*s: it has %s, patio wants %.*s; "
+                   "%s \"%s\" exists with another %.*s: it has %s, patio wants %.*s; "
                    "delete it "
                    "when it is empty, or set the option that fits (or topology=check)",
-                   r->name, (int)(end - name - 18), name + 18, has + 16, (int)(has - want), want);
+                   kind_of(r), r->name, (int)(end - name - 18), name + 18, has + 16,
+                   (int)(has - want), want);
 }
 
 void rpc_channel_closed(patio_transport *t, uint16_t code, const char *text)
@@ -178,12 +195,15 @@ void rpc_channel_closed(patio_transport *t, uint16_t code, const char *text)
             p->type = QUEUE_CLASSIC;
         }
     } else {
-        r->status = code == AMQP_NOT_FOUND        ? PATIO_NOT_FOUND
-                    : code == AMQP_ACCESS_REFUSED ? PATIO_AUTH
-                                                  : PATIO_PROTOCOL;
-        (void)snprintf(r->why, sizeof(r->why), "%s queue \"%s\" as \"%s\": %u %s",
-                       r->kind == RPC_PASSIVE ? "look at" : "declare", r->name, t->set.user, code,
-                       text);
+        r->status    = code == AMQP_NOT_FOUND        ? PATIO_NOT_FOUND
+                       : code == AMQP_ACCESS_REFUSED ? PATIO_AUTH
+                                                     : PATIO_PROTOCOL;
+        bool missing = code == AMQP_NOT_FOUND && t->set.topology == TOPOLOGY_CHECK;
+        (void)snprintf(r->why, sizeof(r->why), "%s %s \"%s\" as \"%s\": %u %s%s", attempt_of(t, r),
+                       kind_of(r), r->name, t->set.user, code, text,
+                       missing ? "; topology=check makes nothing: import what `patio topology "
+                                 "print` says"
+                               : "");
     }
     finish(t, r);
     rpc_step(t);

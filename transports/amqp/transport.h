@@ -127,15 +127,16 @@ struct post {
     patio_buf *body;      /* may be NULL: empty */
     uint32_t   head_size; /* method and header frame, ready to be written */
     uint8_t    kind;
-    uint64_t   browsed;    /* delivery tag of the dead letter that goes with it; 0: none */
-    uint8_t    returns;    /* how often its queue was not there */
-    bool       receipt;    /* acceptance is to be told */
-    bool       persistent; /* on disk when it is confirmed */
-    bool       sent;       /* at least once */
-    bool       returned;   /* its queue is not there */
-    bool       orphan;     /* its lease is gone: not to be repeated */
-    bool       told;       /* its outcome has been told */
-    bool       quiet;      /* its delivery is not known to the host */
+    uint64_t   browsed;     /* delivery tag of the dead letter that goes with it; 0: none */
+    uint8_t    returns;     /* how often its queue was not there */
+    bool       receipt;     /* acceptance is to be told */
+    bool       persistent;  /* on disk when it is confirmed */
+    bool       sent;        /* at least once */
+    bool       returned;    /* its queue is not there */
+    bool       prioritized; /* a priority was asked for */
+    bool       orphan;      /* its lease is gone: not to be repeated */
+    bool       told;        /* its outcome has been told */
+    bool       quiet;       /* its delivery is not known to the host */
     uint8_t    head[];
 };
 
@@ -178,6 +179,7 @@ struct queue {
     bool             held_on; /* we consume it */
     place           *delay[DELAY_STEPS];
     bool             subscribed;
+    bool             type_told;      /* in the log */
     uint8_t          operator_state; /* PATIO_QUEUE_… */
     uint8_t          mark_state;     /* MARKS_… */
     uint8_t          marks_due;
