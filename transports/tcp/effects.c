@@ -63,10 +63,17 @@ static void raise_attached(patio_transport *t, const effect *x)
     }
 }
 
+/* An error is a KiB of memory, which what goes well should not pay for. */
+static void raise_lease_lost(patio_transport *t, const effect *x)
+{
+    patio_error why = PATIO_ERROR_INIT;
+    (void)patio_fail(&why, PATIO_PEER_LOST, 0, "%s", x->text);
+    t->events->lease_lost(t->events->self, x->tag, &why);
+}
+
 static void raise_one(patio_transport *t, effect *x)
 {
-    const patio_transport_events *ev  = t->events;
-    patio_error                   why = PATIO_ERROR_INIT;
+    const patio_transport_events *ev = t->events;
     patio_reply                   reply;
     switch (x->kind) {
     case EFFECT_DELIVERED:
@@ -84,8 +91,7 @@ static void raise_one(patio_transport *t, effect *x)
         ev->replied(ev->self, &reply);
         break;
     case EFFECT_LEASE_LOST:
-        (void)patio_fail(&why, PATIO_PEER_LOST, 0, "%s", x->text);
-        ev->lease_lost(ev->self, x->tag, &why);
+        raise_lease_lost(t, x);
         break;
     case EFFECT_CANCEL_WANTED:
         ev->cancel_wanted(ev->self, x->tag);

@@ -159,8 +159,8 @@ static bool may_enter(const patio_transport *t, const struct sockaddr *a)
         return true;
     }
     for (const conn *c = t->conns; c != NULL; c = c->next) {
-        struct sockaddr_storage other;
-        socklen_t               size = sizeof(other);
+        struct sockaddr_storage other = {0}; /* a socket without a name has no address */
+        socklen_t               size  = sizeof(other);
         if (!c->self && !c->connects && getpeername(c->fd, (struct sockaddr *)&other, &size) == 0) {
             same += same_address(a, (struct sockaddr *)&other) ? 1 : 0;
         }
