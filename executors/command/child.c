@@ -81,7 +81,8 @@ static void take_errors(child *c, const char *data, size_t size)
             continue;
         }
         /* other control characters would let a program paint on our log */
-        c->line[c->line_size++] = (unsigned char)data[i] < 0x20 ? ' ' : data[i];
+        const char byte         = data[i];
+        c->line[c->line_size++] = (char)((unsigned char)byte < 0x20 ? ' ' : byte);
         if (c->line_size == LINE_BYTES - 1) {
             child_log_line(c);
         }

@@ -13,7 +13,7 @@ int main(void)
     char        byte = 0;
     sigset_t    all;
     sigfillset(&all); /* what ends a terminal's programs shall not end this one */
-    (void)sigprocmask(SIG_SETMASK, &all, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
     if (fstat(STDOUT_FILENO, &page) != 0 || page.st_size == 0) {
         return 1;
     }

@@ -214,8 +214,14 @@ static uint32_t take_jobs(patio_executor *x, child *c, patio_job **lost)
 /* What it had to say when it died: in the socket, in its page, on its streams. */
 static void hear_rest(patio_executor *x, child *c)
 {
+    uint32_t heard = c->packets - 1;
     output_flush(x, c);
-    for (int i = 0; i < PACKETS_MAX && hear_packet(x, c); i++) {
+    /* what it has forked may hold its socket open: then there is no end to it, but nothing more */
+    for (int i = 0; i < PACKETS_MAX && c->packets != heard; i++) {
+        heard = c->packets;
+        if (!hear_packet(x, c)) {
+            break;
+        }
     }
     results_read(x, c, atomic_load(&c->page->results.head));
 }
