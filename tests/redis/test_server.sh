@@ -25,7 +25,7 @@ wait "$worker"
 # It reads its data for a long time after a restart.
 server loads
 url="redis://127.0.0.1:$port?$quick"
-worker loads.log "$url" -m demo
+worker loading.log "$url" -m demo
 cli config set rdbcompression no >/dev/null # what it reads is what it counts: it answers each 2 MiB
 cli debug populate 300 key 200000 >/dev/null
 cli save >/dev/null
@@ -33,6 +33,8 @@ kill -9 "$server"
 wait "$server" 2>/dev/null
 port_wanted=$port server loads --key-load-delay 100000
 [[ $(cli ping) = LOADING* ]] || complain "it is not loading: $(cli ping)"
+# the worker has said that the connection ended; the reason is another one now
+until_true "the worker says what it waits for" grep -q 'is connecting: .*LOADING' loading.log
 run send -b "$url" mul 6 7
 expect_err_has LOADING
 cli config set key-load-delay 0 >/dev/null

@@ -1,9 +1,36 @@
 #include "redis.h"
 
+/* A reason is told once, and again when another took its place: refused, then LOADING. The last few
+ * are kept, so that hosts which are tried in turn do not take turns in the log; for the same reason
+ * the address before it does not count. */
+static bool is_new(patio_transport *t, const char *message)
+{
+    const char *colon  = strstr(message, ": ");
+    const char *reason = colon != NULL ? colon + 2 : message;
+    size_t      room   = sizeof(t->link_reasons[0]);
+    size_t      length = strlen(reason);
+    length             = length < room ? length : room - 1;
+    for (size_t i = 0; i < LINK_REASONS; i++) {
+        if (strncmp(t->link_reasons[i], reason, length) == 0 &&
+            t->link_reasons[i][length] == '\0') {
+            return false;
+        }
+    }
+    memmove(t->link_reasons[1], t->link_reasons[0], (LINK_REASONS - 1) * room);
+    memcpy(t->link_reasons[0], reason, length);
+    t->link_reasons[0][length] = '\0';
+    return true;
+}
+
 void link_report(patio_transport *t, uint32_t state, const patio_error *why)
 {
     patio_status status = why != NULL ? why->status : PATIO_OK;
-    if (t->link_state == state && t->link_status == status) {
+    bool         same   = t->link_state == state && t->link_status == status;
+    if (!same) {
+        memset(t->link_reasons, 0, sizeof(t->link_reasons));
+    }
+    bool fresh = why != NULL && why->message[0] != '\0' && is_new(t, why->message);
+    if (same && !fresh) {
         return;
     }
     t->link_state  = state;

@@ -1,5 +1,6 @@
 /* Tasks on their way to the server. What cannot go at once waits here for a while, bounded in time
- * and bytes; what waits while an answer is awaited goes together, in one call of one script. */
+ * and bytes; what waits while an answer is awaited goes together, in one call of one script. What
+ * becomes of it: published.c. */
 #include "redis.h"
 
 #include <hiredis/hiredis.h>
@@ -7,7 +8,7 @@
 enum { FLIGHTS = 4, SPECIAL_FLIGHTS = 64, SOON = 32 };
 static const uint64_t ms_ns = 1000000;
 
-static void append(op_list *l, publish_op *op)
+void publish_append(op_list *l, publish_op *op)
 {
     op->next = NULL;
     if (l->first == NULL) {
@@ -19,7 +20,7 @@ static void append(op_list *l, publish_op *op)
     l->count++;
 }
 
-static publish_op *take(op_list *l)
+publish_op *publish_take(op_list *l)
 {
     publish_op *op = l->first;
     l->first       = op->next;
@@ -155,7 +156,7 @@ patio_status redis_publish(patio_transport *t, const patio_message *m, patio_err
             q->beat_ns = 0;
             loop_wake(t);
         }
-        append(&q->publishes, op);
+        publish_append(&q->publishes, op);
         t->publish_count++;
         t->publish_bytes += op->body_bytes;
         queue_touch(q);
@@ -184,7 +185,7 @@ static bool encode_special(queue *q)
     if (k == NULL) {
         return false;
     }
-    k->ops   = take(&q->publishes);
+    k->ops   = publish_take(&q->publishes);
     k->count = 1;
     q->publish_flights++;
     arg_number(c, q->t->set.max_queued);
@@ -222,8 +223,8 @@ static bool encode_batch(queue *q)
     arg_number(c, q->t->set.max_queued);
     write_reply_address(c, q);
     for (uint32_t i = 0; i < count; i++) {
-        publish_op *op = take(&q->publishes);
-        append(&taken, op);
+        publish_op *op = publish_take(&q->publishes);
+        publish_append(&taken, op);
         arg_bytes(c, op->head, op->head_bytes);
         arg_bytes(c, q->t->host->buf_view(q->t->host->self, op->body).data, op->body_bytes);
     }
@@ -239,176 +240,4 @@ void publish_encode(queue *q)
     while (more && q->publishes.first != NULL && !q->node->w.broken) {
         more = ((publish_op *)q->publishes.first)->special ? encode_special(q) : encode_batch(q);
     }
-}
-
-/* Back to where they came from, in their order. Under the lock. */
-static void put_back(queue *q, publish_op *ops)
-{
-    publish_op *last  = ops;
-    uint32_t    count = 1;
-    if (ops == NULL) {
-        return;
-    }
-    for (; last->next != NULL; last = last->next) {
-        count++;
-    }
-    last->next         = q->publishes.first;
-    q->publishes.first = ops;
-    q->publishes.last  = q->publishes.last == NULL ? last : q->publishes.last;
-    q->publishes.count += count;
-}
-
-/* The end of one: tell, and let go. Not under the lock. */
-static void conclude(patio_transport *t, publish_op *op, patio_receipt *receipt)
-{
-    bool fine = receipt->outcome == PATIO_ACCEPTED || receipt->outcome == PATIO_DUPLICATE;
-    pthread_mutex_lock(&t->lock);
-    t->publish_count--;
-    t->publish_bytes -= op->body_bytes;
-    bool tell = t->running;
-    pthread_mutex_unlock(&t->lock);
-    receipt->struct_size = sizeof(*receipt);
-    receipt->id          = op->id;
-    if (tell && (!fine || (op->flags & PATIO_MESSAGE_NO_RECEIPT) == 0)) {
-        t->events->published(t->events->self, receipt);
-    }
-    publish_free(t, op);
-}
-
-static void reject_all(patio_transport *t, publish_op *ops, uint32_t outcome,
-                       const patio_error *why)
-{
-    while (ops != NULL) {
-        publish_op   *next    = ops->next;
-        patio_receipt receipt = {.outcome = outcome, .error = why};
-        conclude(t, ops, &receipt);
-        ops = next;
-    }
-}
-
-static void accepted(conn *c, publish_op *op, const resp *r, int64_t result)
-{
-    patio_transport *t       = c->t;
-    patio_error      why     = PATIO_ERROR_INIT;
-    patio_receipt    receipt = {.outcome = PATIO_ACCEPTED,
-                                .level = c->node->facts.aof ? PATIO_LEVEL_DISK : PATIO_LEVEL_PEER};
-    if (result == 2) {
-        const resp *id  = resp_at(r, 1);
-        receipt.outcome = PATIO_DUPLICATE;
-        (void)(id != NULL && id_from_hex(id->text, id->size, &receipt.original));
-    } else if (result <= 0) {
-        receipt.outcome = PATIO_REJECTED;
-        receipt.error   = &why;
-        if (result == 0) {
-            (void)patio_fail(&why, PATIO_FULL, 0, "the queue holds max_queued (%llu) tasks",
-                             (unsigned long long)t->set.max_queued);
-        } else {
-            (void)patio_fail(&why, PATIO_BLOCKED, 0,
-                             "the queue is being drained: it accepts nothing new");
-        }
-    }
-    conclude(t, op, &receipt);
-}
-
-void publish_answer(conn *c, cmd *k, const resp *r)
-{
-    patio_transport *t       = c->t;
-    queue           *q       = k->q;
-    uint8_t          trouble = trouble_of(r);
-    publish_op      *ops     = k->ops;
-    if (trouble != TROUBLE_NONE) {
-        bool again = trouble_note(c, k, trouble, r);
-        pthread_mutex_lock(&t->lock);
-        q->publish_flights--;
-        if (again) {
-            put_back(q, ops);
-        }
-        pthread_mutex_unlock(&t->lock);
-        if (!again) {
-            patio_error why = PATIO_ERROR_INIT;
-            (void)patio_fail(&why, PATIO_IO, 0, "the server refused the task: %.600s", r->text);
-            reject_all(t, ops, PATIO_REJECTED, &why);
-        }
-        return;
-    }
-    pthread_mutex_lock(&t->lock);
-    q->publish_flights--;
-    c->node->trouble.status = PATIO_OK;
-    c->node->holds          = 0;
-    pthread_mutex_unlock(&t->lock);
-    int64_t result = k->type == CMD_ENQUEUE ? resp_number(r, 0) : resp_number(resp_at(r, 0), 0);
-    for (int64_t i = 0; ops != NULL; i++) {
-        publish_op *next = ops->next;
-        int64_t     one  = result;
-        if (k->type == CMD_ENQUEUE && result >= 0) {
-            one = i < result ? 1 : 0;
-        }
-        accepted(c, ops, r, one);
-        ops = next;
-    }
-}
-
-/* The link died. What was not written at all, or may be sent twice, waits for the next one. */
-void publish_lost(conn *c, cmd *k)
-{
-    patio_transport *t     = c->t;
-    queue           *q     = k->q;
-    op_list          again = {NULL, NULL, 0};
-    op_list          gone  = {NULL, NULL, 0};
-    patio_error      why   = PATIO_ERROR_INIT;
-    pthread_mutex_lock(&t->lock);
-    bool written = k->from < c->written;
-    q->publish_flights--;
-    for (publish_op *op = k->ops, *next = NULL; op != NULL; op = next) {
-        next = op->next;
-        append(!written || op->safe ? &again : &gone, op);
-    }
-    put_back(q, again.first);
-    (void)patio_fail(&why, PATIO_PEER_LOST, 0,
-                     "the connection ended before the server said whether it has the task: %.600s",
-                     c->why.message);
-    pthread_mutex_unlock(&t->lock);
-    reject_all(t, gone.first, PATIO_UNKNOWN, &why);
-}
-
-/* Those of one queue whose time is over. Under the lock. */
-static publish_op *overdue(queue *q, uint64_t now, bool all)
-{
-    op_list keep = {NULL, NULL, 0};
-    op_list gone = {NULL, NULL, 0};
-    while (q->publishes.first != NULL) {
-        publish_op *op = take(&q->publishes);
-        append(all || now >= op->deadline_ns ? &gone : &keep, op);
-    }
-    q->publishes = keep;
-    return gone.first;
-}
-
-void publish_expire(patio_transport *t, uint64_t now, bool all)
-{
-    pthread_mutex_lock(&t->lock);
-    queue *first = t->queues;
-    pthread_mutex_unlock(&t->lock);
-    for (queue *q = first; q != NULL; q = q->next) {
-        patio_error why = PATIO_ERROR_INIT;
-        pthread_mutex_lock(&t->lock);
-        bool idle = q->node == NULL || !q->node->ready || q->node->hold_publish_ns > now ||
-                    q->node->hold_ns > now || q->node->trouble.status != PATIO_OK;
-        publish_op *ops = q->publishes.first != NULL && (idle || all) ? overdue(q, now, all) : NULL;
-        if (ops != NULL) {
-            const patio_error *trouble = q->node != NULL ? &q->node->trouble : NULL;
-            bool               named   = trouble != NULL && trouble->status != PATIO_OK;
-            (void)patio_fail(&why, named ? trouble->status : PATIO_UNREACHABLE, 0,
-                             "the task could not be handed over in time: %.700s",
-                             named ? trouble->message : "the server is not reached");
-        }
-        pthread_mutex_unlock(&t->lock);
-        reject_all(t, ops, PATIO_REJECTED, &why);
-    }
-}
-
-uint64_t publish_deadline(const queue *q, uint64_t next)
-{
-    const publish_op *op = q->publishes.first;
-    return op != NULL && op->deadline_ns < next ? op->deadline_ns : next;
 }

@@ -1,5 +1,5 @@
 /* redis.h: who does what, file by file. Unless a line says otherwise a function is for the I/O
- * thread, without the lock. The state is in state.h. */
+ * thread, without the lock. The state is in state.h and tasks.h. */
 #ifndef REDIS_H
 #define REDIS_H
 
@@ -25,7 +25,7 @@ void         loop_join(patio_transport *t);
 void         loop_wake(patio_transport *t); /* under the lock */
 uint64_t     now_ns(const patio_transport *t);
 
-/* conn.c; the I/O thread, without the lock unless it says otherwise */
+/* conn.c, conn_close.c; the I/O thread, without the lock unless it says otherwise */
 void conn_init(conn *c, patio_transport *t, uint8_t role, node *n, queue *q);
 void conn_open(conn *c, const char *host, uint32_t port);
 void conn_event(conn *c, uint32_t events);
@@ -131,16 +131,18 @@ delivery *delivery_find(patio_transport *t, patio_tag tag); /* under the lock */
 void      delivery_free(patio_transport *t, delivery *d);   /* under the lock */
 void      deliveries_fini(patio_transport *t);
 
-/* publish.c */
+/* publish.c, published.c */
 patio_status redis_publish(patio_transport *t, const patio_message *m, patio_error *err);
-void         publish_encode(queue *q); /* under the lock */
+void         publish_append(op_list *l, publish_op *op); /* under the lock, as the next two */
+publish_op  *publish_take(op_list *l);
+void         publish_encode(queue *q);
 void         publish_answer(conn *c, cmd *k, const resp *r);
 void         publish_lost(conn *c, cmd *k); /* no lock: the link died */
 void         publish_expire(patio_transport *t, uint64_t now, bool all);
 void         publish_free(patio_transport *t, publish_op *op);
 uint64_t     publish_deadline(const queue *q, uint64_t next);
 
-/* settle.c */
+/* settle.c, settle_send.c */
 patio_status redis_settle(patio_transport *t, patio_tag tag, const patio_settlement *s,
                           patio_error *err);
 patio_status redis_started(patio_transport *t, patio_tag tag, patio_error *err);
