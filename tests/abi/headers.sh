@@ -5,7 +5,7 @@ set -u
 include=$1
 cc=$2
 cxx=$3
-abi=" base message host plugin transport executor dead results queues presence doctor topology peers "
+abi=" base message host plugin transport executor dead results queues presence doctor topology peers poll "
 strict="-fsyntax-only -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Werror"
 wrong=0
 

@@ -5,6 +5,7 @@
 #include <patio/doctor.h>
 #include <patio/executor.h>
 #include <patio/peers.h>
+#include <patio/poll.h>
 #include <patio/presence.h>
 #include <patio/queues.h>
 #include <patio/results.h>
@@ -517,6 +518,15 @@ MEMBER(patio_peers_ops, list, 8,
 MEMBER(patio_peers_ops, address, 16,
        patio_status (*)(patio_transport *t, size_t index, char *text, size_t room,
                         patio_error *err));
+
+/* patio/poll.h */
+GROWS(patio_poll_ops, 24);
+MEMBER(patio_poll_ops, struct_size, 0, uint32_t);
+MEMBER(patio_poll_ops, reserved, 4, uint32_t);
+MEMBER(patio_poll_ops, poll, 8,
+       patio_status (*)(patio_transport *t, patio_poll_done_fn done, const void *arg,
+                        uint64_t until_ns));
+MEMBER(patio_poll_ops, interrupt, 16, void (*)(patio_transport *t));
 
 int main(void)
 {

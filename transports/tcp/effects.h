@@ -45,6 +45,7 @@ typedef struct effects {
     uint32_t         count;
     bool             again; /* there was no room for all there is to do */
     bool             loop;  /* on the I/O thread */
+    bool             polls; /* on a thread that comes for the reply: see turn.h */
     effect           items[EFFECTS_MAX];
 } effects;
 

@@ -1,15 +1,12 @@
-/* The I/O thread: one libuv loop that owns all sockets of an instance. */
+/* The I/O thread: one libuv loop that owns all sockets of an instance. Its role may be lent:
+ * turn.c.
+ */
 #include "tcp.h"
 
 #include <errno.h>
 #include <sys/eventfd.h>
 
 enum { TICK_MS = 250, READ_BYTES = 256 * 1024, MANY = 256, LOOP_DESCRIPTORS = 8 };
-
-bool loop_is_mine(const patio_transport *t)
-{
-    return t->has_thread && pthread_equal(t->thread, pthread_self()) != 0;
-}
 
 void loop_link(patio_transport *t, const patio_error *why)
 {
@@ -94,10 +91,15 @@ static void on_wake(uv_async_t *wake)
 {
     patio_transport *t = wake->data;
     pthread_mutex_lock(&t->lock);
-    bool quit = t->quit;
+    bool guest = t->turn.parked; /* who is only to look again, and to leave */
+    bool quit  = t->quit && !guest;
+    bool lend  = t->turn.asked && !guest;
     pthread_mutex_unlock(&t->lock);
     if (quit && !t->parting) {
         parting_begin(t);
+    }
+    if (lend) {
+        uv_stop(&t->loop);
     }
 }
 
@@ -157,8 +159,7 @@ static void *run(void *arg)
 {
     patio_transport *t = arg;
     /* the creator writes has_thread and thread before it lets this lock go */
-    pthread_mutex_lock(&t->lock);
-    pthread_mutex_unlock(&t->lock);
+    turn_begin(t);
     for (uint32_t i = 0; i < t->endpoint_count; i++) {
         endpoint *ep = &t->endpoints[i];
         if (ep->listens) {
@@ -170,7 +171,13 @@ static void *run(void *arg)
             reconnect_now(ep);
         }
     }
-    (void)uv_run(&t->loop, UV_RUN_DEFAULT);
+    while (uv_run(&t->loop, UV_RUN_DEFAULT) != 0) {
+        turn_lend(t);
+        if (t->quit && !t->parting) {
+            parting_begin(t); /* whoever had the loop meanwhile has had the wake-up */
+        }
+    }
+    turn_end(t);
     return NULL;
 }
 
@@ -204,6 +211,7 @@ static bool make_loop(patio_transport *t)
     (void)uv_prepare_init(&t->loop, &t->prepare);
     (void)uv_check_init(&t->loop, &t->check);
     (void)uv_timer_init(&t->loop, &t->tick);
+    (void)uv_timer_init(&t->loop, &t->turn.limit);
     t->wake.data    = t;
     t->prepare.data = t;
     t->check.data   = t;
@@ -254,8 +262,9 @@ void loop_stop(patio_transport *t)
     if (t->has_thread) {
         pthread_mutex_lock(&t->lock);
         t->quit = true;
-        pthread_mutex_unlock(&t->lock);
+        turn_recall(t);
         (void)uv_async_send(&t->wake);
+        pthread_mutex_unlock(&t->lock);
         (void)pthread_join(t->thread, NULL);
         t->has_thread = false;
     }

@@ -41,6 +41,7 @@ static void init_lock(patio_transport *t)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&t->calm, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    turn_init(&t->turn);
 }
 
 static void destroy(patio_transport *t)
@@ -62,6 +63,7 @@ static void destroy(patio_transport *t)
     host->free(host->self, t->endpoints);
     host->free(host->self, t->read_data);
     host->free(host->self, t->rates);
+    turn_fini(&t->turn);
     pthread_cond_destroy(&t->calm);
     pthread_mutex_destroy(&t->lock);
     host->free(host->self, t);
@@ -188,6 +190,7 @@ static patio_status stop(patio_transport *t, uint64_t grace_ms, patio_error *err
     atomic_store_explicit(&t->stopping, true, memory_order_seq_cst);
     give_back(t);
     pthread_mutex_lock(&t->lock);
+    turn_recall(t);
     bool     flushed = wait_flushed(t, grace_ms > LAST_WORDS_MS ? grace_ms : LAST_WORDS_MS);
     uint64_t held    = t->sends;
     t->running       = false;
@@ -214,9 +217,13 @@ static const void *query_instance(patio_transport *t, const char *interface_id)
         const char *id;
         const void *table;
     } tables[] = {
-        {PATIO_PEERS_ID, &tcp_peers},           {PATIO_DEAD_ID, &tcp_dead_ops},
-        {PATIO_RESULTS_ID, &tcp_results_ops},   {PATIO_QUEUES_ID, &tcp_queues_ops},
-        {PATIO_PRESENCE_ID, &tcp_presence_ops}, {PATIO_DOCTOR_ID, &tcp_doctor_ops},
+        {PATIO_PEERS_ID, &tcp_peers},
+        {PATIO_DEAD_ID, &tcp_dead_ops},
+        {PATIO_RESULTS_ID, &tcp_results_ops},
+        {PATIO_QUEUES_ID, &tcp_queues_ops},
+        {PATIO_PRESENCE_ID, &tcp_presence_ops},
+        {PATIO_DOCTOR_ID, &tcp_doctor_ops},
+        {PATIO_POLL_ID, &tcp_poll},
     };
     (void)t;
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {

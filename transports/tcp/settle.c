@@ -149,6 +149,8 @@ static void finish(entry *e, const frame_settle *s, patio_buf *reply, effects *f
                 "the task with the same dedup key ended without a result: nobody waited for it",
                 fx);
     if (call && reply != NULL) {
+        e->t->turn.answered_ns = fx->now;
+
         effect *x = effects_add(fx, EFFECT_REPLIED);
         x->id     = e->id;
         x->body   = reply;

@@ -1,8 +1,9 @@
 /* tcp.h: what the files of the tcp transport share.
  *
- * An instance has one lock and one I/O thread. The lock guards everything but what a comment calls
- * the I/O thread's own; it is held for short and never while an event is raised or a socket is
- * written. What must happen once it is open is collected in `effects` (effects.c).
+ * An instance has one lock and one I/O thread, which lends its role to a thread that waits for a
+ * reply (turn.h). The lock guards everything but what a comment calls the I/O thread's own; it is
+ * held for short and never while an event is raised or a socket is written. What must happen once
+ * it is open is collected in `effects` (effects.c).
  *
  * A task of ours is an `entry` that goes OUT: it waits in the lane of its name, is given to a
  * connection whose peer has announced the task, and ends with the peer's settlement. A task of a
@@ -28,6 +29,7 @@
 #include "endpoint.h"
 #include "hub.h"
 #include "route.h"
+#include "turn.h"
 
 typedef struct settings {
     store_bounds bounds;
@@ -77,10 +79,11 @@ struct patio_transport {
     _Atomic bool     stopping;
     bool             idled; /* under the lock: no event runs any more */
     _Atomic uint32_t calls; /* events being raised on threads that are not ours */
+    io_turn          turn;
+    pthread_t        thread; /* the I/O thread */
+    bool             has_thread;
 
-    /* the I/O thread's own */
-    pthread_t    thread;
-    _Atomic bool has_thread;
+    /* the I/O thread's own, or that of its guest: see turn.h */
     bool         loop_made;
     uv_loop_t    loop;
     uv_async_t   wake;
@@ -109,7 +112,6 @@ void parting_look(patio_transport *t);
 /* loop.c */
 patio_status loop_start(patio_transport *t, patio_error *err);
 void         loop_stop(patio_transport *t);
-bool         loop_is_mine(const patio_transport *t);
 /* What the link is now, from what the endpoints are; raises the event if it changed. `why` may be
  * NULL. The I/O thread, without the lock. */
 void loop_link(patio_transport *t, const patio_error *why);

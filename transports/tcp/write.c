@@ -141,7 +141,7 @@ void write_mark_dirty(conn *c)
     c->dirty_next = t->dirty;
     t->dirty      = c;
     c->refs++;
-    if (!t->awake) {
+    if (turn_is_taken(t) && !t->awake) {
         t->awake = true;
         (void)uv_async_send(&t->wake);
     }
@@ -149,6 +149,9 @@ void write_mark_dirty(conn *c)
 
 void write_kick(conn *c, effects *fx)
 {
+    if (!fx->loop && !fx->polls) {
+        turn_recall(c->t);
+    }
     if (c->flushing || c->want_write) {
         return; /* whoever writes, or waits to, goes on with it */
     }
@@ -215,7 +218,7 @@ static int gather(const conn *c, struct iovec *parts)
 void write_flush(conn *c)
 {
     patio_transport *t     = c->t;
-    bool             mine  = loop_is_mine(t);
+    bool             mine  = turn_is_mine(t);
     uint64_t         now   = t->host->now_ns(t->host->self);
     unsigned         count = 0;
     pthread_mutex_lock(&t->lock);

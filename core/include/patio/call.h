@@ -14,13 +14,15 @@ extern "C" {
 #endif
 
 typedef struct patio_future patio_future;
-/* Runs once, when the future is done: on a thread of patio, never inside patio_start or
- * patio_future_cancel, or on the thread that stops the broker; it must not block. Reading and
- * destroying the future in it is allowed. */
+/* Runs once, when the future is done: on a thread of patio; or on one that waits inside patio_call,
+ * patio_send or patio_future_wait for something of the same broker, and reads from the network
+ * meanwhile; or on the thread that stops the broker. Never inside patio_start or
+ * patio_future_cancel. It must not block, nor take a lock that is held by a thread that waits.
+ * Reading and destroying the future in it is allowed. */
 typedef void (*patio_done_fn)(patio_future *future, void *arg);
 /* Runs for each report of the running task (patio_task_progress), at most some ten in a second, on
- * a thread of patio; it must not block, nor destroy the future. Never after the answer of the task;
- * but a call that ends by itself (deadline, cancel) may do so meanwhile. */
+ * the same threads as a patio_done_fn; it must not block, nor destroy the future. Never after the
+ * answer of the task; but a call that ends by itself (deadline, cancel) may do so meanwhile. */
 typedef void (*patio_progress_fn)(patio_future *future, const patio_progress *progress, void *arg);
 
 enum {

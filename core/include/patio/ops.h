@@ -5,6 +5,7 @@
 #include <patio/dead.h>
 #include <patio/doctor.h>
 #include <patio/peers.h>
+#include <patio/poll.h>
 #include <patio/presence.h>
 #include <patio/queues.h>
 #include <patio/results.h>

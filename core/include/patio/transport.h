@@ -56,8 +56,9 @@ enum {
 };
 
 /* Where the host wants to hear. Every slot is set. The plugin calls them on any of its threads, or
- * inside `publish`, `subscribe` and `settle`, never with a lock of its own held, and never after
- * `stop` has returned. Arguments are borrowed for the call. The host does not block in an event. */
+ * inside `publish`, `subscribe` and `settle`, or inside `poll` of patio/poll.h, never with a lock
+ * of its own held, and never after `stop` has returned. Arguments are borrowed for the call. The
+ * host does not block in an event. */
 typedef struct patio_transport_events {
     uint32_t struct_size;
     uint32_t reserved;

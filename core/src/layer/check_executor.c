@@ -101,15 +101,18 @@ static patio_status check_submit(patio_executor *x, patio_job *job, patio_error 
     if (twice) {
         REPORT(c, "the host submits a job that is not done");
     }
-    const patio_job *outer = submitting;
-    submitting             = job;
-    patio_status st        = c->real->ops.submit(c->x, job, err);
-    submitting             = outer;
+    /* as it was before: one that is taken in time may run, and all be stopped, before this returns
+     */
+    bool             stopped = atomic_load(&c->stopped);
+    const patio_job *outer   = submitting;
+    submitting               = job;
+    patio_status st          = c->real->ops.submit(c->x, job, err);
+    submitting               = outer;
     if (st != PATIO_OK) {
         pthread_mutex_lock(&c->lock);
         (void)pt_idmap_remove(&c->jobs, key_of(job));
         pthread_mutex_unlock(&c->lock);
-    } else if (atomic_load(&c->stopped)) {
+    } else if (stopped) {
         REPORT(c, "a job was taken after \"stop\" had succeeded");
     }
     return leave(c, "submit", st, err);

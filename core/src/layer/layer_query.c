@@ -5,6 +5,7 @@
 #include <patio/dead.h>
 #include <patio/doctor.h>
 #include <patio/peers.h>
+#include <patio/poll.h>
 #include <patio/presence.h>
 #include <patio/queues.h>
 #include <patio/results.h>
@@ -146,6 +147,24 @@ static patio_status peers_address(patio_transport *t, size_t index, char *text, 
 static const patio_peers_ops peers = {PATIO_SIZED(patio_peers_ops), .list = peers_list,
                                       .address = peers_address};
 
+/* A layer's own threads complete what it has held back; whoever polls below is interrupted for it.
+ */
+static patio_status poll_poll(patio_transport *t, patio_poll_done_fn done, const void *arg,
+                              uint64_t until_ns)
+{
+    const patio_poll_ops *ops = below(t, PATIO_POLL_ID);
+    return ops->poll(pt_layer_of(t)->t, done, arg, until_ns);
+}
+
+static void poll_interrupt(patio_transport *t)
+{
+    const patio_poll_ops *ops = below(t, PATIO_POLL_ID);
+    ops->interrupt(pt_layer_of(t)->t);
+}
+
+static const patio_poll_ops poll_ops = {PATIO_SIZED(patio_poll_ops), .poll = poll_poll,
+                                        .interrupt = poll_interrupt};
+
 const void *pt_layer_query(patio_transport *t, const char *interface_id)
 {
     static const struct {
@@ -155,7 +174,7 @@ const void *pt_layer_query(patio_transport *t, const char *interface_id)
         {PATIO_DEAD_ID, &dead},     {PATIO_RESULTS_ID, &results},
         {PATIO_QUEUES_ID, &queues}, {PATIO_PRESENCE_ID, &presence},
         {PATIO_DOCTOR_ID, &doctor}, {PATIO_TOPOLOGY_ID, &topology},
-        {PATIO_PEERS_ID, &peers},
+        {PATIO_PEERS_ID, &peers},   {PATIO_POLL_ID, &poll_ops},
     };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (strcmp(interface_id, known[i].id) == 0) {

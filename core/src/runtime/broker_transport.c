@@ -145,6 +145,10 @@ patio_status pt_broker_make_transport(patio_broker *b, const patio_config *confi
     st = create(b, host, &params, err);
     if (st != PATIO_OK) {
         pt_error_origin(err, "transport.%s", b->urls[0].plugin);
+        return st;
     }
-    return st;
+    const patio_poll_ops *poll = b->transport_plugin->ops.query(b->transport, PATIO_POLL_ID);
+    b->futures.transport       = b->transport;
+    b->futures.poll            = PATIO_HAS(patio_poll_ops, poll, interrupt) ? poll : NULL;
+    return PATIO_OK;
 }

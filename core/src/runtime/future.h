@@ -10,6 +10,7 @@
 
 #include <patio/call.h>
 #include <patio/message.h>
+#include <patio/poll.h>
 #include <patio/spin.h>
 
 #include <pthread.h>
@@ -51,7 +52,8 @@ struct patio_future {
     _Atomic uint64_t word; /* number << 8 | state */
     _Atomic uint32_t done; /* what waiters sleep on: 0, then 1 */
     _Atomic uint32_t sleepers;
-    _Atomic uint32_t refs; /* the user's, and the flight's */
+    _Atomic uint32_t pollers; /* waiters that run the I/O of the transport meanwhile */
+    _Atomic uint32_t refs;    /* the user's, and the flight's */
     uint32_t         slot;
     _Atomic uint32_t next_free; /* slot + 1 in the free list, or in that of owed callbacks */
     patio_status     status;
@@ -78,6 +80,8 @@ struct patio_future {
 
 struct pt_futures {
     patio_broker            *broker;
+    const patio_poll_ops    *poll; /* NULL: the transport does its I/O alone */
+    patio_transport         *transport;
     const pt_clock          *clock;
     const patio_allocator   *mem;
     uint64_t                 incarnation;

@@ -218,11 +218,14 @@ static void finish(patio_future *f, patio_status status, patio_buf *reply, const
     uint64_t word     = atomic_load_explicit(&f->word, memory_order_relaxed);
     atomic_store_explicit(&f->word, (word & ~(uint64_t)0xff) | PT_FUTURE_DONE,
                           memory_order_release);
-    /* Store, then look for sleepers; a sleeper counts itself, then looks at done: one sees the
-     * other. */
+    /* Store, then look for sleepers and pollers; these count themselves, then look at done: one
+     * sees the other. */
     atomic_store_explicit(&f->done, 1, memory_order_seq_cst);
     if (atomic_load_explicit(&f->sleepers, memory_order_seq_cst) != 0) {
         pt_unpark(&f->done, INT32_MAX);
+    }
+    if (atomic_load_explicit(&f->pollers, memory_order_seq_cst) != 0) {
+        table->poll->interrupt(table->transport);
     }
     if (atomic_load_explicit(&f->awaiting, memory_order_seq_cst) != 0) {
         pt_future_wake_tasks(f);

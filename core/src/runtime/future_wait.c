@@ -23,18 +23,38 @@ void pt_future_expire(patio_future *f, uint64_t now_ns)
     }
 }
 
+static uint32_t is_over(const void *arg)
+{
+    return patio_future_done(arg) ? 1 : 0;
+}
+
+/* Read the reply here, instead of waiting for somebody who reads it. */
+static void wait_polling(patio_future *f, uint64_t until_ns)
+{
+    const pt_futures *table = f->table;
+    if (table->poll != NULL) {
+        atomic_fetch_add_explicit(&f->pollers, 1, memory_order_seq_cst);
+        (void)table->poll->poll(table->transport, is_over, f, until_ns);
+        atomic_fetch_sub_explicit(&f->pollers, 1, memory_order_seq_cst);
+    }
+}
+
 static bool wait_until(patio_future *f, uint64_t until_ns)
 {
     if (patio_future_done(f)) {
         return true;
     }
-    uint64_t from = pt_now_ns();
-    if (until_ns > from) {
-        (void)patio_spin_until(&f->table->spin, is_done, f);
-    }
     uint64_t deadline = pt_future_sleep_end(f);
     uint64_t sleep_to = deadline < until_ns ? deadline : until_ns;
+    uint64_t from     = pt_now_ns();
     bool     in_time  = true;
+    if (sleep_to > from) {
+        wait_polling(f, sleep_to);
+        if (patio_future_done(f)) {
+            return true;
+        }
+        (void)patio_spin_until(&f->table->spin, is_done, f);
+    }
     while (!patio_future_done(f) && in_time) {
         atomic_fetch_add_explicit(&f->sleepers, 1, memory_order_seq_cst);
         if (!patio_future_done(f)) {
