@@ -56,7 +56,7 @@ void conn_watch(conn *c)
     }
     struct epoll_event ev = {.events = EPOLLIN | (out ? EPOLLOUT : 0u), .data.ptr = c};
     if (epoll_ctl(c->t->epoll, c->polled ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &ev) != 0) {
-        conn_close(c, PATIO_IO, strerror(errno));
+        conn_close(c, PATIO_IO, strerrordesc_np(errno));
         return;
     }
     c->polled     = true;
@@ -95,7 +95,7 @@ static void open_unix(conn *c)
     memcpy(address.sun_path, c->t->unix_path, sizeof(address.sun_path));
     c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-        conn_close(c, PATIO_UNREACHABLE, strerror(errno));
+        conn_close(c, PATIO_UNREACHABLE, strerrordesc_np(errno));
         return;
     }
     connected(c);
@@ -171,7 +171,7 @@ static void connecting(conn *c)
         connected(c);
         return;
     }
-    try_next(c, strerror(error));
+    try_next(c, strerrordesc_np(error));
 }
 
 void conn_late(conn *c)
@@ -230,7 +230,7 @@ static void readable(conn *c)
         }
         if (n <= 0) {
             conn_close(c, PATIO_PEER_LOST,
-                       n == 0 ? "the server closed the connection" : strerror(errno));
+                       n == 0 ? "the server closed the connection" : strerrordesc_np(errno));
             return;
         }
         pthread_mutex_lock(&c->t->lock);
@@ -330,7 +330,7 @@ void conn_flush(conn *c)
             c->want_write = true;
             loop_wake(t);
         } else if (error != EINTR) {
-            conn_break(c, PATIO_PEER_LOST, strerror(error));
+            conn_break(c, PATIO_PEER_LOST, strerrordesc_np(error));
         }
     }
     c->flushing = false;

@@ -84,8 +84,9 @@ void conn_close(conn *c, patio_status status, const char *why)
     c->out.size = c->writing.size = 0;
     c->writing_at                 = 0;
     c->appended = c->written = 0;
-    c->want_write = c->broken = false;
-    c->hello_left             = 0;
+    c->want_write            = false;
+    c->broken                = false;
+    c->hello_left            = 0;
     pthread_mutex_unlock(&t->lock);
     resp_reader_free(c->reader);
     c->reader = NULL;

@@ -152,7 +152,7 @@ static bool hold(queue *q, const header *h, const place *at, delivery **out)
 {
     patio_transport *t     = q->t;
     char            *dedup = NULL;
-    if (h->dedup[0] != '-') {
+    if (h->dedup != NULL && h->dedup[0] != '-') {
         dedup = t->host->alloc(t->host->self, h->dedup_bytes + 1);
         if (dedup == NULL) {
             return false;

@@ -82,6 +82,21 @@ static void came_probe(conn *c, const cmd *k, const resp *r)
     pthread_mutex_unlock(&c->t->lock);
 }
 
+static void came_presence(conn *c, const cmd *k, const resp *r)
+{
+    pthread_mutex_lock(&c->t->lock);
+    k->q->beating = false;
+    pthread_mutex_unlock(&c->t->lock);
+    (void)(resp_error(r) && trouble_note(c, k, trouble_of(r), r));
+}
+
+static void came_mark(queue *q)
+{
+    pthread_mutex_lock(&q->t->lock);
+    q->mark_flights--;
+    pthread_mutex_unlock(&q->t->lock);
+}
+
 void dispatch(conn *c, cmd *k, const resp *r)
 {
     if (r == NULL) {
@@ -133,15 +148,10 @@ void dispatch(conn *c, cmd *k, const resp *r)
         }
         break;
     case CMD_PRESENCE:
-        pthread_mutex_lock(&c->t->lock);
-        k->q->beating = false;
-        pthread_mutex_unlock(&c->t->lock);
-        (void)(resp_error(r) && trouble_note(c, k, trouble_of(r), r));
+        came_presence(c, k, r);
         break;
     case CMD_MARK:
-        pthread_mutex_lock(&c->t->lock);
-        k->q->mark_flights--;
-        pthread_mutex_unlock(&c->t->lock);
+        came_mark(k->q);
         break;
     case CMD_PING:
         came_probe(c, k, r);

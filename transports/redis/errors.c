@@ -78,10 +78,8 @@ bool trouble_note(conn *c, const cmd *k, uint8_t trouble, const resp *r)
     pthread_mutex_lock(&t->lock);
     switch (trouble) {
     case TROUBLE_NOSCRIPT:
-        for (uint8_t i = 0; i < SCRIPT_COUNT; i++) {
-            if (i == k->detail) {
-                hello_load(c, i);
-            }
+        if (k->detail < SCRIPT_COUNT) {
+            hello_load(c, k->detail);
         }
         break;
     case TROUBLE_NOGROUP:

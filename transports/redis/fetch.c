@@ -178,7 +178,8 @@ static char stream_of(const queue *q, const resp *key)
     if (key == NULL || key->size < tag + 4) {
         return '\0';
     }
-    return key->text[tag + 1] == 's' ? key->text[tag + 3] : key->text[tag + 1];
+    size_t at = key->text[tag + 1] == 's' ? tag + 3 : tag + 1;
+    return key->text[at];
 }
 
 void read_answer(conn *c, const cmd *k, const resp *r)

@@ -198,8 +198,8 @@ static void came_info(conn *c, const resp *r)
     pthread_mutex_lock(&t->lock);
     n->facts  = f;
     n->legacy = f.version < 70000;
-    for (uint8_t i = 0; i < SCRIPT_COUNT; i++) {
-        hello_load(c, i);
+    for (unsigned i = 0; i < SCRIPT_COUNT; i++) {
+        hello_load(c, (uint8_t)i);
         c->hello_left++;
     }
     conn_flush(c);

@@ -38,6 +38,21 @@ void link_report(patio_transport *t, uint32_t state, const patio_error *why)
     t->events->link(t->events->self, state, why);
 }
 
+/* Under the lock. */
+static uint32_t judge_node(const node *n)
+{
+    patio_status trouble = n->trouble.status;
+    if ((trouble == PATIO_AUTH || trouble == PATIO_CONFIG) && n->generation == 0) {
+        /* where it worked before, whoever took the rights away may give them back, and a worker
+         * that ended would not be there */
+        return PATIO_LINK_DOWN;
+    }
+    if (n->ready && trouble == PATIO_BLOCKED) {
+        return PATIO_LINK_BLOCKED;
+    }
+    return n->ready && trouble == PATIO_OK ? PATIO_LINK_UP : PATIO_LINK_CONNECTING;
+}
+
 /* Under the lock: the worst of the nodes that are in use. */
 static uint32_t judge(const patio_transport *t, patio_error *why)
 {
@@ -49,26 +64,11 @@ static uint32_t judge(const patio_transport *t, patio_error *why)
             continue;
         }
         used++;
-        patio_status trouble = n->trouble.status;
-        uint32_t     own     = PATIO_LINK_UP;
-        bool         final   = trouble == PATIO_AUTH || trouble == PATIO_CONFIG;
-        if (final && n->generation == 0) {
-            own = PATIO_LINK_DOWN;
-        } else if (final) {
-            /* it worked before: whoever took the rights away may give them back, and a worker
-             * that ended would not be there */
-            own = PATIO_LINK_CONNECTING;
-        } else if (!n->ready) {
-            own = PATIO_LINK_CONNECTING;
-        } else if (trouble == PATIO_BLOCKED) {
-            own = PATIO_LINK_BLOCKED;
-        } else if (trouble != PATIO_OK) {
-            own = PATIO_LINK_CONNECTING;
-        }
+        uint32_t             own      = judge_node(n);
         static const uint8_t weight[] = {0, 2, 0, 1, 3};
         if (weight[own] > weight[state]) {
             state            = own;
-            *why             = trouble != PATIO_OK ? n->trouble : n->w.why;
+            *why             = n->trouble.status != PATIO_OK ? n->trouble : n->w.why;
             why->struct_size = (uint32_t)sizeof(*why);
         }
     }

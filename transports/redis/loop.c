@@ -99,6 +99,19 @@ static bool moves(conn *c, uint64_t now)
     return true;
 }
 
+static uint64_t serve_closed(conn *c, uint64_t now, uint64_t next)
+{
+    const char *host = NULL;
+    uint32_t    port = 0;
+    if (now < c->retry_ns) {
+        return c->retry_ns < next ? c->retry_ns : next;
+    }
+    if (address_of(c, &host, &port)) {
+        conn_open(c, host, port);
+    }
+    return now + LOOK_MS * ms_ns < next ? now + LOOK_MS * ms_ns : next;
+}
+
 /* Open, end and watch over one connection. Returns when to look again. */
 static uint64_t serve(conn *c, uint64_t now, uint64_t next)
 {
@@ -111,18 +124,7 @@ static uint64_t serve(conn *c, uint64_t now, uint64_t next)
     uint8_t  state    = c->state;
     pthread_mutex_unlock(&t->lock);
     if (state == CONN_CLOSED) {
-        const char *host = NULL;
-        uint32_t    port = 0;
-        if (!want) {
-            return next;
-        }
-        if (now < c->retry_ns) {
-            return c->retry_ns < next ? c->retry_ns : next;
-        }
-        if (address_of(c, &host, &port)) {
-            conn_open(c, host, port);
-        }
-        return now + LOOK_MS * ms_ns < next ? now + LOOK_MS * ms_ns : next;
+        return want ? serve_closed(c, now, next) : next;
     }
     if (state == CONN_RESOLVING && !broken) {
         conn_resolved(c);
@@ -252,15 +254,16 @@ patio_status loop_start(patio_transport *t, patio_error *err)
     t->epoll = epoll_create1(EPOLL_CLOEXEC);
     t->wake  = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (t->epoll < 0 || t->wake < 0) {
-        return patio_fail(err, PATIO_IO, errno, "no file descriptors left: %s", strerror(errno));
+        return patio_fail(err, PATIO_IO, errno, "no file descriptors left: %s",
+                          strerrordesc_np(errno));
     }
     struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
     if (epoll_ctl(t->epoll, EPOLL_CTL_ADD, t->wake, &ev) != 0) {
-        return patio_fail(err, PATIO_IO, errno, "epoll: %s", strerror(errno));
+        return patio_fail(err, PATIO_IO, errno, "epoll: %s", strerrordesc_np(errno));
     }
     int error = pthread_create(&t->thread, NULL, run, t);
     if (error != 0) {
-        return patio_fail(err, PATIO_IO, error, "no thread: %s", strerror(error));
+        return patio_fail(err, PATIO_IO, error, "no thread: %s", strerrordesc_np(error));
     }
     t->has_thread = true;
     return PATIO_OK;

@@ -150,7 +150,7 @@ patio_status redis_publish(patio_transport *t, const patio_message *m, patio_err
     queue *q = NULL;
     pthread_mutex_lock(&t->lock);
     st = admit(t, m, op, &q, err);
-    if (st == PATIO_OK) {
+    if (st == PATIO_OK && q != NULL) {
         if ((m->flags & PATIO_MESSAGE_CALL) != 0 && !q->calls) {
             q->calls   = true;
             q->beat_ns = 0;

@@ -91,7 +91,7 @@ int lookup_end(struct lookup *l, int *fd, char *why, size_t room)
     for (; l->next != NULL && *fd < 0; l->next = l->next->ai_next) {
         int s = socket(l->next->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (s < 0) {
-            (void)snprintf(why, room, "socket: %s", strerror(errno));
+            (void)snprintf(why, room, "socket: %s", strerrordesc_np(errno));
             continue;
         }
         int one = 1;
@@ -100,7 +100,7 @@ int lookup_end(struct lookup *l, int *fd, char *why, size_t room)
         if (connect(s, l->next->ai_addr, l->next->ai_addrlen) == 0 || errno == EINPROGRESS) {
             *fd = s;
         } else {
-            (void)snprintf(why, room, "%s", strerror(errno));
+            (void)snprintf(why, room, "%s", strerrordesc_np(errno));
             (void)close(s);
         }
     }
