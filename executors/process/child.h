@@ -61,6 +61,8 @@ struct child {
     child            *next;
     pid_t             pid;
     int               pid_fd;
+    pthread_t         waiter; /* in place of the kernel, where it has no pidfd_open */
+    bool              has_waiter;
     int               jobs_fd;
     int               words_fd;
     int               statm_fd;

@@ -13,6 +13,7 @@
  *   results.c   and what came of its jobs
  *   calls.c     the calls of its tasks, and their answers
  *   spawn.c     a new child
+ *   life.c      how the end of a child is noticed
  *   end.c       a child that is no more, and what it was running
  *   watch.c     limits of memory, CPU and time
  *   output.c    standard output and error of a child
@@ -216,6 +217,12 @@ extern const patio_relay_ops calls_relay_ops;
 /* spawn.c */
 patio_status spawn_child(patio_executor *x, patio_error *err);
 void         spawn_close(patio_executor *x, child *c);
+
+/* life.c */
+/* Make pid_fd, which can be read when the child has ended and is to be reaped. false with errno. */
+bool life_watch(child *c);
+/* It has ended, and was reaped. */
+void life_fini(child *c);
 
 /* end.c */
 void end_kill(child *c, cause why);

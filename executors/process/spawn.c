@@ -209,8 +209,7 @@ static bool watch_child(patio_executor *x, child *c)
     char path[64];
     (void)snprintf(path, sizeof(path), "/proc/%d/statm", (int)c->pid);
     c->statm_fd = open(path, O_RDONLY | O_CLOEXEC);
-    c->pid_fd   = (int)syscall(SYS_pidfd_open, c->pid, 0);
-    return c->pid_fd >= 0 && loop_watch(x, c, c->pid_fd, WATCH_PID) &&
+    return life_watch(c) && loop_watch(x, c, c->pid_fd, WATCH_PID) &&
            loop_watch(x, c, c->jobs_fd, WATCH_JOBS) && loop_watch(x, c, c->bell_fd, WATCH_BELL) &&
            loop_watch(x, c, c->words_fd, WATCH_WORDS) &&
            loop_watch(x, c, c->streams[0].fd, WATCH_OUT) &&
@@ -219,7 +218,7 @@ static bool watch_child(patio_executor *x, child *c)
 
 void spawn_close(patio_executor *x, child *c)
 {
-    close_fd(c->pid_fd);
+    life_fini(c);
     close_fd(c->jobs_fd);
     close_fd(c->words_fd);
     close_fd(c->statm_fd);
