@@ -124,7 +124,8 @@ void ask_changed(patio_transport *t, ask *a, effects *fx);
 /* asked.c; the I/O thread, under the lock */
 /* An ANSWER to a question of ours, or to one that was passed on; takes over nothing. NULL, or what
  * is wrong with it. */
-const char *ask_answered(conn *c, uint64_t id, const frame_answer *a, patio_buf *tail, effects *fx);
+const char *ask_answered(conn *c, uint64_t id, const frame_answer *in, patio_buf *tail,
+                         effects *fx);
 
 /* relay.c; under the lock */
 /* Pass a question on; how many were asked. False: too many are on their way. */

@@ -4,8 +4,8 @@
 enum { OLD_NS = 50 * 1000 * 1000 };
 
 /* In `fence`: a ping is to be sent. No ping of the clock's has this bit in its number. */
-static const uint64_t FENCE_WANTED = 1;
-static const uint64_t FENCE_BIT    = UINT64_C(1) << 63;
+static const uint64_t fence_wanted = 1;
+static const uint64_t fence_bit    = UINT64_C(1) << 63;
 
 bool inbox_put(conn *from, uint64_t remote, const frame_publish *p, lane *l, patio_buf *body,
                effects *fx)
@@ -173,7 +173,7 @@ void inbox_return_old(subscription *s, uint64_t now, effects *fx)
         for (entry *e = s->inbox[p].first; e != NULL && effects_room(fx);) {
             entry *next = e->next;
             if (!e->link->self) {
-                e->link->fence = FENCE_WANTED;
+                e->link->fence = fence_wanted;
                 inbox_return(e, fx);
             }
             e = next;
@@ -184,8 +184,8 @@ void inbox_return_old(subscription *s, uint64_t now, effects *fx)
 void inbox_fence(patio_transport *t, effects *fx)
 {
     for (conn *c = t->conns; c != NULL; c = c->next) {
-        if (c->fence == FENCE_WANTED) {
-            frame_header h = {.type = FRAME_PING, .id = fx->now | FENCE_BIT};
+        if (c->fence == fence_wanted) {
+            frame_header h = {.type = FRAME_PING, .id = fx->now | fence_bit};
             c->fence       = h.id;
             if (write_frame(c, &h, (patio_bytes){NULL, 0}, NULL, 0)) {
                 write_kick(c, fx);

@@ -227,7 +227,7 @@ patio_status loop_start(patio_transport *t, patio_error *err)
     t->read_data = t->host->alloc(t->host->self, READ_BYTES);
     int missing  = descriptors_missing();
     if (missing != 0) {
-        return patio_fail(err, PATIO_IO, missing, "make the event loop: %s", strerror(missing));
+        return patio_fail(err, PATIO_IO, missing, "make the event loop: %s", uv_strerror(-missing));
     }
     if (t->read_data == NULL || !make_loop(t)) {
         return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory for the event loop");

@@ -54,7 +54,7 @@ static int32_t add_name(void *arg, const char *name)
     }
     if (n->count == n->room) {
         size_t room     = n->room == 0 ? 16 : n->room * 2;
-        char(*all)[256] = room <= 2 * QUEUES_MAX
+        char(*all)[256] = room <= (size_t)2 * QUEUES_MAX
                               ? n->host->resize(n->host->self, n->all, room * sizeof(*all))
                               : NULL;
         if (all == NULL) {

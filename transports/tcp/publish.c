@@ -135,12 +135,12 @@ patio_status tcp_publish(patio_transport *t, const patio_message *m, patio_error
     effects_begin(&fx, t);
     fx.polls = (m->flags & PATIO_MESSAGE_CALL) != 0 && turn_will_poll(t);
     st       = find_lane(t, m, size, &l, err);
-    if (st == PATIO_OK && m->dedup_key.size > 0) {
+    if (l != NULL && m->dedup_key.size > 0) {
         st = dedup_look(&t->room, &t->set.bounds, l->queue, t, m, &verdict, &k, err);
     }
     if (st == PATIO_OK && k != NULL && verdict != KEY_REPLACES) {
         say_duplicate(t, m, verdict, k, &fx);
-    } else if (st == PATIO_OK) {
+    } else if (st == PATIO_OK && l != NULL) {
         st = hold(t, l, m, size, k, &gone, &fx, err);
     }
     effects_end(&fx);

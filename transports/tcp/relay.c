@@ -1,11 +1,11 @@
 /* Questions of one peer's that are passed on to the others, and the way back of their answers. */
 #include "tcp.h"
 
-static const uint64_t RELAYED = UINT64_C(1) << 63; /* in the number of one that was passed on */
+static const uint64_t relayed = UINT64_C(1) << 63; /* in the number of one that was passed on */
 
 static uint64_t number_of(const patio_transport *t, const relay *r)
 {
-    return RELAYED | (uint64_t)(r->generation & 0x7fffffffu) << 32 | (uint64_t)(r - t->ask.relays);
+    return relayed | (uint64_t)(r->generation & 0x7fffffffu) << 32 | (uint64_t)(r - t->ask.relays);
 }
 
 static relay *new_relay(patio_transport *t)
@@ -45,7 +45,7 @@ void relay_free(patio_transport *t, relay *r)
 relay *relay_find(patio_transport *t, uint64_t id, const conn *to)
 {
     uint32_t slot = (uint32_t)id;
-    if ((id & RELAYED) == 0 || slot >= t->ask.relay_room) {
+    if ((id & relayed) == 0 || slot >= t->ask.relay_room) {
         return NULL;
     }
     relay *r = &t->ask.relays[slot];
