@@ -29,8 +29,7 @@ after_hup() {
 
 # Whoever is asked now is of that version.
 all_are() {
-    local i
-    for i in 1 2 3 4 5 6; do
+    for _ in 1 2 3 4 5 6; do
         call_is "$1" "$url" version
     done
 }
@@ -68,7 +67,7 @@ for version in 1 2 1 2 3; do
 done
 deploy "$PATIO_RELOAD_MODULES/v4.so"
 after_hup 'reload: [0-9]* child processes are replaced'
-while [ "$(grep -E 'reload: (done|[0-9]+ child)' worker.log | tail -1 | grep -c done)" = 0 ]; do
+while [ "$(grep -E 'reload: (done|[0-9]+ child)' worker.log | tail -1 | grep -c 'done')" = 0 ]; do
     sleep 0.05
 done
 all_are 4
