@@ -323,12 +323,17 @@ static double plain_seconds(size_t bytes)
     memset(data, 7, bytes);
     pid_t pid = fork();
     if (pid == 0) {
+        memset(data, 8, bytes); /* pages of its own, before the clock runs */
+        (void)!send(fd[1], data, 1, MSG_NOSIGNAL);
         for (size_t at = 0; at < bytes;) {
             ssize_t n = recv(fd[1], data + at, bytes - at, 0);
             at += n > 0 ? (size_t)n : bytes;
         }
         (void)!send(fd[1], data, bytes, MSG_NOSIGNAL);
         _exit(0);
+    }
+    if (recv(fd[0], data, 1, 0) != 1) {
+        stop_with("recv");
     }
     uint64_t from = now_ns();
     if (send(fd[0], data, bytes, MSG_NOSIGNAL) != (ssize_t)bytes) {
