@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""celery_calls COUNT WINDOW SIZE PORT: calls of an echo over Celery, WINDOW in flight, between this process
-and a worker of its own, through the Redis at PORT, which holds tasks and results. Prints calls per second.
+"""celery_calls COUNT WINDOW SIZE redis|amqp PORT: calls of an echo over Celery, WINDOW in flight, between this
+process and a worker of its own, through the server at PORT. Prints calls per second.
 
 Settlement is part of it on both sides: the worker acknowledges after the task (acks_late), every result is
-stored and fetched. Otherwise what makes Celery quick: no events, gossip, mingle or heartbeat, no limits of
-rate, a prefetch of 64 for each process of the pool. CELERY_POOL: prefork (a process for each core) or
-threads."""
+fetched: from Redis, which stores it, or from RabbitMQ (rpc), where tasks are persistent and results are not, as
+with patio. Otherwise what makes Celery quick: no events, gossip, mingle or heartbeat, no limits of rate, a
+prefetch of 64 for each process of the pool. CELERY_POOL: prefork (a process for each core), threads or solo."""
 import collections
 import os
 import signal
@@ -15,18 +15,23 @@ import time
 
 import celery
 
-port = os.environ.get("CELERY_PORT") or sys.argv[4]
-app = celery.Celery("celery_calls", broker=f"redis://127.0.0.1:{port}/1", backend=f"redis://127.0.0.1:{port}/2")
+kind, port = os.environ.get("CELERY_SERVER", " ".join(sys.argv[4:])).split()
+app = celery.Celery(
+    "celery_calls",
+    **{"redis": dict(broker=f"redis://127.0.0.1:{port}/1", backend=f"redis://127.0.0.1:{port}/2"),
+       "amqp": dict(broker=f"amqp://guest:guest@127.0.0.1:{port}//", backend="rpc://")}[kind])
 app.conf.update(
     task_acks_late=True,
-    task_serializer="json",
+    task_default_delivery_mode="persistent",
+    task_default_queue="celery-calls",
+    result_persistent=False,
     result_expires=60,
     task_send_sent_event=False,
     worker_send_task_events=False,
     worker_disable_rate_limits=True,
     worker_prefetch_multiplier=64,
     worker_redirect_stdouts=False,
-    broker_pool_limit=10,
+    broker_heartbeat=0,
     redis_max_connections=1000,
 )
 
@@ -66,7 +71,7 @@ def main():
          str(concurrency), "-O", "default", "--without-gossip", "--without-mingle", "--without-heartbeat",
          "--loglevel", "ERROR"],
         cwd=os.path.dirname(os.path.abspath(__file__)),
-        env=dict(os.environ, CELERY_PORT=str(port), C_FORCE_ROOT="1", PYTHONDONTWRITEBYTECODE="1"),
+        env=dict(os.environ, CELERY_SERVER=f"{kind} {port}", C_FORCE_ROOT="1", PYTHONDONTWRITEBYTECODE="1"),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         data = "x" * size

@@ -14,9 +14,9 @@
 
 #include <patio/patio.h>
 
-enum { MOST_URLS = 4 };
+#include "tcp_world.h"
 
-static char folder[] = "/tmp/patio-tcp-XXXXXX";
+enum { MOST_URLS = 4 };
 
 static _Atomic uint32_t runs;
 static _Atomic uint32_t gate_waits;
@@ -537,20 +537,6 @@ static void what_a_lost_worker_had_goes_to_another(void **state)
     patio_future_destroy(f);
     close_side(&w);
     close_side(&a);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    (void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-    return system(command);
 }
 
 int main(void)

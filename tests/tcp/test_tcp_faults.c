@@ -19,9 +19,10 @@
 
 #include <patio/patio.h>
 
+#include "tcp_world.h"
+
 enum { CALLS = 1000, DEADLINE_MS = 15000, RESTARTS = 50, IDS = 200000 };
 
-static char        folder[] = "/tmp/patio-tcp-XXXXXX";
 static char        listen_url[160];
 static char        connect_url[160];
 static char        ledger[80];
@@ -48,26 +49,6 @@ static patio_status note(patio_context *ctx)
     return PATIO_RETURN(ctx, id);
 }
 
-static patio_broker *open_broker(patio_registry *registry, const char *url)
-{
-    patio_config *config = NULL;
-    patio_broker *broker = NULL;
-    patio_error   err    = PATIO_ERROR_INIT;
-    if (patio_config_create(&config, &err) != PATIO_OK ||
-        patio_config_set(config, "broker", url, "test", &err) != PATIO_OK ||
-        patio_config_set(config, "log.level", "off", "test", &err) != PATIO_OK ||
-        patio_config_set(config, "executor.workers", "4", "test", &err) != PATIO_OK ||
-        patio_config_set(config, "connect_timeout_ms", "20s", "test", &err) != PATIO_OK ||
-        patio_broker_create(NULL, registry, config, &broker, &err) != PATIO_OK ||
-        patio_broker_start(broker, &err) != PATIO_OK) {
-        (void)fprintf(stderr, "open %s: %s\n", url, err.message);
-        patio_broker_destroy(broker);
-        broker = NULL;
-    }
-    patio_config_destroy(config);
-    return broker;
-}
-
 static int be_worker(const char *url, const char *file)
 {
     patio_registry *registry = NULL;
@@ -76,7 +57,7 @@ static int be_worker(const char *url, const char *file)
         PATIO_ADD_AS(registry, "note", note, NULL) != PATIO_OK) {
         return 1;
     }
-    patio_broker *broker = open_broker(registry, url);
+    patio_broker *broker = open_quiet_broker(registry, url, "4");
     if (broker == NULL) {
         return 1;
     }
@@ -226,7 +207,7 @@ static void lose_a_worker(const char *name, int signal_number, uint32_t flags, b
 {
     bool answered[CALLS];
     fresh(name, "dead_ms=1500&ping_ms=300");
-    patio_broker *broker = open_broker(NULL, listen_url);
+    patio_broker *broker = open_quiet_broker(NULL, listen_url, "4");
     assert_non_null(broker);
     pid_t first  = begin("worker", connect_url, ledger);
     pid_t second = begin("worker", connect_url, ledger);
@@ -270,7 +251,7 @@ static void a_stopped_worker_is_found_out(void **state)
 static int be_caller(const char *url, const char *file)
 {
     bool          answered[CALLS];
-    patio_broker *broker = open_broker(NULL, url);
+    patio_broker *broker = open_quiet_broker(NULL, url, "4");
     if (broker == NULL) {
         return 1;
     }
@@ -299,7 +280,7 @@ static void a_killed_caller_leaves_its_workers_whole(void **state)
     pid_t caller = begin("caller", connect_url, outcomes);
     wait_lines(50);
     end(caller);
-    patio_broker *broker = open_broker(NULL, connect_url);
+    patio_broker *broker = open_quiet_broker(NULL, connect_url, "4");
     assert_non_null(broker);
     expect_whole(broker, CALLS);
     check_ledger(0, answered, true);
@@ -343,7 +324,7 @@ static void fifty_restarts_of_the_listener_under_load(void **state)
     int  ok = 0;
     fresh("f", "dead_ms=3s");
     pid_t         worker = begin("worker", listen_url, ledger);
-    patio_broker *broker = open_broker(NULL, connect_url);
+    patio_broker *broker = open_quiet_broker(NULL, connect_url, "4");
     assert_non_null(broker);
     expect_whole(broker, 0);
     for (int round = 0; round < RESTARTS; round++) {
@@ -365,20 +346,6 @@ static void fifty_restarts_of_the_listener_under_load(void **state)
     expect_whole(broker, 1 + (int64_t)RESTARTS * CALLS);
     patio_broker_destroy(broker);
     end(worker);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    (void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-    return system(command);
 }
 
 int main(int argc, char **argv)

@@ -19,12 +19,12 @@
 
 #include "frame_ask.h"
 #include "raw_peer.h"
+#include "tcp_world.h"
 
 #define KEY "open-sesame"
 
 enum { GROWTH_BYTES = 96 * 1024 * 1024 }; /* a sanitizer keeps what was freed for a while */
 
-static char          folder[] = "/tmp/patio-tcp-XXXXXX";
 static char          path[64];
 static char          urls[2][160];
 static pid_t         worker;
@@ -451,20 +451,6 @@ static void one_that_claims_endless_credit_starves_nobody(void **state)
                 CALLS / 2); /* fewest outstanding first: the liar gets no more in the end */
     (void)close(fd);
     patio_broker_destroy(caller);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    (void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-    return system(command);
 }
 
 int main(void)

@@ -17,10 +17,10 @@
 #include <patio/patio.h>
 
 #include "raw_peer.h"
+#include "tcp_world.h"
 
 enum { CROWD = 200, LOG_MOST = 40, TRIES = 600 };
 
-static char          folder[] = "/tmp/patio-tcp-XXXXXX";
 static patio_broker *server;
 static patio_broker *honest;
 static uint16_t      port;
@@ -308,20 +308,6 @@ static void a_crowd_does_not_fill_the_log(void **state)
     if (lines_with(log, "") > LOG_MOST) {
         fail_msg("%d lines for %d peers", lines_with(log, ""), CROWD);
     }
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    (void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-    return system(command);
 }
 
 int main(void)

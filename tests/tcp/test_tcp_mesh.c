@@ -19,9 +19,10 @@
 
 #include <patio/patio.h>
 
+#include "tcp_world.h"
+
 enum { NODES = 8, CALLS = 100, WAIT_MS = 60000, URLS = 8 };
 
-static char        folder[] = "/tmp/patio-tcp-XXXXXX";
 static const char *program;
 
 /* ---- a node ---- */
@@ -289,20 +290,6 @@ static void no_url_and_two_transports_are_refused(void **state)
     assert_int_equal(patio_broker_open_all(NULL, LIST("memory://", at("x")), 2, &broker, &err),
                      PATIO_CONFIG);
     assert_null(broker);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    (void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-    return system(command);
 }
 
 int main(int argc, char **argv)

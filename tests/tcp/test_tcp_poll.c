@@ -21,9 +21,10 @@
 
 #include <patio/patio.h>
 
+#include "tcp_world.h"
+
 enum { LONG_MS = 60000, ROUNDS = 5, CALLS = 300 };
 
-static char        folder[] = "/tmp/patio-tcp-XXXXXX";
 static char        connect_url[160];
 static char        listen_url[160];
 static const char *program;
@@ -69,26 +70,6 @@ static patio_status stay(patio_context *ctx)
     return PATIO_RETURN(ctx, 1);
 }
 
-static patio_broker *open_broker(patio_registry *registry, const char *url)
-{
-    patio_config *config = NULL;
-    patio_broker *broker = NULL;
-    patio_error   err    = PATIO_ERROR_INIT;
-    if (patio_config_create(&config, &err) != PATIO_OK ||
-        patio_config_set(config, "broker", url, "test", &err) != PATIO_OK ||
-        patio_config_set(config, "log.level", "off", "test", &err) != PATIO_OK ||
-        patio_config_set(config, "executor.workers", "3", "test", &err) != PATIO_OK ||
-        patio_config_set(config, "connect_timeout_ms", "20s", "test", &err) != PATIO_OK ||
-        patio_broker_create(NULL, registry, config, &broker, &err) != PATIO_OK ||
-        patio_broker_start(broker, &err) != PATIO_OK) {
-        (void)fprintf(stderr, "open %s: %s\n", url, err.message);
-        patio_broker_destroy(broker);
-        broker = NULL;
-    }
-    patio_config_destroy(config);
-    return broker;
-}
-
 static patio_broker *open_worker(patio_registry **registry, const char *url)
 {
     if (patio_registry_create(NULL, registry, NULL) != PATIO_OK ||
@@ -97,7 +78,7 @@ static patio_broker *open_worker(patio_registry **registry, const char *url)
         PATIO_ADD_AS(*registry, "stay", stay, NULL) != PATIO_OK) {
         return NULL;
     }
-    return open_broker(*registry, url);
+    return open_quiet_broker(*registry, url, "3");
 }
 
 static int be_worker(const char *url)
@@ -127,7 +108,7 @@ static world open_world(const char *prefix)
     atomic_store(&gate_open, false);
     w.worker = open_worker(&w.registry, listen_url);
     assert_non_null(w.worker);
-    w.caller = open_broker(NULL, url);
+    w.caller = open_quiet_broker(NULL, url, "3");
     assert_non_null(w.caller);
     return w;
 }
@@ -408,7 +389,7 @@ static void a_reply_may_come_from_elsewhere(void **state)
     (void)snprintf(url, sizeof(url), "fault+%s?fault_delay_ms=3", connect_url);
     world w = open_world("");
     patio_broker_destroy(w.caller);
-    w.caller = open_broker(NULL, url);
+    w.caller = open_quiet_broker(NULL, url, "3");
     assert_non_null(w.caller);
     for (int64_t i = 0; i < CALLS; i++) {
         call_twice(w.caller, i);
@@ -484,7 +465,7 @@ static void the_worker_is_killed_while_its_thread_reads(void **state)
 {
     (void)state;
     pid_t         pid    = start_worker();
-    patio_broker *caller = open_broker(NULL, connect_url);
+    patio_broker *caller = open_quiet_broker(NULL, connect_url, "3");
     assert_non_null(caller);
     for (int round = 0; round < ROUNDS; round++) {
         patio_call_options wait   = {PATIO_SIZED(patio_call_options), .timeout_ms = LONG_MS,

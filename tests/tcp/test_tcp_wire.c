@@ -13,10 +13,10 @@
 #include <patio/peers.h>
 
 #include "raw_peer.h"
+#include "tcp_world.h"
 
 enum { TRIES = 600 };
 
-static char    folder[] = "/tmp/patio-tcp-XXXXXX";
 static pid_t   worker;
 static uint8_t body[FRAME_BODY_MAX];
 
@@ -122,20 +122,6 @@ static void a_goodbye_comes_behind_what_is_still_on_its_way(void **state)
     assert_int_equal(r.last_type, FRAME_GOODBYE);
     assert_int_equal(r.last_id, GOODBYE_STOPPED);
     (void)close(r.fd);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    (void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-    return system(command);
 }
 
 int main(void)

@@ -1,0 +1,40 @@
+#include "tcp_world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+char folder[] = "/tmp/patio-tcp-XXXXXX";
+
+int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) != NULL ? 0 : -1;
+}
+
+int remove_folder(void **state)
+{
+    (void)state;
+    char command[64];
+    (void)snprintf(command, sizeof(command), "rm -rf %s", folder);
+    return system(command);
+}
+
+patio_broker *open_quiet_broker(patio_registry *registry, const char *url, const char *workers)
+{
+    patio_config *config = NULL;
+    patio_broker *broker = NULL;
+    patio_error   err    = PATIO_ERROR_INIT;
+    if (patio_config_create(&config, &err) != PATIO_OK ||
+        patio_config_set(config, "broker", url, "test", &err) != PATIO_OK ||
+        patio_config_set(config, "log.level", "off", "test", &err) != PATIO_OK ||
+        patio_config_set(config, "executor.workers", workers, "test", &err) != PATIO_OK ||
+        patio_config_set(config, "connect_timeout_ms", "20s", "test", &err) != PATIO_OK ||
+        patio_broker_create(NULL, registry, config, &broker, &err) != PATIO_OK ||
+        patio_broker_start(broker, &err) != PATIO_OK) {
+        (void)fprintf(stderr, "open %s: %s\n", url, err.message);
+        patio_broker_destroy(broker);
+        broker = NULL;
+    }
+    patio_config_destroy(config);
+    return broker;
+}

@@ -1,0 +1,18 @@
+/* tcp_world.h: what the tests of the transport stand on: a folder of their own, and quiet brokers.
+ */
+#ifndef TCP_WORLD_H
+#define TCP_WORLD_H
+
+#include <patio/patio.h>
+
+/* For sockets and ledgers; there from make_folder to remove_folder, which are for
+ * cmocka_run_group_tests. */
+extern char folder[];
+int         make_folder(void **state);
+int         remove_folder(void **state);
+
+/* Started, without a log; it waits 20 s for its link. NULL: why was said on standard error, so that
+ * a child process can use it, too. */
+patio_broker *open_quiet_broker(patio_registry *registry, const char *url, const char *workers);
+
+#endif
