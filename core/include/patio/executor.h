@@ -275,7 +275,7 @@ typedef struct patio_executor_ops {
     void (*destroy)(patio_executor *x);
 
     /* [any] [non-blocking] Take one job. OK: `done` follows, exactly once. FULL: not now, `room`
-     * will come. UNSUPPORTED: never (null). CLOSED: after stop. */
+     * will come. UNSUPPORTED: never (null). NO_MEMORY. CLOSED: after stop. */
     patio_status (*submit)(patio_executor *x, patio_job *job, patio_error *err);
     /* [any] [non-blocking] [optional] Forget a queued job (done: RETURN, CANCELLED) or end a
      * running one where the executor can. The host has told the task already. `done` comes later,

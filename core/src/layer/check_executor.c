@@ -22,7 +22,8 @@ struct pt_check_executor {
     void            *lent_self;
     int              mode;
     pthread_mutex_t  lock;
-    pt_idmap         jobs; /* by address: submitted and not done */
+    pt_idmap         jobs;    /* by address: submitted and not done */
+    size_t           submits; /* threads inside submit: their jobs may yet be refused */
     _Atomic uint32_t slots;
     _Atomic bool     started;
     _Atomic bool     stopped;
@@ -68,7 +69,7 @@ static patio_status check_stop(patio_executor *x, uint64_t grace_ms, patio_error
     check       *c  = check_of(x);
     patio_status st = c->real->ops.stop(c->x, grace_ms, err);
     pthread_mutex_lock(&c->lock);
-    size_t open = c->jobs.count;
+    size_t open = c->jobs.count > c->submits ? c->jobs.count - c->submits : 0;
     pthread_mutex_unlock(&c->lock);
     if (st == PATIO_OK) {
         atomic_store(&c->stopped, true);
@@ -97,7 +98,11 @@ static patio_status check_submit(patio_executor *x, patio_job *job, patio_error 
     pthread_mutex_lock(&c->lock);
     uint64_t *open  = pt_idmap_put(&c->jobs, key_of(job));
     bool      twice = open != NULL && (*open)++ != 0;
+    c->submits += open != NULL ? 1 : 0;
     pthread_mutex_unlock(&c->lock);
+    if (open == NULL) {
+        return pt_fail(err, PATIO_NO_MEMORY, "check", "submit: out of memory");
+    }
     if (twice) {
         REPORT(c, "the host submits a job that is not done");
     }
@@ -108,11 +113,13 @@ static patio_status check_submit(patio_executor *x, patio_job *job, patio_error 
     submitting               = job;
     patio_status st          = c->real->ops.submit(c->x, job, err);
     submitting               = outer;
+    pthread_mutex_lock(&c->lock);
+    c->submits--;
     if (st != PATIO_OK) {
-        pthread_mutex_lock(&c->lock);
         (void)pt_idmap_remove(&c->jobs, key_of(job));
-        pthread_mutex_unlock(&c->lock);
-    } else if (stopped) {
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (st == PATIO_OK && stopped) {
         REPORT(c, "a job was taken after \"stop\" had succeeded");
     }
     return leave(c, "submit", st, err);

@@ -35,7 +35,8 @@ typedef struct pt_check {
     uint64_t        max_body_bytes;
     _Atomic bool    started;
     _Atomic bool    stopped;
-    _Atomic int     control; /* control calls now */
+    _Atomic bool    unwatched; /* memory ran out for a tag: one that is not known may be right */
+    _Atomic int     control;   /* control calls now */
 } pt_check;
 
 static inline pt_check *pt_check_of(patio_transport *t)

@@ -1,4 +1,5 @@
 /* Publishes: each has its outcome, once. */
+#include "base/error.h"
 #include "layer/check_inside.h"
 
 static bool wants_receipt(const patio_message *m)
@@ -6,7 +7,8 @@ static bool wants_receipt(const patio_message *m)
     return (m->flags & PATIO_MESSAGE_NO_RECEIPT) == 0;
 }
 
-static void count_publish(pt_check *c, const patio_message *m, int64_t by)
+/* false: out of memory. */
+static bool count_publish(pt_check *c, const patio_message *m, int64_t by)
 {
     uint64_t key = pt_idmap_key(&m->id);
     pthread_mutex_lock(&c->lock);
@@ -18,6 +20,7 @@ static void count_publish(pt_check *c, const patio_message *m, int64_t by)
         }
     }
     pthread_mutex_unlock(&c->lock);
+    return open != NULL;
 }
 
 static patio_status check_publish(patio_transport *t, const patio_message *m, patio_error *err)
@@ -27,19 +30,22 @@ static patio_status check_publish(patio_transport *t, const patio_message *m, pa
     if (m->body == NULL || m->queue == NULL || m->task == NULL || m->attempt == 0) {
         REPORT(c, "the host publishes a message without queue, task, body or attempt");
     }
-    if (wants_receipt(m)) {
-        count_publish(c, m, 1); /* its outcome may come before it returns */
+    /* counted now, for its outcome may come before it returns */
+    if (wants_receipt(m) && !count_publish(c, m, 1)) {
+        return pt_fail(err, PATIO_NO_MEMORY, "check", "publish: out of memory");
     }
-    patio_status      st = BELOW(c).publish(c->layer.t, m, err);
-    const patio_host *h  = c->layer.host;
+    /* as it was before: one that is taken in time may return late, with all stopped meanwhile */
+    bool              stopped = atomic_load(&c->stopped);
+    patio_status      st      = BELOW(c).publish(c->layer.t, m, err);
+    const patio_host *h       = c->layer.host;
     if (st == PATIO_OK && h->buf_view(h->self, m->body).size > c->max_body_bytes) {
         REPORT(c, "a body larger than max_body_bytes was taken");
     }
-    if (st == PATIO_OK && atomic_load(&c->stopped)) {
+    if (st == PATIO_OK && stopped) {
         REPORT(c, "a publish after \"stop\" was taken");
     }
     if (st != PATIO_OK && wants_receipt(m)) {
-        count_publish(c, m, -1);
+        (void)count_publish(c, m, -1);
     }
     return pt_check_leave(c, "publish", st, err);
 }
