@@ -1,6 +1,7 @@
 /* Looking after a running system, through the application API on the memory transport. */
 #include "fixture.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -172,6 +173,40 @@ static void a_result_is_fetched_by_id(void **state)
     fixture_close(&f);
 }
 
+static patio_status task_stubborn(patio_context *ctx)
+{
+    while (!patio_task_cancelled(ctx)) {
+        sched_yield();
+    }
+    return patio_task_fail(ctx, 9, "Interrupted", "it was told to end");
+}
+
+/* Whoever of the two is the first to see the deadline, its caller reads the same. */
+static void what_a_task_says_at_its_calls_deadline_is_a_timeout(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_future      *call = NULL;
+    patio_future      *out  = NULL;
+    patio_call_options o    = {PATIO_SIZED(patio_call_options), .timeout_ms = 50,
+                               .result_ttl_ms = 3600000};
+    fixture_init(&f);
+    add_common_tasks(f.registry);
+    add_task(f.registry, "stubborn", task_stubborn, NULL);
+    f.broker = start_broker(&f, f.registry, SETTINGS("executor.workers=1"));
+    assert_ok(patio_start(f.broker, "stubborn", PATIO_NO_ARGS, &o, &call, &f.err), f.err);
+    assert_int_equal(patio_future_wait(call, PATIO_FOREVER), PATIO_OK);
+    assert_status(patio_future_status(call, &f.err), PATIO_TIMEOUT);
+    AWAIT(state_of(&f, patio_future_id(call), NULL) != PATIO_STATE_RUNNING);
+    (void)state_of(&f, patio_future_id(call), &out);
+    assert_non_null(out);
+    assert_status(patio_future_status(out, &f.err), PATIO_TIMEOUT);
+    assert_non_null(strstr(f.err.message, "Interrupted"));
+    patio_future_destroy(out);
+    patio_future_destroy(call);
+    fixture_close(&f);
+}
+
 static int32_t note_name(void *arg, const char *queue)
 {
     uint32_t *count = arg;
@@ -320,6 +355,7 @@ int main(void)
         cmocka_unit_test(a_retried_one_that_fails_again_is_dead_again),
         cmocka_unit_test(a_cancel_by_id_says_what_it_did),
         cmocka_unit_test(a_result_is_fetched_by_id),
+        cmocka_unit_test(what_a_task_says_at_its_calls_deadline_is_a_timeout),
         cmocka_unit_test(a_queue_is_paused_drained_purged_and_limited),
         cmocka_unit_test(a_limit_bounds_what_runs),
         cmocka_unit_test(workers_are_listed_with_what_they_can),

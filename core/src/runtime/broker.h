@@ -67,6 +67,7 @@ typedef struct pt_ending {
     uint32_t         crashes;
     uint32_t         flags; /* PATIO_MESSAGE_… */
     uint32_t         reserved;
+    uint64_t         call_ends_ns; /* host clock; 0: this attempt ends before its call does */
 } pt_ending;
 
 /* One delivered task, from `delivered` until it has run. It is free again before its delivery is

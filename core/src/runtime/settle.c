@@ -69,6 +69,32 @@ static void reject(const pt_ending *end, const char *cause, const patio_outcome 
     pt_arena_reset(&arena);
 }
 
+/* A task that was told of its call's deadline mostly ends in an error of its own. Its caller sees
+ * the same deadline a moment earlier or later: whichever is first, it reads TIMEOUT. */
+static bool fell_to_its_deadline(const pt_ending *end, const patio_outcome *out)
+{
+    return end->call_ends_ns != 0 && out->status == PATIO_TASK_FAILED &&
+           pt_clock_passed(&end->broker->runtime->clock, end->call_ends_ns);
+}
+
+/* The same error, but for its status. NULL: it cannot be made, and the first one must do. */
+static patio_buf *as_timeout(const pt_ending *end, patio_buf *failed)
+{
+    _Alignas(16) uint8_t scratch[1024];
+    patio_broker        *b = end->broker;
+    pt_arena             arena;
+    pt_reply             reply;
+    pt_payload_view      payload;
+    patio_buf           *late = NULL;
+    pt_arena_init(&arena, b->mem, scratch, sizeof(scratch), (size_t)b->max_decode_bytes);
+    if (pt_decode_reply(&arena, pt_buf_view(failed), &reply, &payload, NULL) == PATIO_OK) {
+        reply.status = PATIO_TIMEOUT;
+        (void)pt_encode_reply(b->mem, &reply, NULL, UINT64_MAX / 2, &late, NULL);
+    }
+    pt_arena_reset(&arena);
+    return late;
+}
+
 /* It ran, and ended in an error for good. Somebody who waits has the error: that is an end like any
  * other. Where nobody waits, the dead letters show it. */
 static void settle_failure(const pt_ending *end, const char *cause, const patio_outcome *out)
@@ -78,8 +104,14 @@ static void settle_failure(const pt_ending *end, const char *cause, const patio_
         reject(end, cause, out);
         return;
     }
-    patio_settlement s = answer(end, PATIO_ACK, out);
+    patio_settlement s    = answer(end, PATIO_ACK, out);
+    patio_buf       *late = NULL;
+    if (s.reply != NULL && fell_to_its_deadline(end, out)) {
+        late    = as_timeout(end, s.reply);
+        s.reply = late != NULL ? late : s.reply;
+    }
     settle(end->broker, end->tag, &s);
+    pt_buf_drop(late);
 }
 
 static void settle_retry(const pt_ending *end, const patio_outcome *out)

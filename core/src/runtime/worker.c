@@ -39,7 +39,8 @@ static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d
     uint64_t call_ms           = pt_job_policy(job, m);
     /* the shorter of the two; what takes seconds is measured by the tick */
     uint64_t left_ms = job->end.policy->attempt_timeout_ms;
-    left_ms          = call_ms != 0 && call_ms < left_ms ? call_ms : left_ms;
+    bool     of_call = call_ms != 0 && call_ms <= left_ms;
+    left_ms          = of_call ? call_ms : left_ms;
     uint64_t end =
         pt_after_ms(left_ms >= LONG_MS ? pt_clock_tick(clock) : pt_clock_now(clock), left_ms);
     job->base.task        = route->task->name;
@@ -51,14 +52,15 @@ static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d
     job->base.attempt     = m->attempt != 0 ? m->attempt : 1;
     job->base.flags       = m->flags;
     memset(job->base.link, 0, sizeof(job->base.link));
-    job->await.ops      = route->executor != NULL ? route->executor->suspend : NULL;
-    job->await.executor = route->executor != NULL ? route->executor->instance : NULL;
-    job->end.tag        = d->tag;
-    job->end.attempt    = job->base.attempt;
-    job->end.crashes    = m->crashes;
-    job->end.flags      = m->flags;
-    job->begun          = false;
-    bool quiet          = route->options.ack == PATIO_ACK_ON_DONE &&
+    job->await.ops        = route->executor != NULL ? route->executor->suspend : NULL;
+    job->await.executor   = route->executor != NULL ? route->executor->instance : NULL;
+    job->end.tag          = d->tag;
+    job->end.attempt      = job->base.attempt;
+    job->end.crashes      = m->crashes;
+    job->end.flags        = m->flags;
+    job->end.call_ends_ns = of_call ? job->base.deadline_ns : 0;
+    job->begun            = false;
+    bool quiet            = route->options.ack == PATIO_ACK_ON_DONE &&
                  (route->executor == NULL ||
                   (job->end.broker->transport_plugin->ops.caps & PATIO_CAP_STARTED) == 0);
     job->base.traits = quiet ? PATIO_JOB_BEGINS_AT_ONCE : 0;
