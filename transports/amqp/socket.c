@@ -156,7 +156,7 @@ void socket_flush(connection *c)
 bool socket_is_calm(const connection *c)
 {
     const patio_transport *t = c->t;
-    return c->ssl == NULL && c->fd >= 0 && !c->want_write && !c->flushing && c->wire.size == 0 &&
+    return !t->set.tls && c->fd >= 0 && !c->want_write && !c->flushing && c->wire.size == 0 &&
            t->host->now_ns(t->host->self) - c->sent_ns > DIRECT_PAUSE_NS;
 }
 
