@@ -73,6 +73,38 @@ static void an_idle_queue_lends_its_share(void **state)
     finish(&q);
 }
 
+/* `gate` holds the only thread of the first worker, and what it fetched ahead is not its property. */
+static void what_waits_behind_a_slow_task_goes_to_who_is_free(void **state)
+{
+    (void)state;
+    enum { AHEAD = 3 };
+    queues q;
+    setup(&q);
+    q.f.broker = start_broker(&q.f, q.f.registry,
+                              SETTINGS("broker=memory://queues", "executor.workers=1",
+                                       "lookahead=3", "lookahead_wait_ms=50"));
+    fill(&q, NULL, 1);
+    AWAIT_ARRIVED(&the_gate, 1);
+    for (int i = 0; i < AHEAD; i++) {
+        assert_ok(patio_send(q.caller, "count", PATIO_NO_ARGS, NULL, NULL, &q.f.err), q.f.err);
+    }
+    /* nobody else is there: it gives them back, and fetches no more */
+    AWAIT(leased(&q, NULL) == 1 && counts_of(q.caller, NULL).ready == AHEAD);
+    patio_broker *idle = start_broker(&q.f, q.f.registry, SETTINGS("broker=memory://queues"));
+    AWAIT(counts_of(q.caller, NULL).ready == 0 && leased(&q, NULL) == 1);
+    assert_int_equal(stats_of(idle).tasks_ok, AHEAD);
+    assert_int_equal(stats_of(q.f.broker).tasks_returned, AHEAD);
+    patio_broker_destroy(idle);
+    gate_open(&the_gate);
+    for (int i = 0; i < AHEAD; i++) {
+        assert_ok(patio_send(q.caller, "count", PATIO_NO_ARGS, NULL, NULL, &q.f.err), q.f.err);
+    }
+    AWAIT(counts_of(q.caller, NULL).ready + leased(&q, NULL) == 0);
+    assert_int_equal(stats_of(q.f.broker).tasks_ok, 1 + AHEAD);
+    assert_int_equal(stats_of(q.f.broker).settlements_failed, 0);
+    finish(&q);
+}
+
 static _Atomic(bool) hurry;
 
 static patio_status task_short(patio_context *ctx)
@@ -156,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(busy_queues_share_a_worker_by_weight),
         cmocka_unit_test(an_idle_queue_lends_its_share),
+        cmocka_unit_test(what_waits_behind_a_slow_task_goes_to_who_is_free),
         cmocka_unit_test(a_queue_gets_back_what_it_lent),
         cmocka_unit_test(in_strict_order_the_first_queue_goes_first),
         cmocka_unit_test(only_named_queues_are_served),

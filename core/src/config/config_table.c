@@ -38,6 +38,9 @@ const patio_option *const pt_core_options[] = {
         INT("max_pending", "1048576", 1, 1048576, "most calls in flight at once"),
     [PT_CORE_LOOKAHEAD] =
         INT("lookahead", "0", 0, 1048576, "tasks fetched beyond those that run; 0 fetches none"),
+    [PT_CORE_LOOKAHEAD_WAIT_MS] =
+        MS("lookahead_wait_ms", "1s", 0, 86400000,
+           "how long a task fetched ahead waits for its turn before it goes back; 0: for ever"),
     [PT_CORE_QUEUE_ORDER] =
         CHOICE("queue_order", "weighted", "weighted|strict",
                "how a worker shares itself among its queues: by weight, or first queue first"),

@@ -78,8 +78,10 @@ struct pt_job {
     pt_job          *next;  /* deferred list */
     pt_queue        *queue; /* whose credit it uses; NULL: there is only one */
     _Atomic uint32_t next_free;
-    _Atomic uint32_t told; /* PT_TOLD_… */
-    _Atomic uint32_t busy; /* between delivered and free */
+    _Atomic uint32_t told;     /* PT_TOLD_… */
+    _Atomic uint32_t busy;     /* between delivered and free */
+    _Atomic uint32_t stage;    /* of ahead.c */
+    uint64_t         since_ns; /* it waits for its turn */
     uint32_t         deferred_verdict;
     uint64_t         deferred_delay_ms;
     patio_status     deferred_status;
@@ -181,16 +183,22 @@ struct patio_broker {
     char           **interned;
     size_t           interned_count;
 
-    pt_job               *jobs; /* a fixed slab: what credit allows, twice */
-    _Atomic patio_tag    *tags; /* of the jobs, beside them */
-    uint32_t              job_count;
-    _Atomic uint32_t      jobs_made;               /* the first so many exist */
-    pt_job               *deferred;                /* to be settled outside of `delivered` */
-    patio_tag             refused[PT_REFUSED_MAX]; /* as well, without a job */
-    uint32_t              refused_count;
-    uint64_t              defer_timer;
-    uint64_t              sweep_timer;
-    uint64_t              owed_timer; /* see callback.c */
+    pt_job            *jobs; /* a fixed slab: what credit allows, twice */
+    _Atomic patio_tag *tags; /* of the jobs, beside them */
+    uint32_t           job_count;
+    _Atomic uint32_t   jobs_made;               /* the first so many exist */
+    pt_job            *deferred;                /* to be settled outside of `delivered` */
+    patio_tag          refused[PT_REFUSED_MAX]; /* as well, without a job */
+    uint32_t           refused_count;
+    uint64_t           defer_timer;
+    uint64_t           sweep_timer;
+    uint64_t           owed_timer; /* see callback.c */
+    struct {
+        uint64_t         wait_ns; /* 0: nothing is fetched ahead, or it may wait for ever */
+        uint64_t         timer;
+        _Atomic uint32_t planned;
+        _Atomic uint32_t returned; /* given back, and still with the executor */
+    } ahead;
     uint64_t              share_timer;
     bool                  sharing;    /* credit among several queues */
     struct pt_cancelling *cancelling; /* whose outcome somebody waits for */
@@ -293,7 +301,23 @@ void         pt_jobs_fini(patio_broker *broker);
 /* A free one, NULL if there is none. Once it is filled it is busy; then back to the free ones. */
 pt_job *pt_job_take(patio_broker *broker);
 void    pt_job_busy(pt_job *job);
-void    pt_job_free(pt_job *job);
+/* In flight? Then it stays so, and the same, until it is unpinned. */
+bool pt_job_pin(pt_job *job);
+void pt_job_unpin(pt_job *job);
+
+/* ---- ahead.c: jobs that wait for their turn ---- */
+/* When it is known what can be ahead. */
+void pt_ahead_init(patio_broker *broker);
+/* It is about to be submitted. */
+void pt_ahead_waits(pt_job *job);
+/* It begins, or ends in whatever way. False: it went back meanwhile, its delivery is settled, and
+ * pt_ahead_gone is due when it is free. */
+bool pt_ahead_over(pt_job *job);
+void pt_ahead_gone(patio_broker *broker);
+/* Nothing is to be fetched ahead now. */
+bool pt_ahead_rests(const patio_broker *broker);
+
+void pt_job_free(pt_job *job);
 /* Whoever moves a manual clock waits for what moves: from busy on until it is settled, or left to
  * the clock. */
 void pt_job_moving(patio_broker *broker, int by);
@@ -315,6 +339,8 @@ pt_ending pt_job_ending(const pt_job *job, pt_policy *policy);
 void pt_settle_outcome(const pt_ending *end, const patio_outcome *outcome);
 /* Settle and free a job that was not run, on the timer thread: nothing of the transport may be
  * called inside `delivered`. */
+/* Back to the transport, at once and uncharged. */
+void pt_settle_return(patio_broker *broker, patio_tag tag);
 void pt_settle_later(pt_job *job, uint32_t verdict, patio_status status, uint64_t delay_ms);
 /* Give back a delivery that there is no job for, on the timer thread. */
 void pt_settle_no_job(patio_broker *broker, patio_tag tag);

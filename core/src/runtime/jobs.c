@@ -80,6 +80,7 @@ void pt_job_busy(pt_job *job)
     pt_job_moving(b, 1);
     atomic_store_explicit(&b->tags[job - b->jobs], job->end.tag, memory_order_relaxed);
     atomic_store_explicit(&job->told, 0, memory_order_relaxed);
+    atomic_store_explicit(&job->stage, 0, memory_order_relaxed);
     atomic_store_explicit(&job->busy, 1, memory_order_release);
 }
 
@@ -102,8 +103,7 @@ void pt_job_free(pt_job *job)
 
 /* ---- telling ---- */
 
-/* Is it in flight? Then it stays so until it is unpinned. */
-static bool pin(pt_job *job)
+bool pt_job_pin(pt_job *job)
 {
     if (atomic_load_explicit(&job->busy, memory_order_relaxed) == 0) {
         return false;
@@ -116,6 +116,11 @@ static bool pin(pt_job *job)
     return false;
 }
 
+void pt_job_unpin(pt_job *job)
+{
+    pt_await_unpin(&job->await);
+}
+
 static void tell_pinned(pt_job *job, uint32_t what)
 {
     atomic_fetch_or(&job->told, what);
@@ -124,7 +129,7 @@ static void tell_pinned(pt_job *job, uint32_t what)
 
 static bool tell_if(pt_job *job, patio_tag tag, uint32_t what)
 {
-    if (!pin(job)) {
+    if (!pt_job_pin(job)) {
         return false;
     }
     bool found = job->end.tag == tag;
@@ -135,7 +140,7 @@ static bool tell_if(pt_job *job, patio_tag tag, uint32_t what)
             (void)x->plugin->ops.cancel(x->instance, &job->base, NULL);
         }
     }
-    pt_await_unpin(&job->await);
+    pt_job_unpin(job);
     return found;
 }
 
@@ -154,9 +159,9 @@ void pt_jobs_tell_all(patio_broker *b, uint32_t what)
 {
     uint32_t made = atomic_load_explicit(&b->jobs_made, memory_order_acquire);
     for (uint32_t i = 0; i < made; i++) {
-        if (pin(&b->jobs[i])) {
+        if (pt_job_pin(&b->jobs[i])) {
             tell_pinned(&b->jobs[i], what);
-            pt_await_unpin(&b->jobs[i].await);
+            pt_job_unpin(&b->jobs[i]);
         }
     }
 }

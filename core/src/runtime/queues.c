@@ -94,7 +94,7 @@ patio_status pt_queues_configure(patio_broker *b, const patio_config *config, pa
 
 static uint32_t lookahead(const patio_broker *b)
 {
-    return (uint32_t)b->core[PT_CORE_LOOKAHEAD].number;
+    return pt_ahead_rests(b) ? 0 : (uint32_t)b->core[PT_CORE_LOOKAHEAD].number;
 }
 
 static void add_task(patio_broker *b, pt_queue *q, const pt_route *route)
@@ -287,7 +287,9 @@ void pt_queues_unsubscribe(patio_broker *b)
     pthread_mutex_lock(&b->lock);
     b->sharing = false;
     pt_timers_drop(b->runtime->timers, b->share_timer);
+    pt_timers_drop(b->runtime->timers, b->ahead.timer);
     b->share_timer = 0;
+    b->ahead.timer = 0;
     pthread_mutex_unlock(&b->lock);
     pt_timers_quiesce(b->runtime->timers);
     for (size_t i = 0; i < b->queue_count; i++) {
@@ -295,11 +297,20 @@ void pt_queues_unsubscribe(patio_broker *b)
     }
 }
 
+void pt_queues_look_now(patio_broker *b)
+{
+    share_again(b);
+}
+
 void pt_queues_lent(patio_broker *b)
 {
-    if (lent(b) <= atomic_load(&b->lent)) {
-        return; /* credit that was handed out before is not taken back at once */
+    if (lent(b) > atomic_load(&b->lent)) {
+        pt_queues_look(b); /* credit that was handed out before is not taken back at once */
     }
+}
+
+void pt_queues_look(patio_broker *b)
+{
     pthread_mutex_lock(&b->lock);
     if (b->sharing) {
         /* a look that is planned for later comes too late; it may come all the same */

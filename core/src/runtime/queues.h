@@ -38,6 +38,9 @@ void pt_queues_unsubscribe(patio_broker *broker);
 void pt_queues_again(patio_broker *broker, size_t queue);
 void pt_queues_fini(patio_broker *broker);
 
+/* What there is to share has changed. Soon, on the timer thread, or at once, already there. */
+void pt_queues_look(patio_broker *broker);
+void pt_queues_look_now(patio_broker *broker);
 /* More slots were lent: is there credit for them? */
 void pt_queues_lent(patio_broker *broker);
 /* A delivery came; returns what to hand to pt_queues_gave when it is settled, may be NULL. */

@@ -280,6 +280,11 @@ void pt_settle_later(pt_job *job, uint32_t verdict, patio_status status, uint64_
 {
     patio_broker *b = job->end.broker;
     pt_job_moving(b, -1);
+    if (!pt_ahead_over(job)) {
+        pt_job_free(job);
+        pt_ahead_gone(b);
+        return;
+    }
     job->deferred_verdict  = verdict;
     job->deferred_status   = status;
     job->deferred_delay_ms = delay_ms;
@@ -288,6 +293,13 @@ void pt_settle_later(pt_job *job, uint32_t verdict, patio_status status, uint64_
     b->deferred = job;
     settle_soon(b);
     pthread_mutex_unlock(&b->lock);
+}
+
+void pt_settle_return(patio_broker *b, patio_tag tag)
+{
+    patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = PATIO_RETURN};
+    PT_COUNT(b->worked.returned);
+    settle(b, tag, &s);
 }
 
 void pt_settle_no_job(patio_broker *b, patio_tag tag)

@@ -16,6 +16,7 @@ patio_status pt_worker_start(patio_broker *b, patio_error *err)
 {
     uint32_t     credit = 0;
     patio_status st     = pt_queues_fill(b, &credit, err);
+    pt_ahead_init(b);
     if (st != PATIO_OK || credit == 0) {
         return st;
     }
@@ -63,7 +64,7 @@ static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d
     bool quiet            = route->options.ack == PATIO_ACK_ON_DONE &&
                  (route->executor == NULL ||
                   (job->end.broker->transport_plugin->ops.caps & PATIO_CAP_STARTED) == 0);
-    job->base.traits = quiet ? PATIO_JOB_BEGINS_AT_ONCE : 0;
+    job->base.traits = quiet && job->end.broker->ahead.wait_ns == 0 ? PATIO_JOB_BEGINS_AT_ONCE : 0;
     pt_reports_open(&job->reports);
     pt_job_busy(job);
 }
@@ -126,7 +127,8 @@ void pt_worker_delivered(void *self, const patio_delivery *d)
         pt_settle_later(job, PATIO_REJECT, PATIO_TIMEOUT, 0);
         return;
     }
-    pt_executor *x  = route->executor;
+    pt_executor *x = route->executor;
+    pt_ahead_waits(job);
     patio_status st = x->plugin->ops.submit(x->instance, &job->base, NULL);
     if (st == PATIO_FULL) {
         pt_held_add(x, job);
@@ -229,6 +231,11 @@ pt_run pt_worker_run(pt_job *job)
 
 bool pt_worker_begin(pt_job *job, patio_outcome *out)
 {
+    if (!pt_ahead_over(job)) {
+        *out = (patio_outcome){
+            .struct_size = out->struct_size, .verdict = PATIO_RETURN, .status = PATIO_CLOSED};
+        return false;
+    }
     patio_status st = before_run(job);
     if (st != PATIO_OK) {
         pt_run run = pt_worker_run(job);
@@ -266,6 +273,7 @@ void pt_worker_done(void *self, patio_job *base, const patio_outcome *outcome)
     pt_policy policy;
     pt_ending end  = pt_job_ending(job, &policy);
     uint32_t  told = atomic_load(&job->told);
+    bool      gone = !pt_ahead_over(job);
     (void)self;
     if (job->begun) {
         PT_COUNT(end.broker->worked.ended);
@@ -278,7 +286,9 @@ void pt_worker_done(void *self, patio_job *base, const patio_outcome *outcome)
     bool doubtful = outcome->verdict == PATIO_RETURN && outcome->status == PATIO_CANCELLED &&
                     (told & PT_TOLD_CANCEL) == 0;
     /* With the lease lost somebody else may run it: what this run says is not asked for. */
-    if ((told & (PT_TOLD_LEASE | PT_TOLD_STOP | PT_TOLD_STUCK)) == 0) {
+    if (gone) {
+        pt_ahead_gone(end.broker);
+    } else if ((told & (PT_TOLD_LEASE | PT_TOLD_STOP | PT_TOLD_STUCK)) == 0) {
         pt_settle_outcome(&end, doubtful ? &given_back : outcome);
     } else if ((told & PT_TOLD_STUCK) == 0) {
         PT_COUNT(end.broker->worked.settlements_failed);
