@@ -73,7 +73,8 @@ static void an_idle_queue_lends_its_share(void **state)
     finish(&q);
 }
 
-/* `gate` holds the only thread of the first worker, and what it fetched ahead is not its property. */
+/* `gate` holds the only thread of the first worker, and what it fetched ahead is not its property.
+ */
 static void what_waits_behind_a_slow_task_goes_to_who_is_free(void **state)
 {
     (void)state;

@@ -23,6 +23,7 @@
 #include "config/config.h"
 #include "config/url.h"
 #include "layer/check.h"
+#include "runtime/ahead.h"
 #include "runtime/future.h"
 #include "runtime/queues.h"
 #include "runtime/registry.h"
@@ -304,19 +305,6 @@ void    pt_job_busy(pt_job *job);
 /* In flight? Then it stays so, and the same, until it is unpinned. */
 bool pt_job_pin(pt_job *job);
 void pt_job_unpin(pt_job *job);
-
-/* ---- ahead.c: jobs that wait for their turn ---- */
-/* When it is known what can be ahead. */
-void pt_ahead_init(patio_broker *broker);
-/* It is about to be submitted. */
-void pt_ahead_waits(pt_job *job);
-/* It begins, or ends in whatever way. False: it went back meanwhile, its delivery is settled, and
- * pt_ahead_gone is due when it is free. */
-bool pt_ahead_over(pt_job *job);
-void pt_ahead_gone(patio_broker *broker);
-/* Nothing is to be fetched ahead now. */
-bool pt_ahead_rests(const patio_broker *broker);
-
 void pt_job_free(pt_job *job);
 /* Whoever moves a manual clock waits for what moves: from busy on until it is settled, or left to
  * the clock. */
@@ -339,9 +327,9 @@ pt_ending pt_job_ending(const pt_job *job, pt_policy *policy);
 void pt_settle_outcome(const pt_ending *end, const patio_outcome *outcome);
 /* Settle and free a job that was not run, on the timer thread: nothing of the transport may be
  * called inside `delivered`. */
+void pt_settle_later(pt_job *job, uint32_t verdict, patio_status status, uint64_t delay_ms);
 /* Back to the transport, at once and uncharged. */
 void pt_settle_return(patio_broker *broker, patio_tag tag);
-void pt_settle_later(pt_job *job, uint32_t verdict, patio_status status, uint64_t delay_ms);
 /* Give back a delivery that there is no job for, on the timer thread. */
 void pt_settle_no_job(patio_broker *broker, patio_tag tag);
 /* What is left for later, now. */
