@@ -2,10 +2,12 @@
  * appended to in one write, so many processes share it and nothing is lost with one of them.
  *
  *   ledger work URL LOG     run tasks until SIGTERM: "start N A" and "end N A" (A: the attempt),
- * and "clock S" at the end: the time it believes it is ledger send URL LOG FIRST COUNT MS   send
- * COUNT tasks that take MS each, from number FIRST on: "accepted N", "refused N STATUS", "unknown N
- * STATUS" ledger call URL LOG FIRST COUNT MS   the same as calls, 64 at a time: "answered N",
- * "failed N STATUS"
+ *     and "clock S" at the end: the time it believes it is
+ *   ledger send URL LOG FIRST COUNT MS   send COUNT tasks that take MS each, from number FIRST on:
+ *     "accepted N", "refused N STATUS", "unknown N STATUS"
+ *   ledger call URL LOG FIRST COUNT MS   the same as calls, 64 at a time: "answered N", "failed N
+ *     STATUS"
+ *   ledger turns URL LOG FIRST COUNT MS  calls, one after the other
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -85,16 +87,17 @@ static void conclude(bool call, patio_future *f, int64_t number)
     patio_future_destroy(f);
 }
 
-static int produce(patio_broker *broker, bool call, int64_t first, int64_t count, int64_t ms)
+static int produce(patio_broker *broker, bool call, int64_t deep, int64_t first, int64_t count,
+                   int64_t ms)
 {
     patio_future      *futures[AT_ONCE] = {NULL};
     patio_call_options options          = {PATIO_SIZED(patio_call_options),
                                            .timeout_ms = call ? 20000 : 8000,
                                            .flags      = PATIO_CALL_WAIT_ROUTE};
-    for (int64_t n = 0; n < count + AT_ONCE; n++) {
-        patio_future **f = &futures[n % AT_ONCE];
+    for (int64_t n = 0; n < count + deep; n++) {
+        patio_future **f = &futures[n % deep];
         if (*f != NULL) {
-            conclude(call, *f, first + n - AT_ONCE);
+            conclude(call, *f, first + n - deep);
             *f = NULL;
         }
         if (n >= count) {
@@ -118,7 +121,7 @@ int main(int argc, char **argv)
     patio_registry *registry = NULL;
     patio_broker   *broker   = NULL;
     if (argc < 4) {
-        (void)fprintf(stderr, "usage: ledger work|send|call URL LOG [FIRST COUNT MS]\n");
+        (void)fprintf(stderr, "usage: ledger work|send|call|turns URL LOG [FIRST COUNT MS]\n");
         return 2;
     }
     log_fd     = open(argv[3], O_WRONLY | O_CREAT | O_APPEND, 0644);
@@ -133,7 +136,8 @@ int main(int argc, char **argv)
     } else if (works) {
         code = work(broker);
     } else if (argc == 7) {
-        code = produce(broker, strcmp(argv[1], "call") == 0, strtoll(argv[4], NULL, 10),
+        code = produce(broker, strcmp(argv[1], "send") != 0,
+                       strcmp(argv[1], "turns") == 0 ? 1 : AT_ONCE, strtoll(argv[4], NULL, 10),
                        strtoll(argv[5], NULL, 10), strtoll(argv[6], NULL, 10));
     }
     patio_broker_destroy(broker);

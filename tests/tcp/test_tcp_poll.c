@@ -3,7 +3,8 @@
  * threads. Whether the loop is lent at a given moment is the transport's to decide, so each test
  * first calls until it was, and all hold either way.
  *
- * The program is also its own worker ("worker URL"), for what a kill does. */
+ * The program is also its own worker ("worker URL"), for what a kill does. "URL THREAD": all but
+ * that over another transport, whose I/O threads have that name. */
 #include <dirent.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -28,6 +29,7 @@ enum { LONG_MS = 60000, ROUNDS = 5, CALLS = 300 };
 static char        connect_url[160];
 static char        listen_url[160];
 static const char *program;
+static const char *io_thread = "patio-tcp";
 
 static _Atomic uint32_t gate_waits;
 static _Atomic bool     gate_open;
@@ -413,7 +415,7 @@ static uint64_t sleeps(void)
         file = d->d_name[0] != '.' ? fopen(path, "r") : NULL;
         while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
             unsigned long long n = 0;
-            ours                 = ours || strstr(line, "patio-tcp") != NULL;
+            ours                 = ours || strstr(line, io_thread) != NULL;
             if (ours && sscanf(line, "voluntary_ctxt_switches: %llu", &n) == 1) {
                 sum += n;
             }
@@ -485,6 +487,13 @@ static void the_worker_is_killed_while_its_thread_reads(void **state)
     patio_broker_destroy(caller);
 }
 
+static int over(const char *url, const struct CMUnitTest *tests, size_t count)
+{
+    (void)snprintf(listen_url, sizeof(listen_url), "%s", url);
+    (void)snprintf(connect_url, sizeof(connect_url), "%s", url);
+    return _cmocka_run_group_tests(url, tests, count, NULL, NULL);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "worker") == 0) {
@@ -503,6 +512,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(who_calls_no_more_costs_nothing),
         cmocka_unit_test(the_worker_is_killed_while_its_thread_reads),
     };
+    if (argc == 3) {
+        io_thread = argv[2];
+        return over(argv[1], tests, sizeof(tests) / sizeof(tests[0]) - 1); /* it loses no peer */
+    }
     program = argv[0];
     if (mkdtemp(folder) == NULL) {
         return 1;

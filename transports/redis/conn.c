@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 64 * 1024, READ_ROUNDS = 8 };
+enum { READ_ROUNDS = 8 };
 
 void conn_init(conn *c, patio_transport *t, uint8_t role, node *n, queue *q)
 {
@@ -222,9 +222,9 @@ static void answers(conn *c)
 
 static void readable(conn *c)
 {
-    uint8_t data[READ_BYTES];
+    uint8_t *data = c->t->incoming; /* not on the stack: it may be that of a small thread */
     for (int i = 0; i < READ_ROUNDS && c->fd >= 0 && !c->broken; i++) {
-        ssize_t n = read_some(c, data, sizeof(data));
+        ssize_t n = read_some(c, data, READ_BYTES);
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
             return;
         }
@@ -241,7 +241,7 @@ static void readable(conn *c)
             return;
         }
         answers(c);
-        if ((size_t)n < sizeof(data) && c->ssl == NULL) {
+        if (n < READ_BYTES && c->ssl == NULL) {
             return;
         }
     }

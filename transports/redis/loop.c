@@ -1,4 +1,4 @@
-/* The I/O thread: it waits, answers, and does what is due. */
+/* The I/O: who has the role (turn.h) waits, answers, and does what is due. */
 #include "redis.h"
 
 #include <errno.h>
@@ -8,7 +8,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { EVENTS_MAX = 64, PORT_DEFAULT = 6379, SENTINEL_PORT_DEFAULT = 26379, LOOK_MS = 20 };
+enum {
+    EVENTS_MAX            = 64,
+    PORT_DEFAULT          = 6379,
+    SENTINEL_PORT_DEFAULT = 26379,
+    LOOK_MS               = 20,
+    TICK_MS               = 1000,
+};
 static const uint64_t ms_ns = 1000000;
 
 uint64_t now_ns(const patio_transport *t)
@@ -16,13 +22,20 @@ uint64_t now_ns(const patio_transport *t)
     return t->host->now_ns(t->host->self);
 }
 
-void loop_wake(patio_transport *t)
+void loop_kick(patio_transport *t)
 {
     if (!t->woken && t->wake >= 0) {
         uint64_t one = 1;
         t->woken     = true;
         ssize_t n    = write(t->wake, &one, sizeof(one));
         (void)n; /* a full counter wakes as well */
+    }
+}
+
+void loop_wake(patio_transport *t)
+{
+    if (turn_is_taken(t)) {
+        loop_kick(t);
     }
 }
 
@@ -228,24 +241,34 @@ static int pass(patio_transport *t)
     return next > after ? (int)((next - after + ms_ns - 1) / ms_ns) : 0;
 }
 
-static void *run(void *arg)
+void loop_once(patio_transport *t, int most_ms)
 {
-    patio_transport   *t = arg;
     struct epoll_event events[EVENTS_MAX];
-    pthread_setname_np(pthread_self(), "patio-redis");
-    while (!atomic_load(&t->quit)) {
-        int wait  = pass(t);
-        int count = epoll_wait(t->epoll, events, EVENTS_MAX, wait < 1000 ? wait : 1000);
-        for (int i = 0; i < count; i++) {
-            if (events[i].data.ptr == NULL) {
-                uint64_t drained = 0;
-                ssize_t  n       = read(t->wake, &drained, sizeof(drained));
-                (void)n;
-            } else {
-                conn_event(events[i].data.ptr, events[i].events);
-            }
+    t->turn.again = false;
+    int wait      = pass(t);
+    wait          = wait < most_ms ? wait : most_ms;
+    int count     = epoll_wait(t->epoll, events, EVENTS_MAX, t->turn.again ? 0 : wait);
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.ptr == NULL) {
+            uint64_t drained = 0;
+            ssize_t  n       = read(t->wake, &drained, sizeof(drained));
+            (void)n;
+        } else {
+            conn_event(events[i].data.ptr, events[i].events);
         }
     }
+}
+
+static void *run(void *arg)
+{
+    patio_transport *t = arg;
+    pthread_setname_np(pthread_self(), "patio-redis");
+    turn_begin(t);
+    while (!atomic_load(&t->quit)) {
+        loop_once(t, TICK_MS);
+        turn_lend(t);
+    }
+    turn_end(t);
     return NULL;
 }
 
@@ -256,6 +279,10 @@ patio_status loop_start(patio_transport *t, patio_error *err)
     if (t->epoll < 0 || t->wake < 0) {
         return patio_fail(err, PATIO_IO, errno, "no file descriptors left: %s",
                           strerrordesc_np(errno));
+    }
+    t->incoming = t->host->alloc(t->host->self, READ_BYTES);
+    if (t->incoming == NULL) {
+        return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
     }
     struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
     if (epoll_ctl(t->epoll, EPOLL_CTL_ADD, t->wake, &ev) != 0) {
@@ -275,7 +302,8 @@ void loop_join(patio_transport *t)
         pthread_mutex_lock(&t->lock);
         atomic_store(&t->quit, true);
         t->woken = false;
-        loop_wake(t);
+        turn_recall(t);
+        loop_kick(t);
         pthread_mutex_unlock(&t->lock);
         (void)pthread_join(t->thread, NULL);
         t->has_thread = false;

@@ -9,7 +9,7 @@ static const struct interface {
 } interfaces[] = {
     {PATIO_DEAD_ID, &redis_dead_ops},       {PATIO_QUEUES_ID, &redis_queues_ops},
     {PATIO_RESULTS_ID, &redis_results_ops}, {PATIO_PRESENCE_ID, &redis_presence_ops},
-    {PATIO_DOCTOR_ID, &redis_doctor_ops},
+    {PATIO_DOCTOR_ID, &redis_doctor_ops},   {PATIO_POLL_ID, &redis_poll},
 };
 
 const void *redis_query(patio_transport *t, const char *interface_id)

@@ -65,8 +65,10 @@ static void destroy(patio_transport *t)
     }
     SSL_CTX_free(t->ssl_ctx);
     bytes_fini(host, &t->presence);
+    host->free(host->self, t->incoming);
     host->free(host->self, t->slot_node);
     host->free(host->self, t->project);
+    turn_fini(&t->turn);
     pthread_cond_destroy(&t->changed);
     pthread_mutex_destroy(&t->lock);
     host->free(host->self, t);
@@ -86,6 +88,7 @@ static patio_status create(const patio_host *host, const patio_transport_params 
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    turn_init(&t->turn);
     t->host           = host;
     t->events         = params->events;
     t->endpoint       = params->endpoints;
@@ -130,6 +133,7 @@ static patio_status stop(patio_transport *t, uint64_t grace_ms, patio_error *err
     t->stopping = true;
     /* a goodbye takes one round trip, so even a stop in a hurry says it */
     t->stop_ns = now_ns(t) + (grace_ms > 200 ? grace_ms : 200) * 1000000u;
+    turn_recall(t);
     loop_wake(t);
     while (!t->stopped) {
         pthread_cond_wait(&t->changed, &t->lock);

@@ -22,8 +22,12 @@ bool    tls_begin(conn *c);
 /* loop.c */
 patio_status loop_start(patio_transport *t, patio_error *err);
 void         loop_join(patio_transport *t);
-void         loop_wake(patio_transport *t); /* under the lock */
-uint64_t     now_ns(const patio_transport *t);
+/* Under the lock: whoever has the role looks again, and if nobody has, the I/O thread takes it. */
+void loop_wake(patio_transport *t);
+void loop_kick(patio_transport *t); /* the first half of that */
+/* Who has the role: all that is due, then what the network brings within that time. */
+void     loop_once(patio_transport *t, int most_ms);
+uint64_t now_ns(const patio_transport *t);
 
 /* conn.c, conn_close.c; the I/O thread, without the lock unless it says otherwise */
 void conn_init(conn *c, patio_transport *t, uint8_t role, node *n, queue *q);

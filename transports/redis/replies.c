@@ -60,6 +60,11 @@ static void one(queue *q, const resp *entry)
     if (body->size > 0) {
         memcpy(data, body->text, body->size);
     }
+    if ((reply.flags & PATIO_REPLY_PARTIAL) == 0) {
+        pthread_mutex_lock(&t->lock);
+        turn_replied(t, &reply.id);
+        pthread_mutex_unlock(&t->lock);
+    }
     t->events->replied(t->events->self, &reply);
     host->buf_drop(host->self, reply.body);
 }

@@ -1,10 +1,11 @@
 /* state.h: what an instance of the redis transport is made of.
  *
- * An instance has one lock and one I/O thread. The lock guards everything but what a comment calls
- * the I/O thread's own; it is never held while an event is raised or a socket is used. Events
- * are raised by the I/O thread, `delivered` also by the thread that settles. Other threads append
- * to the lists of a queue and then try to write at once (conn_flush), so that a task costs no
- * hand-off to the I/O thread on its way out.
+ * An instance has one lock and one I/O thread, whose part another thread may play while it waits
+ * (turn.h). The lock guards everything but what a comment calls the I/O thread's own; it is never
+ * held while an event is raised or a socket is used. Events are raised by the I/O thread,
+ * `delivered` also by the thread that settles. Other threads append to the lists of a queue and
+ * then try to write at once (conn_flush), so that a task costs no hand-off to the I/O thread on its
+ * way out.
  *
  * A node is one server that holds slots (outside of a cluster there is one, with all of them), and
  * its pipelined connection. A queue has two connections of its own, which may block at the server:
@@ -26,6 +27,7 @@
 
 #include "resp.h"
 #include "tasks.h"
+#include "turn.h"
 
 enum {
     SHA_BYTES     = 41,
@@ -39,6 +41,7 @@ enum {
     CREDIT_MAX    = 65536,
     ORPHANS_MAX   = 64,
     LINK_REASONS  = 4,
+    READ_BYTES    = 64 * 1024,
 };
 
 enum script {
@@ -316,7 +319,10 @@ struct patio_transport {
     bool         has_thread;
     _Atomic bool quit;
 
+    io_turn turn;
+
     /* the I/O thread's own */
+    uint8_t     *incoming; /* READ_BYTES of what has been read */
     conn        *conns;
     conn         sentinel_conn;
     uint32_t     sentinel_next;

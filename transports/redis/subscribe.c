@@ -14,6 +14,8 @@ patio_status redis_subscribe(patio_transport *t, const patio_subscription *s, pa
     bool   running = t->running && !t->stopping;
     queue *q       = running ? queue_find(t, s->queue, true) : NULL;
     if (q != NULL) {
+        t->turn.serves = true;
+        turn_recall(t);
         q->beat_ns    = q->subscribed ? q->beat_ns : 0;
         q->opened     = q->opened && q->subscribed;
         q->subscribed = true;
@@ -40,7 +42,7 @@ patio_status redis_unsubscribe(patio_transport *t, const char *name, patio_error
         q->credit  = 0;
         q->closed  = true;
         q->beat_ns = 0; /* no consumer any more */
-        if (!pthread_equal(pthread_self(), t->thread)) {
+        if (!turn_is_mine(t)) {
             while (t->delivering > 0) {
                 pthread_cond_wait(&t->changed, &t->lock);
             }
