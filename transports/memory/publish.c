@@ -134,12 +134,13 @@ static patio_status place(patio_transport *t, const patio_message *m, size_t siz
 
 static void say_receipt(patio_transport *t, const patio_message *m, const placing *p)
 {
-    patio_receipt receipt = {
-        PATIO_SIZED(patio_receipt),
-        .outcome  = p->entry != NULL ? PATIO_ACCEPTED : PATIO_DUPLICATE,
-        .id       = m->id,
-        .original = p->original,
-        .level    = PATIO_LEVEL_PROCESS,
+    bool          accepted = p->entry != NULL;
+    patio_receipt receipt  = {
+         PATIO_SIZED(patio_receipt),
+         .outcome  = accepted ? PATIO_ACCEPTED : PATIO_DUPLICATE,
+         .id       = m->id,
+         .original = accepted ? (patio_id){{0}} : p->original,
+         .level    = PATIO_LEVEL_PROCESS,
     };
     t->events->published(t->events->self, &receipt);
 }
