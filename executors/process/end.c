@@ -2,6 +2,7 @@
 #include "pool.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -226,6 +227,16 @@ static void hear_rest(patio_executor *x, child *c)
     results_read(x, c, atomic_load(&c->page->results.head));
 }
 
+/* Perhaps it never was the program: where exec fails in the child, this is how one hears of it. */
+static void note_not_ready(patio_executor *x, const child *c, const char *how)
+{
+    char why[MESSAGE_MAX + 2 * PATH_MAX];
+    (void)snprintf(why, sizeof(why), "%s%s%s: %s", x->program,
+                   x->directory[0] != '\0' ? " in " : "", x->directory, how);
+    staff_note_failure(x, PATIO_IO, why);
+    reload_failed(x, c->generation, why);
+}
+
 void end_child(patio_executor *x, child *c)
 {
     char       message[MESSAGE_MAX];
@@ -254,7 +265,6 @@ void end_child(patio_executor *x, child *c)
         fail_running(x, c, lost[i], &e, message);
     }
     if (starting && !x->stopping) {
-        staff_note_failure(x, PATIO_IO, message);
-        reload_failed(x, c->generation, message);
+        note_not_ready(x, c, message);
     }
 }

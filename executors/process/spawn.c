@@ -283,7 +283,8 @@ patio_status spawn_child(patio_executor *x, patio_error *err)
         (void)kill(c->pid, SIGKILL);
         (void)waitpid(c->pid, NULL, 0);
         spawn_close(x, c);
-        return patio_fail(err, PATIO_IO, rc, "talk to a child process: %s", strerrordesc_np(rc));
+        return patio_fail(err, PATIO_IO, rc, "talk to child process %s%s%s: %s", x->program,
+                          x->directory[0] != '\0' ? " in " : "", x->directory, strerrordesc_np(rc));
     }
     pthread_mutex_lock(&x->lock);
     c->next     = x->children;
