@@ -1,4 +1,5 @@
 /* What programs do that nobody asked for: each contained, each reported by its cause. */
+#include "on_valgrind.h"
 #include "world.h"
 
 #include <errno.h>
@@ -120,9 +121,19 @@ static void a_signal_is_named(void **state)
     world_close(&f);
 }
 
+/* Why a program was not begun is told through memory that it shares with us until exec. Valgrind
+ * makes a fork of that, and the reason stays in the copy. */
+static void skip_on_valgrind(void)
+{
+    if (ON_VALGRIND) {
+        skip();
+    }
+}
+
 static void a_program_that_has_gone_is_the_tasks_failure(void **state)
 {
     (void)state;
+    skip_on_valgrind();
     fixture f;
     char    path[] = "/tmp/patio-command-XXXXXX";
     char    setting[64];
@@ -142,6 +153,7 @@ static void an_argument_that_no_program_can_have_is_refused(void **state)
 {
     (void)state;
     enum { BYTES = 200000 };
+    skip_on_valgrind();
     fixture f;
     char   *text = malloc(BYTES + 1);
     assert_non_null(text);

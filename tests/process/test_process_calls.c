@@ -164,6 +164,8 @@ static void what_a_task_says_is_heard_with_its_id(void **state)
     assert_ok(make_registry(&registry, &err), err);
     assert_ok(patio_config_create(&config, &err), err);
     assert_ok(patio_config_set(config, "executor", "process", NULL, &err), err);
+    assert_ok(patio_config_set(config, "executors.process.start_timeout_ms", "120s", NULL, &err),
+              err);
     assert_ok(patio_broker_create(runtime, registry, config, &broker, &err), err);
     assert_ok(patio_broker_start(broker, &err), err);
     assert_ok(patio_call(broker, "talks", PATIO_NO_ARGS, &call, &future, &err), err);

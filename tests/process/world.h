@@ -16,8 +16,10 @@
 #define SANITIZED false
 #endif
 
-/* The settings every test begins with: two children, one crash is the end of a task. */
-#define WORLD(...) SETTINGS("executor=process", "executor.workers=2", "log.level=off", __VA_ARGS__)
+/* The settings every test begins with: two children, with time to start under valgrind as well. */
+#define WORLD(...)                                                                                 \
+    SETTINGS("executor=process", "executor.workers=2", "executor.start_timeout_ms=120s",           \
+             "log.level=off", __VA_ARGS__)
 
 /* A runtime that counts memory, the registry of tasks.c, a started broker. */
 void world_open(fixture *f, const char *const *settings);
