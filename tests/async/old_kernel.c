@@ -1,5 +1,5 @@
-/* Preloaded: a kernel before 6.13, which has no guards inside mappings. */
-#define _GNU_SOURCE
+/* A kernel before 6.13, which has no guards inside mappings: linked to a program, this stands in
+ * the way of its plugins' calls to the C library. */
 #include <errno.h>
 #include <stddef.h>
 #include <sys/mman.h>

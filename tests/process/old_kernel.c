@@ -1,5 +1,6 @@
-/* Preloaded: a kernel before 5.3, or a sandbox, which has no descriptors of processes. */
-#define _GNU_SOURCE
+/* A kernel before 5.3, or a sandbox, which has no descriptors of processes: linked to a program,
+ * this stands in the way of its calls to the C library, and of its plugins'. (Preloaded it would be
+ * in the way of a sanitizer, which wants to be first.) */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
