@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A thread that calls again and again reads its replies itself (transports/redis/turn.h): deadlines,
+# A thread that calls again and again reads its replies itself (transports/turn/turn.h): deadlines,
 # cancels, stops and other threads meanwhile, inside TLS as well, and once with its links cut.
 . "${PATIO_SOURCE:?}/tests/redis/lib.sh" || exit 1
 

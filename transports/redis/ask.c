@@ -92,7 +92,7 @@ patio_status ask_wait(patio_transport *t, const ask_in *in, uint64_t timeout_ms,
     node *n      = node_of(in);
     bool  queued = t->running && n != NULL;
     if (queued) {
-        turn_recall(t);
+        turn_recall(&t->turn);
         append(&n->asks, a);
         conn_flush(&n->w);
         loop_wake(t);

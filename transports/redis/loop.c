@@ -34,7 +34,7 @@ void loop_kick(patio_transport *t)
 
 void loop_wake(patio_transport *t)
 {
-    if (turn_is_taken(t)) {
+    if (turn_is_taken(&t->turn)) {
         loop_kick(t);
     }
 }
@@ -244,10 +244,10 @@ static int pass(patio_transport *t)
 void loop_once(patio_transport *t, int most_ms)
 {
     struct epoll_event events[EVENTS_MAX];
-    t->turn.again = false;
-    int wait      = pass(t);
-    wait          = wait < most_ms ? wait : most_ms;
-    int count     = epoll_wait(t->epoll, events, EVENTS_MAX, t->turn.again ? 0 : wait);
+    t->again  = false;
+    int wait  = pass(t);
+    wait      = wait < most_ms ? wait : most_ms;
+    int count = epoll_wait(t->epoll, events, EVENTS_MAX, t->again ? 0 : wait);
     for (int i = 0; i < count; i++) {
         if (events[i].data.ptr == NULL) {
             uint64_t drained = 0;
@@ -263,12 +263,12 @@ static void *run(void *arg)
 {
     patio_transport *t = arg;
     pthread_setname_np(pthread_self(), "patio-redis");
-    turn_begin(t);
+    turn_begin(&t->turn);
     while (!atomic_load(&t->quit)) {
         loop_once(t, TICK_MS);
-        turn_lend(t);
+        turn_lend(&t->turn);
     }
-    turn_end(t);
+    turn_end(&t->turn);
     return NULL;
 }
 
@@ -302,7 +302,7 @@ void loop_join(patio_transport *t)
         pthread_mutex_lock(&t->lock);
         atomic_store(&t->quit, true);
         t->woken = false;
-        turn_recall(t);
+        turn_recall(&t->turn);
         loop_kick(t);
         pthread_mutex_unlock(&t->lock);
         (void)pthread_join(t->thread, NULL);

@@ -88,7 +88,7 @@ static patio_status create(const patio_host *host, const patio_transport_params 
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    turn_init(&t->turn);
+    turn_init(&t->turn, &redis_turn, t, &t->lock);
     t->host           = host;
     t->events         = params->events;
     t->endpoint       = params->endpoints;
@@ -133,7 +133,7 @@ static patio_status stop(patio_transport *t, uint64_t grace_ms, patio_error *err
     t->stopping = true;
     /* a goodbye takes one round trip, so even a stop in a hurry says it */
     t->stop_ns = now_ns(t) + (grace_ms > 200 ? grace_ms : 200) * 1000000u;
-    turn_recall(t);
+    turn_recall(&t->turn);
     loop_wake(t);
     while (!t->stopped) {
         pthread_cond_wait(&t->changed, &t->lock);

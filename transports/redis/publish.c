@@ -159,7 +159,7 @@ patio_status redis_publish(patio_transport *t, const patio_message *m, patio_err
         publish_append(&q->publishes, op);
         t->publish_count++;
         t->publish_bytes += op->body_bytes;
-        turn_published(t, m);
+        guest_published(t, m);
         queue_touch(q);
     }
     pthread_mutex_unlock(&t->lock);

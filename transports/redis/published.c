@@ -27,9 +27,9 @@ static void conclude(patio_transport *t, publish_op *op, patio_receipt *receipt)
     pthread_mutex_lock(&t->lock);
     t->publish_count--;
     t->publish_bytes -= op->body_bytes;
-    turn_accepted(t);
+    guest_accepted(t);
     if (!fine && (op->flags & PATIO_MESSAGE_CALL) != 0) {
-        turn_replied(t, &op->id);
+        guest_replied(t, &op->id);
     }
     bool tell = t->running;
     pthread_mutex_unlock(&t->lock);

@@ -62,7 +62,7 @@ static void one(queue *q, const resp *entry)
     }
     if ((reply.flags & PATIO_REPLY_PARTIAL) == 0) {
         pthread_mutex_lock(&t->lock);
-        turn_replied(t, &reply.id);
+        guest_replied(t, &reply.id);
         pthread_mutex_unlock(&t->lock);
     }
     t->events->replied(t->events->self, &reply);

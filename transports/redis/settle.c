@@ -95,7 +95,7 @@ static patio_status wait_claim(patio_transport *t, queue *q, patio_tag tag, sett
     struct timespec until;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += CLAIM_WAIT_S;
-    if (turn_is_mine(t)) {
+    if (turn_is_mine(&t->turn)) {
         op->claim = NULL; /* the one who could hear the answer */
         return PATIO_OK;
     }

@@ -25,6 +25,7 @@
 
 #include <openssl/ssl.h>
 
+#include "guest.h"
 #include "resp.h"
 #include "tasks.h"
 #include "turn.h"
@@ -319,7 +320,9 @@ struct patio_transport {
     bool         has_thread;
     _Atomic bool quit;
 
-    io_turn turn;
+    io_turn   turn;
+    call_list awaited; /* under the lock */
+    bool      again;   /* the runner's own: not to sleep before it has looked again */
 
     /* the I/O thread's own */
     uint8_t     *incoming; /* READ_BYTES of what has been read */

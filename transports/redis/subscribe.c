@@ -15,7 +15,7 @@ patio_status redis_subscribe(patio_transport *t, const patio_subscription *s, pa
     queue *q       = running ? queue_find(t, s->queue, true) : NULL;
     if (q != NULL) {
         t->turn.serves = true;
-        turn_recall(t);
+        turn_recall(&t->turn);
         q->beat_ns    = q->subscribed ? q->beat_ns : 0;
         q->opened     = q->opened && q->subscribed;
         q->subscribed = true;
@@ -42,7 +42,7 @@ patio_status redis_unsubscribe(patio_transport *t, const char *name, patio_error
         q->credit  = 0;
         q->closed  = true;
         q->beat_ns = 0; /* no consumer any more */
-        if (!turn_is_mine(t)) {
+        if (!turn_is_mine(&t->turn)) {
             while (t->delivering > 0) {
                 pthread_cond_wait(&t->changed, &t->lock);
             }

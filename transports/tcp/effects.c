@@ -6,7 +6,7 @@ void effects_begin(effects *fx, patio_transport *t)
     fx->flush = NULL;
     fx->count = 0;
     fx->again = false;
-    fx->loop  = turn_is_mine(t);
+    fx->loop  = turn_is_mine(&t->turn);
     fx->polls = false;
     fx->now   = t->host->now_ns(t->host->self);
     pthread_mutex_lock(&t->lock);

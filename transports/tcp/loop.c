@@ -1,5 +1,5 @@
 /* The I/O thread: one libuv loop that owns all sockets of an instance. Its role may be lent:
- * turn.c.
+ * guest.c.
  */
 #include "tcp.h"
 
@@ -159,7 +159,7 @@ static void *run(void *arg)
 {
     patio_transport *t = arg;
     /* the creator writes has_thread and thread before it lets this lock go */
-    turn_begin(t);
+    turn_begin(&t->turn);
     for (uint32_t i = 0; i < t->endpoint_count; i++) {
         endpoint *ep = &t->endpoints[i];
         if (ep->listens) {
@@ -172,12 +172,12 @@ static void *run(void *arg)
         }
     }
     while (uv_run(&t->loop, UV_RUN_DEFAULT) != 0) {
-        turn_lend(t);
+        turn_lend(&t->turn);
         if (t->quit && !t->parting) {
             parting_begin(t); /* whoever had the loop meanwhile has had the wake-up */
         }
     }
-    turn_end(t);
+    turn_end(&t->turn);
     return NULL;
 }
 
@@ -211,7 +211,7 @@ static bool make_loop(patio_transport *t)
     (void)uv_prepare_init(&t->loop, &t->prepare);
     (void)uv_check_init(&t->loop, &t->check);
     (void)uv_timer_init(&t->loop, &t->tick);
-    (void)uv_timer_init(&t->loop, &t->turn.limit);
+    (void)uv_timer_init(&t->loop, &t->turn_limit);
     t->wake.data    = t;
     t->prepare.data = t;
     t->check.data   = t;
@@ -262,7 +262,7 @@ void loop_stop(patio_transport *t)
     if (t->has_thread) {
         pthread_mutex_lock(&t->lock);
         t->quit = true;
-        turn_recall(t);
+        turn_recall(&t->turn);
         (void)uv_async_send(&t->wake);
         pthread_mutex_unlock(&t->lock);
         (void)pthread_join(t->thread, NULL);

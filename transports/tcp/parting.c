@@ -22,7 +22,7 @@ static void close_rest(patio_transport *t)
         c = next;
     }
     uv_close((uv_handle_t *)&t->tick, on_handle_closed);
-    uv_close((uv_handle_t *)&t->turn.limit, on_handle_closed);
+    uv_close((uv_handle_t *)&t->turn_limit, on_handle_closed);
     uv_close((uv_handle_t *)&t->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&t->check, on_handle_closed);
     uv_close((uv_handle_t *)&t->wake, on_handle_closed);

@@ -41,7 +41,7 @@ static void init_lock(patio_transport *t)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&t->calm, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    turn_init(&t->turn);
+    turn_init(&t->turn, &tcp_turn, t, &t->lock);
 }
 
 static void destroy(patio_transport *t)
@@ -190,7 +190,7 @@ static patio_status stop(patio_transport *t, uint64_t grace_ms, patio_error *err
     atomic_store_explicit(&t->stopping, true, memory_order_seq_cst);
     give_back(t);
     pthread_mutex_lock(&t->lock);
-    turn_recall(t);
+    turn_recall(&t->turn);
     bool     flushed = wait_flushed(t, grace_ms > LAST_WORDS_MS ? grace_ms : LAST_WORDS_MS);
     uint64_t held    = t->sends;
     t->running       = false;

@@ -45,7 +45,7 @@ patio_status tcp_subscribe(patio_transport *t, const patio_subscription *in, pat
     ok = ok && peer_set_self(q, in);
     if (ok) {
         t->turn.serves = true;
-        turn_recall(t);
+        turn_recall(&t->turn);
         forget_own(q);
         for (size_t i = 0; i < in->task_count; i++) {
             store_lane(q, in->tasks[i], false)->own = true;

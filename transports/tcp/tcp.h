@@ -28,6 +28,7 @@
 #include "effects.h"
 #include "endpoint.h"
 #include "hub.h"
+#include "guest.h"
 #include "route.h"
 #include "turn.h"
 
@@ -80,7 +81,8 @@ struct patio_transport {
     bool             idled; /* under the lock: no event runs any more */
     _Atomic uint32_t calls; /* events being raised on threads that are not ours */
     io_turn          turn;
-    pthread_t        thread; /* the I/O thread */
+    uv_timer_t       turn_limit; /* whoever runs the loop: the guest's time is over */
+    pthread_t        thread;     /* the I/O thread */
     bool             has_thread;
 
     /* the I/O thread's own, or that of its guest: see turn.h */

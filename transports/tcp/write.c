@@ -141,7 +141,7 @@ void write_mark_dirty(conn *c)
     c->dirty_next = t->dirty;
     t->dirty      = c;
     c->refs++;
-    if (turn_is_taken(t) && !t->awake) {
+    if (turn_is_taken(&t->turn) && !t->awake) {
         t->awake = true;
         (void)uv_async_send(&t->wake);
     }
@@ -150,7 +150,7 @@ void write_mark_dirty(conn *c)
 void write_kick(conn *c, effects *fx)
 {
     if (!fx->loop && !fx->polls) {
-        turn_recall(c->t);
+        turn_recall(&c->t->turn);
     }
     if (c->flushing || c->want_write) {
         return; /* whoever writes, or waits to, goes on with it */
@@ -218,7 +218,7 @@ static int gather(const conn *c, struct iovec *parts)
 void write_flush(conn *c)
 {
     patio_transport *t     = c->t;
-    bool             mine  = turn_is_mine(t);
+    bool             mine  = turn_is_mine(&t->turn);
     uint64_t         now   = t->host->now_ns(t->host->self);
     unsigned         count = 0;
     pthread_mutex_lock(&t->lock);

@@ -1,0 +1,112 @@
+#include "redis.h"
+
+#include <time.h>
+
+enum { LONGEST_MS = 1000, NS_PER_MS = 1000 * 1000 };
+
+/* What is waited for is all there is to do here: one call, or one task to be accepted. */
+static bool is_alone(const void *self)
+{
+    const patio_transport *t     = self;
+    uint32_t               calls = awaited_count(&t->awaited, now_ns(t));
+    return t->running && !t->stopping && !t->quit && !t->turn.serves &&
+           awaited_more(&t->awaited) == 0 && calls <= 1 && t->publish_count <= 1 &&
+           calls + t->publish_count > 0;
+}
+
+static bool has_rest(const void *self)
+{
+    const patio_transport *t = self;
+    return awaited_count(&t->awaited, now_ns(t)) > 0 || awaited_more(&t->awaited) > 0 || t->woken;
+}
+
+/* How long epoll may sleep; -1: not to the millisecond. */
+static int limit_ms(uint64_t until_ns)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    uint64_t now = (uint64_t)ts.tv_sec * 1000 * NS_PER_MS + (uint64_t)ts.tv_nsec;
+    if (until_ns < NS_PER_MS || until_ns - NS_PER_MS < now) {
+        return -1;
+    }
+    uint64_t ms = (until_ns - now) / NS_PER_MS;
+    return ms < LONGEST_MS ? (int)ms : LONGEST_MS;
+}
+
+static bool run_once(void *self, uint64_t until_ns)
+{
+    int most_ms = limit_ms(until_ns);
+    if (most_ms >= 0) {
+        loop_once(self, most_ms);
+    }
+    return most_ms >= 0;
+}
+
+static void kick(void *self)
+{
+    loop_kick(self);
+}
+
+static void hurry(void *self)
+{
+    patio_transport *t = self;
+    t->again           = true;
+}
+
+static uint64_t host_ns(const void *self)
+{
+    return now_ns(self);
+}
+
+const io_turn_ops redis_turn = {
+    .alone  = is_alone,
+    .rest   = has_rest,
+    .run    = run_once,
+    .kick   = kick,
+    .hurry  = hurry,
+    .now_ns = host_ns,
+};
+
+/* ---- what is waited for ---- */
+
+void guest_published(patio_transport *t, const patio_message *m)
+{
+    bool call = (m->flags & PATIO_MESSAGE_CALL) != 0;
+    if (call) {
+        awaited_add(&t->awaited, m, now_ns(t));
+    }
+    bool silent = !call && (m->flags & PATIO_MESSAGE_NO_RECEIPT) != 0;
+    /* only of one thing it is likely that the guest comes at once to wait for it */
+    if (!turn_will_poll(&t->turn) || silent || t->publish_count > 1 ||
+        awaited_more(&t->awaited) > 0 || awaited_count(&t->awaited, now_ns(t)) > 1) {
+        turn_recall(&t->turn);
+    }
+}
+
+void guest_accepted(patio_transport *t)
+{
+    t->turn.answered_ns = now_ns(t);
+}
+
+void guest_replied(patio_transport *t, const patio_id *id)
+{
+    t->turn.answered_ns = now_ns(t);
+    awaited_remove(&t->awaited, id);
+}
+
+/* ---- patio.poll/1 ---- */
+
+static patio_status poll_reply(patio_transport *t, patio_poll_done_fn done, const void *arg,
+                               uint64_t until_ns)
+{
+    /* a look without the lock, which others use just then */
+    return awaited_more(&t->awaited) > 0 ? PATIO_STATE : turn_poll(&t->turn, done, arg, until_ns);
+}
+
+static void interrupt(patio_transport *t)
+{
+    turn_interrupt(&t->turn);
+}
+
+const patio_poll_ops redis_poll = {PATIO_SIZED(patio_poll_ops), .poll = poll_reply,
+                                   .interrupt = interrupt};

@@ -1,0 +1,100 @@
+#include "tcp.h"
+
+#include <time.h>
+
+enum {
+    LIMIT_NS  = 250 * 1000 * 1000, /* the loop wakes by itself so often: see TICK_MS */
+    NS_PER_MS = 1000 * 1000,
+};
+
+/* One call is all there is to do here. */
+static bool is_alone(const void *self)
+{
+    const patio_transport *t    = self;
+    const store_room      *room = &t->room;
+    return t->running && !t->quit && !atomic_load(&t->stopping) && !t->turn.serves &&
+           room->held == room->dead + 1 && t->sends == 0 && t->inbound == 0 &&
+           t->ask.asks == NULL && t->ask.cancels == NULL;
+}
+
+static bool has_rest(const void *self)
+{
+    const patio_transport *t = self;
+    return t->room.held != t->room.dead || t->dirty != NULL;
+}
+
+static void on_limit(uv_timer_t *timer)
+{
+    (void)timer; /* the loop has been woken */
+}
+
+/* See to it that the loop wakes in time; false: it cannot, to the millisecond. */
+static bool set_limit(patio_transport *t, uint64_t until_ns)
+{
+    if (until_ns == UINT64_MAX) {
+        return true;
+    }
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    uint64_t now = (uint64_t)ts.tv_sec * 1000 * NS_PER_MS + (uint64_t)ts.tv_nsec;
+    if (until_ns < now + NS_PER_MS) {
+        return false;
+    }
+    if (until_ns < now + LIMIT_NS) {
+        uv_update_time(&t->loop);
+        (void)uv_timer_start(&t->turn_limit, on_limit, (until_ns - now) / NS_PER_MS, 0);
+    }
+    return true;
+}
+
+static bool run_once(void *self, uint64_t until_ns)
+{
+    patio_transport *t = self;
+    if (!set_limit(t, until_ns)) {
+        return false;
+    }
+    (void)uv_run(&t->loop, UV_RUN_ONCE);
+    (void)uv_timer_stop(&t->turn_limit);
+    return true;
+}
+
+static void kick(void *self)
+{
+    patio_transport *t = self;
+    (void)uv_async_send(&t->wake);
+}
+
+static void hurry(void *self)
+{
+    patio_transport *t = self;
+    uv_stop(&t->loop);
+}
+
+static uint64_t now_ns(const void *self)
+{
+    const patio_transport *t = self;
+    return t->host->now_ns(t->host->self);
+}
+
+const io_turn_ops tcp_turn = {
+    .alone  = is_alone,
+    .rest   = has_rest,
+    .run    = run_once,
+    .kick   = kick,
+    .hurry  = hurry,
+    .now_ns = now_ns,
+};
+
+static patio_status poll_reply(patio_transport *t, patio_poll_done_fn done, const void *arg,
+                               uint64_t until_ns)
+{
+    return turn_poll(&t->turn, done, arg, until_ns);
+}
+
+static void interrupt(patio_transport *t)
+{
+    turn_interrupt(&t->turn);
+}
+
+const patio_poll_ops tcp_poll = {PATIO_SIZED(patio_poll_ops), .poll = poll_reply,
+                                 .interrupt = interrupt};
