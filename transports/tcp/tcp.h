@@ -27,8 +27,8 @@
 #include "conn.h"
 #include "effects.h"
 #include "endpoint.h"
-#include "hub.h"
 #include "guest.h"
+#include "hub.h"
 #include "route.h"
 #include "turn.h"
 
