@@ -24,11 +24,12 @@ bash "$rabbit" again "$own" || complain "RabbitMQ did not come back"
 call_is 35 "$url$quick" --timeout 30s mul 5 7
 
 # kill -9 of a worker with a task in flight: another does it.
-"$PATIO" call -b "$url$quick" --timeout 30s sleep 3 >slept 2>&1 &
+"$PATIO" call -b "$url$quick" --timeout 60s sleep 10 >slept 2>&1 &
 caller=$!
 pids+=("$caller")
 for _ in $(seq 50); do
     ctl list_queues name messages_unacknowledged | grep -q 'patio:default:default[[:space:]]1$' && break
+    kill -0 "$caller" || break # done before the broker could be asked: on a very slow machine
 done
 kill -9 "$worker"
 wait "$worker" 2>/dev/null
