@@ -134,6 +134,41 @@ void browse_moved(patio_transport *t, const post *p)
     }
 }
 
+static bool is_id(const inbound *in, const patio_id *id)
+{
+    return in->props.has_id && memcmp(&in->props.id, id, sizeof(*id)) == 0;
+}
+
+/* Under the lock: one dead letter. false: out of memory. *more: the next one is wanted, too. */
+static bool take(patio_transport *t, browse *b, inbound *in, bool *more)
+{
+    bool skip = b->verb == BROWSE_LIST && b->skip;
+    bool task = in->body != NULL && in->props.has_id; /* else no task, never was one: it stays */
+    if (skip) {
+        b->skip = !is_id(in, &b->after);
+    }
+    if (skip || (b->one && !is_id(in, &b->id)) || (b->verb == BROWSE_RETRY && !task)) {
+        b->last = in->number;
+        return true;
+    }
+    switch (b->verb) {
+    case BROWSE_DROP:
+        acknowledge(t, in->number);
+        b->count++;
+        *more = !b->one;
+        return true;
+    case BROWSE_RETRY:
+        *more = !b->one;
+        return send_to_work(t, b, in);
+    default: {
+        b->last = in->number;
+        bool ok = keep_letter(t, b, in);
+        *more   = !b->one && b->count < b->limit;
+        return ok;
+    }
+    }
+}
+
 void browse_message(patio_transport *t, inbound *in)
 {
     pthread_mutex_lock(&t->lock);
@@ -142,28 +177,8 @@ void browse_message(patio_transport *t, inbound *in)
         pthread_mutex_unlock(&t->lock);
         return;
     }
-    bool match = !b->one || (in->props.has_id && memcmp(&in->props.id, &b->id, sizeof(b->id)) == 0);
-    bool ok    = true;
-    bool more  = true;
-    if (b->verb == BROWSE_LIST && b->skip) {
-        b->skip = !(in->props.has_id && memcmp(&in->props.id, &b->after, sizeof(b->after)) == 0);
-        b->last = in->number;
-    } else if (!match) {
-        b->last = in->number;
-    } else if (b->verb == BROWSE_DROP) {
-        acknowledge(t, in->number);
-        b->count++;
-        more = !b->one;
-    } else if (b->verb == BROWSE_RETRY && in->body != NULL && in->props.has_id) {
-        ok   = send_to_work(t, b, in);
-        more = !b->one;
-    } else if (b->verb != BROWSE_RETRY) {
-        b->last = in->number;
-        ok      = keep_letter(t, b, in);
-        more    = !b->one && b->count < b->limit;
-    } else {
-        b->last = in->number; /* no task, never was one: it stays */
-    }
+    bool more = true;
+    bool ok   = take(t, b, in, &more);
     if (!ok) {
         finish(t, b, PATIO_NO_MEMORY, "out of memory");
     } else if (more) {
@@ -203,7 +218,7 @@ void browse_free(patio_transport *t, browse *b)
     t->host->free(t->host->self, b);
 }
 
-patio_status browse_run(patio_transport *t, browse *b, uint64_t timeout_ms, patio_error *err)
+static struct timespec after(uint64_t timeout_ms)
 {
     struct timespec end;
     clock_gettime(CLOCK_MONOTONIC, &end);
@@ -211,43 +226,58 @@ patio_status browse_run(patio_transport *t, browse *b, uint64_t timeout_ms, pati
     end.tv_nsec += (long)(timeout_ms % 1000u) * 1000000;
     end.tv_sec += end.tv_nsec / 1000000000;
     end.tv_nsec %= 1000000000;
+    return end;
+}
+
+/* Under the lock: it has not ended in time. */
+static void give_up(patio_transport *t, browse *b)
+{
+    connection *c = &t->links[CONSUMING];
+    if (b->running || b->moving > 0) {
+        finish(t, b, PATIO_TIMEOUT, "");
+        /* an answer may still come: a fresh channel knows nothing of it */
+        amqp_channel_close_t close = {.reply_code = 200, .reply_text = wire_text("late")};
+        (void)wire_method(c, CH_BROWSE, AMQP_CHANNEL_CLOSE_METHOD, &close);
+        c->channel_open[CH_BROWSE] = false;
+        t->browse_opening          = true; /* until close-ok */
+        socket_push(c);
+        return;
+    }
+    browse **at = &t->browses;
+    while (*at != b) {
+        at = &(*at)->next;
+    }
+    *at = b->next;
+}
+
+/* Under the lock, which is open while it waits. */
+static patio_status run(patio_transport *t, browse *b, const struct timespec *end)
+{
+    browse **at     = &t->browses;
+    int      failed = 0;
+    while (*at != NULL) {
+        at = &(*at)->next;
+    }
+    *at     = b;
+    t->work = true;
+    loop_wake(t);
+    while (!b->done && failed == 0) {
+        failed = pthread_cond_timedwait(&t->calm, &t->lock, end);
+    }
+    if (!b->done) {
+        give_up(t, b);
+        return PATIO_TIMEOUT;
+    }
+    return b->status;
+}
+
+patio_status browse_run(patio_transport *t, browse *b, uint64_t timeout_ms, patio_error *err)
+{
+    struct timespec end = after(timeout_ms);
     pthread_mutex_lock(&t->lock);
     patio_status st = !t->started || t->stopping                ? PATIO_CLOSED
                       : t->links[CONSUMING].state != LINK_READY ? PATIO_UNREACHABLE
-                                                                : PATIO_OK;
-    if (st == PATIO_OK) {
-        browse **at = &t->browses;
-        while (*at != NULL) {
-            at = &(*at)->next;
-        }
-        *at     = b;
-        t->work = true;
-        loop_wake(t);
-        int failed = 0;
-        while (!b->done && failed == 0) {
-            failed = pthread_cond_timedwait(&t->calm, &t->lock, &end);
-        }
-        if (!b->done) {
-            st = PATIO_TIMEOUT;
-            if (b->running || b->moving > 0) {
-                finish(t, b, PATIO_TIMEOUT, "");
-                /* an answer may still come: a fresh channel knows nothing of it */
-                amqp_channel_close_t close = {.reply_code = 200, .reply_text = wire_text("late")};
-                (void)wire_method(&t->links[CONSUMING], CH_BROWSE, AMQP_CHANNEL_CLOSE_METHOD,
-                                  &close);
-                t->links[CONSUMING].channel_open[CH_BROWSE] = false;
-                t->browse_opening                           = true; /* until close-ok */
-                socket_push(&t->links[CONSUMING]);
-            } else {
-                for (at = &t->browses; *at != b;) {
-                    at = &(*at)->next;
-                }
-                *at = b->next;
-            }
-        } else {
-            st = b->status;
-        }
-    }
+                                                                : run(t, b, &end);
     pthread_mutex_unlock(&t->lock);
     if (st == PATIO_OK) {
         return st;

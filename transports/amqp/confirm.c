@@ -111,38 +111,58 @@ static bool settle_one(patio_transport *t, post *p, bool accepted, patio_status 
     return true;
 }
 
+/* Some of those that one confirmation is about, off the ring. */
+typedef struct settled {
+    post        *posts[64];
+    patio_status status[64];
+    uint32_t     count;
+} settled;
+
+/* Under the lock: from `first` to `last`, as many as there is room for. */
+static void take_settled(patio_transport *t, uint64_t first, uint64_t last, bool accepted,
+                         settled *out)
+{
+    const uint32_t room = sizeof(out->posts) / sizeof(out->posts[0]);
+    out->count          = 0;
+    for (uint64_t n = first; n <= last && out->count < room; n++) {
+        post *p = post_ring_take(t, n);
+        if (p != NULL && settle_one(t, p, accepted, &out->status[out->count])) {
+            out->posts[out->count++] = p;
+        }
+    }
+}
+
+static void end_settled(patio_transport *t, const settled *all)
+{
+    for (uint32_t i = 0; i < all->count; i++) {
+        patio_status st = all->status[i];
+        if (st == PATIO_OK) {
+            accepted_now(t, all->posts[i]);
+        } else {
+            failed_now(t, all->posts[i], st,
+                       st == PATIO_NO_ROUTE
+                           ? "the broker has no such queue, and it is not ours to declare"
+                           : "the broker refused the message: its queue is full");
+        }
+    }
+}
+
 void confirm_settled(patio_transport *t, uint64_t number, bool multiple, bool accepted)
 {
-    enum { BATCH = 64 };
-    bool more = true;
+    settled all;
+    bool    more = true;
     while (more) {
-        post        *batch[BATCH];
-        patio_status status[BATCH];
-        uint32_t     count = 0;
         pthread_mutex_lock(&t->lock);
-        uint64_t first = multiple ? t->ring_first : number;
-        uint64_t last  = multiple && number == 0 ? t->ring_next - 1 : number;
-        for (uint64_t n = first; n <= last && count < BATCH; n++) {
-            post *p = post_ring_take(t, n);
-            if (p != NULL && settle_one(t, p, accepted, &status[count])) {
-                batch[count++] = p;
-            }
-        }
-        more = multiple && t->ring_first <= last && t->ring_first < t->ring_next;
+        uint64_t newest = t->ring_next - 1; /* a number beyond it is none of ours */
+        uint64_t first  = multiple ? t->ring_first : number;
+        uint64_t last   = (multiple && number == 0) || number > newest ? newest : number;
+        take_settled(t, first, last, accepted, &all);
+        more = multiple && t->ring_first <= last;
         if (t->stopping) {
             pthread_cond_broadcast(&t->calm);
         }
         pthread_mutex_unlock(&t->lock);
-        for (uint32_t i = 0; i < count; i++) {
-            if (status[i] == PATIO_OK) {
-                accepted_now(t, batch[i]);
-            } else {
-                failed_now(t, batch[i], status[i],
-                           status[i] == PATIO_NO_ROUTE
-                               ? "the broker has no such queue, and it is not ours to declare"
-                               : "the broker refused the message: its queue is full");
-            }
-        }
+        end_settled(t, &all);
     }
 }
 

@@ -234,8 +234,8 @@ static void on_answer(patio_transport *t, const inbound *in, const char *words, 
 
 void control_input(patio_transport *t, inbound *in)
 {
-    char        words[WORDS_MOST];
-    patio_bytes body = {NULL, 0};
+    char        words[WORDS_MOST] = {0};
+    patio_bytes body              = {NULL, 0};
     if (in->skip || !in->props.has_id) {
         return;
     }

@@ -5,7 +5,9 @@ static void text_of(char *out, size_t size, amqp_bytes_t text)
 {
     wire_copy(out, size, text);
     for (char *at = out; *at != '\0'; at++) {
-        *at = (unsigned char)*at < ' ' ? ' ' : *at;
+        if ((unsigned char)*at < ' ') {
+            *at = ' ';
+        }
     }
 }
 

@@ -88,6 +88,10 @@ const struct addrinfo *lookup_address(const name_lookup *l, uint32_t turn, const
         *why = l == NULL ? "out of memory" : gai_strerror(l->error);
         return NULL;
     }
+    if (l->list == NULL) {
+        *why = "it has no address";
+        return NULL;
+    }
     uint32_t count = 0;
     for (const struct addrinfo *a = l->list; a != NULL; a = a->ai_next) {
         count++;

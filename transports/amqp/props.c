@@ -7,7 +7,7 @@ static const char hex[] = "0123456789abcdef";
 
 void props_write_id(char out[33], const patio_id *id)
 {
-    for (int i = 0; i < 16; i++) {
+    for (size_t i = 0; i < 16; i++) {
         out[2 * i]     = hex[id->bytes[i] >> 4];
         out[2 * i + 1] = hex[id->bytes[i] & 15];
     }
@@ -57,7 +57,7 @@ static bool number_of(const amqp_field_value_t *v, uint64_t *out)
     int64_t n = 0;
     switch (v->kind) {
     case AMQP_FIELD_KIND_I8:
-        n = v->value.i8;
+        n = v->value.i8; /* NOLINT(bugprone-signed-char-misuse): a number, no character */
         break;
     case AMQP_FIELD_KIND_U8:
         n = v->value.u8;
@@ -201,7 +201,7 @@ patio_buf *props_cause(const patio_transport *t, const amqp_basic_properties_t *
     if (made != NULL) {
         data[0] = 1 << 3 | 2; /* field 1, bytes */
         data[1] = (uint8_t)size;
-        memcpy(data + 2, cause, size);
+        memcpy(data + 2, cause, size); /* NOLINT(bugprone-not-null-terminated-result) */
     }
     return made;
 }

@@ -134,7 +134,8 @@ void tls_explain(const connection *c, char *text, size_t size)
     }
     if (ERR_peek_last_error() == 0) {
         (void)snprintf(text, size, "%s",
-                       errno != 0 ? strerror(errno) : "the other side closed the connection");
+                       errno != 0 ? strerrordesc_np(errno)
+                                  : "the other side closed the connection");
         return;
     }
     last_error(text, size);
