@@ -24,17 +24,19 @@ static bool is_news(patio_transport *t, const patio_id *id)
 
 void deliver_inbox(patio_transport *t, inbound *in)
 {
-    const props *p = &in->props;
-    if (t->set.reply != REPLY_DIRECT) {
-        pthread_mutex_lock(&t->lock);
+    const props *p      = &in->props;
+    bool         direct = t->set.reply == REPLY_DIRECT;
+    pthread_mutex_lock(&t->lock);
+    t->turn.answered_ns = t->links[direct ? PUBLISHING : CONSUMING].heard_ns;
+    if (!direct) {
         t->inbox_ack = in->number;
         t->work      = true;
         if (strcmp(p->task, "patio.probe") == 0) {
             t->proven  = true;
             t->probing = false;
         }
-        pthread_mutex_unlock(&t->lock);
     }
+    pthread_mutex_unlock(&t->lock);
     if (strncmp(p->task, "patio.control", 13) == 0) {
         control_input(t, in);
         return;

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 64 * 1024, READS_AT_ONCE = 16 };
+enum { READS_AT_ONCE = 16 };
 
 static const char *const roles[LINKS] = {"consuming", "publishing"};
 
@@ -47,6 +47,7 @@ static void lose(connection *c, const char *why)
     t->probing = false;
     if (c->role == CONSUMING) {
         t->inbox_ready = false;
+        t->inbox_ack = t->inbox_acked = 0;
         rpc_link_lost(t);
         browse_link_lost(t);
         place_forget(t);
@@ -162,7 +163,7 @@ void link_writable(connection *c)
         socklen_t size  = sizeof(error);
         if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) {
             link_fail(c, PATIO_UNREACHABLE, "connect to %s: %s", c->shown,
-                      strerror(error != 0 ? error : errno));
+                      strerrordesc_np(error != 0 ? error : errno));
         } else if (!t->set.tls) {
             login_begin(c);
         } else if (tls_begin(c) != 0) {
@@ -226,7 +227,7 @@ static void ended(connection *c, int error)
         return;
     }
     link_fail(c, PATIO_PEER_LOST, "connection to %s lost: %s", c->shown,
-              error != 0 ? strerror(error) : "closed by the broker");
+              error != 0 ? strerrordesc_np(error) : "closed by the broker");
 }
 
 void link_read(connection *c)
@@ -240,9 +241,8 @@ void link_read(connection *c)
         secured(c);
         return;
     }
-    static _Thread_local uint8_t data[READ_BYTES];
     for (int i = 0; i < READS_AT_ONCE && c->fd >= 0; i++) {
-        ssize_t got = socket_read(c, data, sizeof(data));
+        ssize_t got = socket_read(c, t->input, sizeof(t->input));
         if (got < 0) {
             ended(c, errno);
             return;
@@ -251,7 +251,7 @@ void link_read(connection *c)
             return;
         }
         c->heard_ns = t->host->now_ns(t->host->self);
-        if (!take(c, data, (size_t)got) || ((size_t)got < sizeof(data) && c->ssl == NULL)) {
+        if (!take(c, t->input, (size_t)got) || ((size_t)got < sizeof(t->input) && c->ssl == NULL)) {
             return;
         }
     }

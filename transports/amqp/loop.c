@@ -1,43 +1,51 @@
 /* The I/O thread: reads both connections, keeps them alive, and does what
- * others asked for. */
+ * others asked for. Its role may be lent: turn.c. */
 #include "transport.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { SWEEP_MS = 200, LAZY_MS = 1000, ASK_MS = 10, CLOSE_MS = 500 };
+enum { SWEEP_MS = 200, LAZY_MS = 1000, ASK_MS = 10, CLOSE_MS = 500, INBOX_BATCH = 128 };
 
 static const uint64_t ms_ns = 1000000;
 
 void loop_wake(patio_transport *t)
 {
-    if (t->started && pthread_equal(pthread_self(), t->thread)) {
-        t->again = true;
+    atomic_store(&t->again, true);
+    if (t->turn.parked && atomic_load(&t->turn.runner) == 0) {
+        turn_recall(t); /* nobody would look */
         return;
     }
-    if (!atomic_exchange(&t->woken, true)) {
+    /* Awake, it looks once more before it sleeps: nothing is to be written. */
+    if (atomic_exchange(&t->asleep, false)) {
         uint64_t one = 1;
         while (write(t->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
         }
     }
 }
 
-static void acknowledge_inbox(patio_transport *t)
+/* Not at once: what comes again after a cut is known (inbox.c), so one frame serves many. */
+static void acknowledge_inbox(patio_transport *t, uint64_t now)
 {
-    if (t->inbox_ack != 0) {
-        amqp_basic_ack_t ack = {.delivery_tag = t->inbox_ack, .multiple = 1};
-        (void)wire_method(&t->links[CONSUMING], CH_INBOX, AMQP_BASIC_ACK_METHOD, &ack);
-        t->inbox_ack = 0;
+    uint64_t since = t->inbox_ack - t->inbox_acked;
+    if (since == 0 || (since < INBOX_BATCH && now < t->inbox_acked_ns + SWEEP_MS * ms_ns)) {
+        return;
+    }
+    amqp_basic_ack_t ack = {.delivery_tag = t->inbox_ack, .multiple = 1};
+    if (wire_method(&t->links[CONSUMING], CH_INBOX, AMQP_BASIC_ACK_METHOD, &ack)) {
+        t->inbox_acked    = t->inbox_ack;
+        t->inbox_acked_ns = now;
     }
 }
 
 /* Under the lock: everything that could not be done where it came up. */
 static void work(patio_transport *t, uint64_t now)
 {
-    t->work  = false;
-    t->again = false;
+    t->work = false;
+    atomic_store(&t->again, false);
     if (t->links[CONSUMING].state == LINK_READY) {
         subscribe_step(t, now);
         renew_step(t, now);
@@ -45,7 +53,7 @@ static void work(patio_transport *t, uint64_t now)
         rpc_step(t);
         browse_step(t);
         settle_flush(t);
-        acknowledge_inbox(t);
+        acknowledge_inbox(t, now);
     }
     post_step(t);
     state_probe(t);
@@ -57,7 +65,7 @@ static void work(patio_transport *t, uint64_t now)
 static bool is_busy(const patio_transport *t)
 {
     return t->raised != PATIO_LINK_UP || t->posts > 0 || t->resend.first != NULL ||
-           t->rpc_first != NULL || t->asks != NULL;
+           t->rpc_first != NULL || t->asks != NULL || t->inbox_ack != t->inbox_acked;
 }
 
 static int wait_ms(const patio_transport *t, uint64_t now)
@@ -78,7 +86,7 @@ static int wait_ms(const patio_transport *t, uint64_t now)
     if (timeout != 0 && timeout / 12 < ms && t->leases.next != &t->leases) {
         ms = timeout / 12 + 1; /* renew.c looks so often */
     }
-    return t->again || t->work ? 0 : (int)ms;
+    return atomic_load(&t->again) || t->work ? 0 : (int)ms;
 }
 
 static void drain(const patio_transport *t)
@@ -101,7 +109,7 @@ static void look_at(connection *c, short events)
         link_read(c);
     }
     if (c->ssl != NULL && c->generation == generation && SSL_pending(c->ssl) > 0) {
-        c->t->again = true;
+        atomic_store(&c->t->again, true);
         link_read(c);
     }
 }
@@ -116,12 +124,12 @@ static void poll_links(patio_transport *t, int timeout_ms)
         fds[i] = (struct pollfd){.fd = c->fd, .events = (short)(POLLIN | (out ? POLLOUT : 0))};
     }
     int ready = poll(fds, LINKS + 1, timeout_ms);
+    atomic_store(&t->asleep, false);
     if (ready <= 0) {
         return;
     }
     if (fds[LINKS].revents != 0) {
         drain(t);
-        atomic_store(&t->woken, false);
     }
     for (int i = 0; i < LINKS; i++) {
         if (fds[i].revents != 0 && t->links[i].fd == fds[i].fd) {
@@ -170,42 +178,58 @@ static void close_links(patio_transport *t)
     }
 }
 
+/* All but the sockets; how long there is nothing else to do. */
+static int do_work(patio_transport *t)
+{
+    uint64_t now = t->host->now_ns(t->host->self);
+    for (int i = 0; i < LINKS; i++) {
+        link_step(&t->links[i], now);
+    }
+    check_probe(t, now);
+    pthread_mutex_lock(&t->lock);
+    work(t, now);
+    int  ms    = t->quit ? 0 : wait_ms(t, now);
+    bool sweep = now >= t->sweep_ns;
+    if (sweep) {
+        t->sweep_ns = now + SWEEP_MS * ms_ns;
+    }
+    atomic_store(&t->asleep, ms != 0); /* from here on it has to be woken */
+    pthread_mutex_unlock(&t->lock);
+    deliver_step(t);
+    renew_tell(t);
+    control_step(t, now);
+    rpc_decide(t);
+    if (sweep) {
+        confirm_sweep(t, now);
+        kinds_tell(t);
+    }
+    state_raise(t);
+    return ms;
+}
+
+void loop_round(patio_transport *t, patio_poll_done_fn done, const void *arg, int most_ms)
+{
+    int ms = do_work(t);
+    if (done != NULL && done(arg) != 0) {
+        atomic_store(&t->asleep, false);
+        return;
+    }
+    poll_links(t, ms < most_ms ? ms : most_ms);
+}
+
 static void *run(void *arg)
 {
-    patio_transport *t    = arg;
-    bool             quit = false;
-    while (!quit) {
-        uint64_t now = t->host->now_ns(t->host->self);
-        for (int i = 0; i < LINKS; i++) {
-            link_step(&t->links[i], now);
-        }
-        check_probe(t, now);
-        pthread_mutex_lock(&t->lock);
-        work(t, now);
-        quit       = t->quit;
-        int  ms    = wait_ms(t, now);
-        bool sweep = now >= t->sweep_ns;
-        if (sweep) {
-            t->sweep_ns = now + SWEEP_MS * ms_ns;
-        }
-        pthread_mutex_unlock(&t->lock);
-        deliver_step(t);
-        renew_tell(t);
-        control_step(t, now);
-        rpc_decide(t);
-        if (sweep) {
-            confirm_sweep(t, now);
-            kinds_tell(t);
-        }
-        state_raise(t);
-        if (!quit) {
-            poll_links(t, ms);
-        }
-    }
+    patio_transport *t = arg;
+    turn_begin(t);
+    do {
+        loop_round(t, NULL, NULL, INT_MAX);
+    } while (turn_lend(t));
+    (void)do_work(t); /* the last words */
     close_links(t);
     control_end(t);
     rpc_decide(t);
     confirm_end(t);
+    turn_end(t);
     return NULL;
 }
 
@@ -213,7 +237,7 @@ patio_status loop_start(patio_transport *t, patio_error *err)
 {
     t->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (t->wake_fd < 0) {
-        return patio_fail(err, PATIO_IO, errno, "eventfd: %s", strerror(errno));
+        return patio_fail(err, PATIO_IO, errno, "eventfd: %s", strerrordesc_np(errno));
     }
     pthread_mutex_lock(&t->lock);
     int failed = pthread_create(&t->thread, NULL, run, t);
@@ -222,8 +246,9 @@ patio_status loop_start(patio_transport *t, patio_error *err)
     if (failed != 0) {
         close(t->wake_fd);
         t->wake_fd = -1;
-        return patio_fail(err, PATIO_IO, failed, "start a thread: %s", strerror(failed));
+        return patio_fail(err, PATIO_IO, failed, "start a thread: %s", strerrordesc_np(failed));
     }
+    (void)pthread_setname_np(t->thread, "patio-amqp");
     return PATIO_OK;
 }
 
@@ -234,8 +259,9 @@ void loop_stop(patio_transport *t)
     }
     pthread_mutex_lock(&t->lock);
     t->quit = true;
-    pthread_mutex_unlock(&t->lock);
+    turn_recall(t);
     loop_wake(t);
+    pthread_mutex_unlock(&t->lock);
     pthread_join(t->thread, NULL);
     t->started = false;
     close(t->wake_fd);

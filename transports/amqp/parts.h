@@ -15,7 +15,10 @@ void         options_free(patio_transport *t);
 /* ---- loop.c: the I/O thread ---- */
 patio_status loop_start(patio_transport *t, patio_error *err);
 void         loop_stop(patio_transport *t);
-void         loop_wake(patio_transport *t); /* any thread, with or without the lock */
+void         loop_wake(patio_transport *t); /* under the lock */
+/* Whoever has the role, without the lock: do what there is, then sleep until there is more, unless
+ * done(arg) (done may be NULL). */
+void loop_round(patio_transport *t, patio_poll_done_fn done, const void *arg, int most_ms);
 
 /* ---- link.c: one connection. I/O thread, without the lock, unless it says
  * otherwise ---- */
@@ -252,7 +255,7 @@ void control_wait(patio_transport *t, ask *a, uint64_t least_ms, uint64_t most_m
     ((void)snprintf((buffer), sizeof(buffer), "patio:%.100s:@control", (t)->address))
 
 /* ---- cancel.c ---- */
-patio_status transport_cancel(patio_transport *t, const char *queue, const patio_id *id,
+patio_status transport_cancel(patio_transport *t, const char *name, const patio_id *id,
                               patio_error *err);
 /* Under the lock: was it cancelled while it waited? */
 bool     cancel_is_dead(patio_transport *t, const patio_id *id);

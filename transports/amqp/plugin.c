@@ -18,6 +18,7 @@ static void init_lock(patio_transport *t)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&t->calm, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    turn_init(&t->turn);
 }
 
 static void destroy(patio_transport *t)
@@ -44,6 +45,7 @@ static void destroy(patio_transport *t)
     host->free(host->self, t->ring);
     SSL_CTX_free(t->tls);
     options_free(t);
+    turn_fini(&t->turn);
     pthread_cond_destroy(&t->calm);
     pthread_mutex_destroy(&t->lock);
     host->free(host->self, t);
@@ -124,6 +126,7 @@ static bool wait_flushed(patio_transport *t, uint64_t grace_ms)
     uint64_t until = t->host->now_ns(t->host->self) + grace_ms * 1000000u;
     pthread_mutex_lock(&t->lock);
     t->stopping = true;
+    turn_recall(t);
     for (queue *q = t->queues; q != NULL; q = q->next) {
         q->subscribed = false;
         deliver_give_back(t, q, true);
@@ -133,7 +136,7 @@ static bool wait_flushed(patio_transport *t, uint64_t grace_ms)
     while (!(flushed = is_flushed(t)) && t->host->now_ns(t->host->self) < until) {
         struct timespec soon;
         clock_gettime(CLOCK_MONOTONIC, &soon);
-        soon.tv_nsec += LOOK_MS * 1000000;
+        soon.tv_nsec += LOOK_MS * 1000000L;
         soon.tv_sec += soon.tv_nsec / 1000000000;
         soon.tv_nsec %= 1000000000;
         loop_wake(t);
@@ -172,6 +175,7 @@ static const void *query_instance(patio_transport *t, const char *interface_id)
            : strcmp(interface_id, PATIO_QUEUES_ID) == 0   ? &queues_ops
            : strcmp(interface_id, PATIO_PRESENCE_ID) == 0 ? &presence_ops
            : strcmp(interface_id, PATIO_DOCTOR_ID) == 0   ? &doctor_ops
+           : strcmp(interface_id, PATIO_POLL_ID) == 0     ? &poll_ops
            : strcmp(interface_id, PATIO_TOPOLOGY_ID) == 0 ? (const void *)&topology_ops
                                                           : NULL;
 }

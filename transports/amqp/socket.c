@@ -31,7 +31,8 @@ static int connect_to(const connection *c, const struct addrinfo *a, patio_error
                     errno == EINPROGRESS)) {
         return fd;
     }
-    (void)patio_fail(err, PATIO_UNREACHABLE, errno, "connect to %s: %s", c->shown, strerror(errno));
+    (void)patio_fail(err, PATIO_UNREACHABLE, errno, "connect to %s: %s", c->shown,
+                     strerrordesc_np(errno));
     if (fd >= 0) {
         close(fd);
     }
@@ -153,11 +154,16 @@ void socket_flush(connection *c)
     pthread_cond_broadcast(&t->calm);
 }
 
+/* Another thread than the loop's may write now. */
+static bool is_free(const connection *c)
+{
+    return !c->t->set.tls && c->fd >= 0 && !c->want_write && !c->flushing && c->wire.size == 0;
+}
+
 bool socket_is_calm(const connection *c)
 {
-    const patio_transport *t = c->t;
-    return !t->set.tls && c->fd >= 0 && !c->want_write && !c->flushing && c->wire.size == 0 &&
-           t->host->now_ns(t->host->self) - c->sent_ns > DIRECT_PAUSE_NS;
+    const patio_host *host = c->t->host;
+    return is_free(c) && host->now_ns(host->self) - c->sent_ns > DIRECT_PAUSE_NS;
 }
 
 /* A lone message is written by who brings it: that saves waking a thread. In a
@@ -165,7 +171,7 @@ bool socket_is_calm(const connection *c)
 void socket_push(connection *c)
 {
     patio_transport *t = c->t;
-    if (!pthread_equal(pthread_self(), t->thread) && socket_is_calm(c)) {
+    if (!turn_is_mine(t) && (turn_will_poll(t) ? is_free(c) : socket_is_calm(c))) {
         socket_flush(c);
     } else {
         loop_wake(t);

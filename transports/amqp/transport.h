@@ -32,6 +32,8 @@
 #include <patio/topology.h>
 #include <patio/transport.h>
 
+#include "turn.h"
+
 enum {
     CH_TASKS    = 1, /* consuming: deliveries of tasks and their acknowledgements */
     CH_TOPOLOGY = 2, /* consuming: what is declared and asked, one after the other */
@@ -44,6 +46,7 @@ enum {
     PROJECT_BYTES   = 100, /* so that every name of the broker's fits into 255 bytes */
     QUEUE_BYTES     = 120,
     FRAME_MAX_BYTES = 131072,
+    READ_BYTES      = 64 * 1024,
     DELAY_STEPS     = 36,
     WHY_BYTES       = 640,
     TAG_SLOT_BITS   = 20,
@@ -366,10 +369,11 @@ struct patio_transport {
     pthread_mutex_t lock;
     pthread_cond_t  calm; /* a flush ended, something was settled, an answer came */
     pthread_t       thread;
+    io_turn         turn; /* who is the I/O thread */
     int             wake_fd;
     bool            started;
-    _Atomic bool    woken;
-    bool            again; /* I/O thread: look once more before sleeping */
+    _Atomic bool    asleep; /* the I/O thread is, or is about to be: a look needs a wake-up */
+    _Atomic bool    again;  /* look once more before sleeping */
     bool            stopping;
     bool            quit;
     bool            removing; /* our inbox: its end is no surprise */
@@ -384,6 +388,7 @@ struct patio_transport {
     char         why[WHY_BYTES];
 
     connection links[LINKS];
+    uint8_t    input[READ_BYTES]; /* I/O thread */
 
     queue       *queues;
     uint32_t     consumers; /* numbers given out */
@@ -425,6 +430,8 @@ struct patio_transport {
     obuf         info;         /* what the host says of itself */
     char         product[200]; /* what the broker says of itself */
     uint64_t     inbox_ack;    /* delivery tag up to which the inbox is to be acknowledged */
+    uint64_t     inbox_acked;  /* and up to which it has been, then */
+    uint64_t     inbox_acked_ns;
     uint64_t     replies_undeliverable;
     uint64_t     sweep_ns;
 };
