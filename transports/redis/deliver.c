@@ -264,7 +264,8 @@ void inbox_return(queue *q)
         settle_own(q, SETTLE_RETURN, &a->at, NULL);
         arrival_free(q->t, a);
     }
-    q->inbox = (op_list){NULL, NULL, 0};
+    q->inbox    = (op_list){NULL, NULL, 0};
+    q->returned = q->settles_made;
 }
 
 /* Behind a slow task nothing waits: it is for others. Under the lock. */

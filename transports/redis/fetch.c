@@ -38,7 +38,9 @@ static bool present(const queue *q)
 
 static bool may_take(const queue *q)
 {
-    return present(q) && q->state != PATIO_QUEUE_PAUSED && (!q->armed || q->listening) &&
+    /* what was given back stands before the rest, but not before the server has it */
+    bool back = q->settles_over >= q->returned;
+    return present(q) && back && q->state != PATIO_QUEUE_PAUSED && (!q->armed || q->listening) &&
            !q->fetching;
 }
 

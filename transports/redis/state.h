@@ -206,6 +206,9 @@ struct queue {
     uint32_t         extra; /* tasks beyond the credit, while they are quick */
     uint32_t         publish_flights;
     uint32_t         settle_flights;
+    uint64_t         settles_made;
+    uint64_t         settles_over;
+    uint64_t         returned; /* settles_made when tasks were given back last */
     uint32_t         mark_flights;
 
     bool     calls;      /* somebody here awaits replies */
