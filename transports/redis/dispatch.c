@@ -97,6 +97,32 @@ static void came_mark(queue *q)
     pthread_mutex_unlock(&q->t->lock);
 }
 
+/* What has no file of its own. */
+static void came_other(conn *c, const cmd *k, const resp *r)
+{
+    switch (k->type) {
+    case CMD_LEAVE:
+        came_leave(k->q, r);
+        break;
+    case CMD_SLOTS:
+        if (!resp_error(r)) {
+            cluster_learn(c, r);
+        }
+        break;
+    case CMD_PRESENCE:
+        came_presence(c, k, r);
+        break;
+    case CMD_MARK:
+        came_mark(k->q);
+        break;
+    case CMD_PING:
+        came_probe(c, k, r);
+        break;
+    default:
+        break;
+    }
+}
+
 void dispatch(conn *c, cmd *k, const resp *r)
 {
     if (r == NULL) {
@@ -133,30 +159,14 @@ void dispatch(conn *c, cmd *k, const resp *r)
     case CMD_CONTROL:
         control_answer(c, k, r);
         break;
-    case CMD_LEAVE:
-        came_leave(k->q, r);
-        break;
     case CMD_ASK:
         ask_answer(c, k, r);
         break;
     case CMD_CANCEL:
         cancel_answer(c, k, r);
         break;
-    case CMD_SLOTS:
-        if (!resp_error(r)) {
-            cluster_learn(c, r);
-        }
-        break;
-    case CMD_PRESENCE:
-        came_presence(c, k, r);
-        break;
-    case CMD_MARK:
-        came_mark(k->q);
-        break;
-    case CMD_PING:
-        came_probe(c, k, r);
-        break;
     default:
+        came_other(c, k, r);
         break;
     }
 }
