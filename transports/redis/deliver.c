@@ -173,7 +173,9 @@ static bool hold(queue *q, const header *h, const place *at, delivery **out)
     d->round       = q->round;
     d->flags       = (uint32_t)h->numbers[H_FLAGS];
     d->lost_before = h->numbers[H_LOSSES] > 0;
-    memcpy(d->to, h->reply, h->reply_bytes);
+    if (h->reply_bytes > 0) {
+        memcpy(d->to, h->reply, h->reply_bytes);
+    }
     d->to[h->reply_bytes] = '\0';
     q->unsettled++;
     *out = d;
