@@ -267,7 +267,7 @@ void inbox_return(queue *q)
         arrival_free(q->t, a);
     }
     q->inbox    = (op_list){NULL, NULL, 0};
-    q->returned = q->settles_made;
+    q->returned = true;
 }
 
 /* Behind a slow task nothing waits: it is for others. Under the lock. */

@@ -36,12 +36,17 @@ static bool present(const queue *q)
     return q->subscribed && !q->closed && q->opened && !q->asking && !q->t->stopping;
 }
 
-static bool may_take(const queue *q)
+/* What was given back stands before the rest, but not before the server has it. */
+static bool is_back(queue *q)
 {
-    /* what was given back stands before the rest, but not before the server has it */
-    bool back = q->settles_over >= q->returned;
-    return present(q) && back && q->state != PATIO_QUEUE_PAUSED && (!q->armed || q->listening) &&
-           !q->fetching;
+    q->returned = q->returned && q->settles.count + q->settle_flights > 0;
+    return !q->returned;
+}
+
+static bool may_take(queue *q)
+{
+    return present(q) && is_back(q) && q->state != PATIO_QUEUE_PAUSED &&
+           (!q->armed || q->listening) && !q->fetching;
 }
 
 /* Under the lock. */

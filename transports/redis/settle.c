@@ -49,7 +49,6 @@ static settle_op *make(patio_transport *t, uint8_t kind, const char *dedup, pati
 static void enqueue(queue *q, settle_op *op)
 {
     append(&q->settles, op);
-    q->settles_made++;
     q->t->settle_count++;
 }
 

@@ -191,7 +191,6 @@ void settle_answer(conn *c, cmd *k, const resp *r)
     bool             again   = trouble != TROUBLE_NONE && trouble_note(c, k, trouble, r);
     pthread_mutex_lock(&t->lock);
     q->settle_flights--;
-    q->settles_over += again ? 0 : k->count;
     if (again) {
         /* in the middle of a script an error leaves a part done */
         put_back(q, ops, trouble != TROUBLE_NOSCRIPT && trouble != TROUBLE_MOVED);

@@ -206,9 +206,7 @@ struct queue {
     uint32_t         extra; /* tasks beyond the credit, while they are quick */
     uint32_t         publish_flights;
     uint32_t         settle_flights;
-    uint64_t         settles_made;
-    uint64_t         settles_over;
-    uint64_t         returned; /* settles_made when tasks were given back last */
+    bool             returned; /* tasks were given back, and the server may not have them yet */
     uint32_t         mark_flights;
 
     bool     calls;      /* somebody here awaits replies */
