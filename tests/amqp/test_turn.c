@@ -1,5 +1,5 @@
 /* Who reads the replies: by itself a thread of the transport, and a thread that calls again and
- * again where nobody else wants anything (transports/amqp/turn.h). */
+ * again where nobody else wants anything (transports/turn/turn.h). */
 #include "world.h"
 
 #include <pthread.h>

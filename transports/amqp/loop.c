@@ -1,5 +1,5 @@
 /* The I/O thread: reads both connections, keeps them alive, and does what
- * others asked for. Its role may be lent: turn.c. */
+ * others asked for. Its role may be lent: guest.c. */
 #include "transport.h"
 
 #include <errno.h>
@@ -15,9 +15,8 @@ static const uint64_t ms_ns = 1000000;
 void loop_wake(patio_transport *t)
 {
     atomic_store(&t->again, true);
-    if (t->turn.parked && atomic_load(&t->turn.runner) == 0) {
-        turn_recall(t); /* nobody would look */
-        return;
+    if (!turn_is_taken(&t->turn)) {
+        return; /* nobody would look; the I/O thread was told */
     }
     /* Awake, it looks once more before it sleeps: nothing is to be written. */
     if (atomic_exchange(&t->asleep, false)) {
@@ -217,19 +216,28 @@ void loop_round(patio_transport *t, patio_poll_done_fn done, const void *arg, in
     poll_links(t, ms < most_ms ? ms : most_ms);
 }
 
+static bool must_quit(patio_transport *t)
+{
+    pthread_mutex_lock(&t->lock);
+    bool quit = t->quit;
+    pthread_mutex_unlock(&t->lock);
+    return quit;
+}
+
 static void *run(void *arg)
 {
     patio_transport *t = arg;
-    turn_begin(t);
+    turn_begin(&t->turn);
     do {
         loop_round(t, NULL, NULL, INT_MAX);
-    } while (turn_lend(t));
+        turn_lend(&t->turn);
+    } while (!must_quit(t));
     (void)do_work(t); /* the last words */
     close_links(t);
     control_end(t);
     rpc_decide(t);
     confirm_end(t);
-    turn_end(t);
+    turn_end(&t->turn);
     return NULL;
 }
 
@@ -259,7 +267,7 @@ void loop_stop(patio_transport *t)
     }
     pthread_mutex_lock(&t->lock);
     t->quit = true;
-    turn_recall(t);
+    turn_recall(&t->turn);
     loop_wake(t);
     pthread_mutex_unlock(&t->lock);
     pthread_join(t->thread, NULL);

@@ -18,7 +18,7 @@ static void init_lock(patio_transport *t)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&t->calm, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    turn_init(&t->turn);
+    turn_init(&t->turn, &amqp_turn, t, &t->lock);
 }
 
 static void destroy(patio_transport *t)
@@ -126,7 +126,7 @@ static bool wait_flushed(patio_transport *t, uint64_t grace_ms)
     uint64_t until = t->host->now_ns(t->host->self) + grace_ms * 1000000u;
     pthread_mutex_lock(&t->lock);
     t->stopping = true;
-    turn_recall(t);
+    turn_recall(&t->turn);
     for (queue *q = t->queues; q != NULL; q = q->next) {
         q->subscribed = false;
         deliver_give_back(t, q, true);
@@ -175,7 +175,7 @@ static const void *query_instance(patio_transport *t, const char *interface_id)
            : strcmp(interface_id, PATIO_QUEUES_ID) == 0   ? &queues_ops
            : strcmp(interface_id, PATIO_PRESENCE_ID) == 0 ? &presence_ops
            : strcmp(interface_id, PATIO_DOCTOR_ID) == 0   ? &doctor_ops
-           : strcmp(interface_id, PATIO_POLL_ID) == 0     ? &poll_ops
+           : strcmp(interface_id, PATIO_POLL_ID) == 0     ? &amqp_poll
            : strcmp(interface_id, PATIO_TOPOLOGY_ID) == 0 ? (const void *)&topology_ops
                                                           : NULL;
 }

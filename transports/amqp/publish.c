@@ -109,7 +109,7 @@ patio_status transport_publish(patio_transport *t, const patio_message *m, patio
         return st;
     }
     pthread_mutex_lock(&t->lock);
-    turn_publishes(t, (m->flags & PATIO_MESSAGE_CALL) != 0);
+    guest_publishes(t, (m->flags & PATIO_MESSAGE_CALL) != 0);
     st        = refuse_now(t, m, size, err);
     queue *q  = st == PATIO_OK ? place_queue(t, m->queue, true) : NULL;
     place *to = q == NULL ? NULL : m->delay_ms > 0 ? place_delay(t, q, m->delay_ms) : &q->work;

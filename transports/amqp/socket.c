@@ -171,7 +171,7 @@ bool socket_is_calm(const connection *c)
 void socket_push(connection *c)
 {
     patio_transport *t = c->t;
-    if (!turn_is_mine(t) && (turn_will_poll(t) ? is_free(c) : socket_is_calm(c))) {
+    if (!turn_is_mine(&t->turn) && (guest_will_poll(t) ? is_free(c) : socket_is_calm(c))) {
         socket_flush(c);
     } else {
         loop_wake(t);

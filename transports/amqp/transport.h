@@ -32,6 +32,7 @@
 #include <patio/topology.h>
 #include <patio/transport.h>
 
+#include "guest.h"
 #include "turn.h"
 
 enum {

@@ -2,7 +2,7 @@
 
 #include <time.h>
 
-enum { LONGEST_MS = 1000, NS_PER_MS = 1000 * 1000 };
+enum { LONGEST_MS = 1000, NS_PER_MS = 1000 * 1000, PARK_NS = 2 * NS_PER_MS };
 
 /* What is waited for is all there is to do here: one call, or one task to be accepted. */
 static bool is_alone(const void *self)
@@ -33,11 +33,11 @@ static int limit_ms(uint64_t until_ns)
     return ms < LONGEST_MS ? (int)ms : LONGEST_MS;
 }
 
-static bool run_once(void *self, uint64_t until_ns)
+static bool run_once(void *self, patio_poll_done_fn done, const void *arg, uint64_t until_ns)
 {
     int most_ms = limit_ms(until_ns);
     if (most_ms >= 0) {
-        loop_once(self, most_ms);
+        loop_once(self, done, arg, most_ms);
     }
     return most_ms >= 0;
 }
@@ -59,12 +59,13 @@ static uint64_t host_ns(const void *self)
 }
 
 const io_turn_ops redis_turn = {
-    .alone  = is_alone,
-    .rest   = has_rest,
-    .run    = run_once,
-    .kick   = kick,
-    .hurry  = hurry,
-    .now_ns = host_ns,
+    .alone   = is_alone,
+    .rest    = has_rest,
+    .run     = run_once,
+    .kick    = kick,
+    .hurry   = hurry,
+    .now_ns  = host_ns,
+    .park_ns = PARK_NS,
 };
 
 /* ---- what is waited for ---- */

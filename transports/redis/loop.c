@@ -241,13 +241,14 @@ static int pass(patio_transport *t)
     return next > after ? (int)((next - after + ms_ns - 1) / ms_ns) : 0;
 }
 
-void loop_once(patio_transport *t, int most_ms)
+void loop_once(patio_transport *t, patio_poll_done_fn done, const void *arg, int most_ms)
 {
     struct epoll_event events[EVENTS_MAX];
-    t->again  = false;
-    int wait  = pass(t);
-    wait      = wait < most_ms ? wait : most_ms;
-    int count = epoll_wait(t->epoll, events, EVENTS_MAX, t->again ? 0 : wait);
+    t->again   = false;
+    int wait   = pass(t);
+    wait       = wait < most_ms ? wait : most_ms;
+    bool hurry = t->again || (done != NULL && done(arg) != 0);
+    int  count = epoll_wait(t->epoll, events, EVENTS_MAX, hurry ? 0 : wait);
     for (int i = 0; i < count; i++) {
         if (events[i].data.ptr == NULL) {
             uint64_t drained = 0;
@@ -265,7 +266,7 @@ static void *run(void *arg)
     pthread_setname_np(pthread_self(), "patio-redis");
     turn_begin(&t->turn);
     while (!atomic_load(&t->quit)) {
-        loop_once(t, TICK_MS);
+        loop_once(t, NULL, NULL, TICK_MS);
         turn_lend(&t->turn);
     }
     turn_end(&t->turn);

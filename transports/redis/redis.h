@@ -26,7 +26,7 @@ void         loop_join(patio_transport *t);
 void loop_wake(patio_transport *t);
 void loop_kick(patio_transport *t); /* the first half of that */
 /* Who has the role: all that is due, then what the network brings within that time. */
-void     loop_once(patio_transport *t, int most_ms);
+void     loop_once(patio_transport *t, patio_poll_done_fn done, const void *arg, int most_ms);
 uint64_t now_ns(const patio_transport *t);
 
 /* conn.c, conn_close.c; the I/O thread, without the lock unless it says otherwise */

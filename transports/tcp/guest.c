@@ -3,6 +3,7 @@
 #include <time.h>
 
 enum {
+    PARK_NS   = 2 * 1000 * 1000,
     LIMIT_NS  = 250 * 1000 * 1000, /* the loop wakes by itself so often: see TICK_MS */
     NS_PER_MS = 1000 * 1000,
 };
@@ -47,8 +48,10 @@ static bool set_limit(patio_transport *t, uint64_t until_ns)
     return true;
 }
 
-static bool run_once(void *self, uint64_t until_ns)
+static bool run_once(void *self, patio_poll_done_fn done, const void *arg, uint64_t until_ns)
 {
+    (void)done; /* whoever makes it true while the loop runs interrupts it */
+    (void)arg;
     patio_transport *t = self;
     if (!set_limit(t, until_ns)) {
         return false;
@@ -77,12 +80,13 @@ static uint64_t now_ns(const void *self)
 }
 
 const io_turn_ops tcp_turn = {
-    .alone  = is_alone,
-    .rest   = has_rest,
-    .run    = run_once,
-    .kick   = kick,
-    .hurry  = hurry,
-    .now_ns = now_ns,
+    .alone   = is_alone,
+    .rest    = has_rest,
+    .run     = run_once,
+    .kick    = kick,
+    .hurry   = hurry,
+    .now_ns  = now_ns,
+    .park_ns = PARK_NS,
 };
 
 static patio_status poll_reply(patio_transport *t, patio_poll_done_fn done, const void *arg,

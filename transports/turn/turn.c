@@ -3,9 +3,8 @@
 #include <time.h>
 
 enum {
-    STREAK     = 8,               /* waits in a row, before the I/O thread is asked to step aside */
-    SOON_NS    = 1000 * 1000,     /* from an answer to the next wait */
-    PARK_NS    = 2 * 1000 * 1000, /* without a guest, until the I/O thread has the role back */
+    STREAK     = 8,           /* waits in a row, before the I/O thread is asked to step aside */
+    SOON_NS    = 1000 * 1000, /* from an answer to the next wait */
     NS_PER_SEC = 1000 * 1000 * 1000,
 };
 
@@ -94,6 +93,11 @@ bool turn_will_poll(const io_turn *u)
     return u->guest == me();
 }
 
+bool turn_is_free(const io_turn *u)
+{
+    return u->parked && !u->wanted && runner(u) == 0;
+}
+
 void turn_recall(io_turn *u)
 {
     u->streak = 0;
@@ -130,12 +134,12 @@ static void wait_for_turn(io_turn *u)
     for (;;) {
         bool     taken = runner(u) != 0;
         uint64_t now   = real_ns();
-        if (!taken && (u->wanted || now >= u->left_ns + PARK_NS)) {
+        if (!taken && (u->wanted || now >= u->left_ns + u->ops->park_ns)) {
             return;
         }
         u->asleep = taken && u->polls == seen;
         seen      = u->polls;
-        wait_until(u, u->asleep ? UINT64_MAX : (taken ? now : u->left_ns) + PARK_NS);
+        wait_until(u, u->asleep ? UINT64_MAX : (taken ? now : u->left_ns) + u->ops->park_ns);
         u->asleep = false;
     }
 }
@@ -215,7 +219,7 @@ static patio_status run(io_turn *u, patio_poll_done_fn done, const void *arg, ui
     bool         on = true;
     while (st != PATIO_OK && !u->wanted && on) {
         pthread_mutex_unlock(u->lock);
-        on = u->ops->run(u->self, until_ns);
+        on = u->ops->run(u->self, done, arg, until_ns);
         pthread_mutex_lock(u->lock);
         st = done(arg) != 0 ? PATIO_OK : PATIO_TIMEOUT;
     }

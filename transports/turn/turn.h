@@ -29,15 +29,18 @@ typedef struct io_turn_ops {
     bool (*alone)(const void *self);
     /* Under the lock: without a guest, something is left to be done. */
     bool (*rest)(const void *self);
-    /* Without the lock, by who has the role: wait for I/O and do it, once, no longer than until_ns
-     * of CLOCK_MONOTONIC. False: it cannot wait as exactly as that, and has done nothing. */
-    bool (*run)(void *self, uint64_t until_ns);
+    /* Without the lock, by who has the role: do what is due, wait for I/O and do it, once, no
+     * longer than until_ns of CLOCK_MONOTONIC. What is due may be all that done(arg) waits for:
+     * look before sleeping. False: it cannot wait as exactly as that, and has done nothing. */
+    bool (*run)(void *self, patio_poll_done_fn done, const void *arg, uint64_t until_ns);
     /* Under the lock: whoever waits for I/O is to look up. */
     void (*kick)(void *self);
     /* Under the lock, inside an event: `run` is not to sleep before it has returned once. */
     void (*hurry)(void *self);
     /* The host's clock. */
     uint64_t (*now_ns)(const void *self);
+    /* Without a guest, until the I/O thread has the role back: longer than from call to call. */
+    uint64_t park_ns;
 } io_turn_ops;
 
 /* Under the lock. */
@@ -73,6 +76,8 @@ void turn_lend(io_turn *u);
 /* Under the lock. */
 /* This thread will come and wait for the reply to what it publishes. */
 bool turn_will_poll(const io_turn *u);
+/* Nobody has the role, and the I/O thread waits for the guest's next call. */
+bool turn_is_free(const io_turn *u);
 /* The role goes to the I/O thread, and soon: somebody else than the guest wants something. */
 void turn_recall(io_turn *u);
 /* Something is to be done by whoever has the role. False: nobody has it, and the I/O thread was
