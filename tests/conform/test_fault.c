@@ -202,6 +202,25 @@ static void a_wrong_part_is_a_mistake_of_the_configuration(void **state)
                      PATIO_CONFIG);
 }
 
+static void options_of_the_transport_stand_beside_its_own(void **state)
+{
+    (void)state;
+    patio_error   err    = PATIO_ERROR_INIT;
+    patio_broker *broker = NULL;
+    assert_int_equal(
+        patio_broker_open(NULL, "fault+memory://?max_queued=2&fault_dup=0.1", &broker, &err),
+        PATIO_OK);
+    assert_int_equal(patio_broker_start(broker, &err), PATIO_OK);
+    assert_int_equal(patio_send(broker, "nobody", PATIO_NO_ARGS, NULL, NULL, &err), PATIO_OK);
+    assert_int_equal(patio_send(broker, "nobody", PATIO_NO_ARGS, NULL, NULL, &err), PATIO_OK);
+    assert_int_equal(patio_send(broker, "nobody", PATIO_NO_ARGS, NULL, NULL, &err), PATIO_FULL);
+    patio_broker_destroy(broker);
+    assert_int_equal(
+        patio_broker_open(NULL, "fault+memory://?max_quued=2&fault_dup=0.1", &broker, &err),
+        PATIO_CONFIG);
+    assert_non_null(strstr(err.message, "max_queued"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +230,7 @@ int main(void)
         cmocka_unit_test(everything_at_once_loses_nothing),
         cmocka_unit_test(the_same_seed_decides_the_same),
         cmocka_unit_test(calls_end_once_under_faults),
+        cmocka_unit_test(options_of_the_transport_stand_beside_its_own),
         cmocka_unit_test(a_wrong_part_is_a_mistake_of_the_configuration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

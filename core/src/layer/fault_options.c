@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/error.h"
 #include "layer/fault.h"
 
@@ -73,8 +74,19 @@ static patio_status read_part(const char *text, const char *name, double *out, p
 patio_status pt_fault_read(const patio_allocator *mem, const pt_setting *settings, size_t count,
                            pt_fault_settings *f, patio_error *err)
 {
-    patio_option_value *v = NULL;
-    patio_status st = pt_options_parse(mem, pt_fault_options, "fault", settings, count, &v, err);
+    patio_option_value *v     = NULL;
+    pt_setting         *own   = pt_calloc(mem, count + 1, sizeof(*own));
+    size_t              found = 0;
+    if (own == NULL) {
+        return pt_no_memory(err, "fault");
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (pt_fault_is_option(settings[i].key)) {
+            own[found++] = settings[i]; /* the others are the transport's */
+        }
+    }
+    patio_status st = pt_options_parse(mem, pt_fault_options, "fault", own, found, &v, err);
+    pt_free(mem, own);
     if (st != PATIO_OK) {
         return st;
     }
