@@ -69,6 +69,7 @@ static void set_up(void)
     x.values[OPT_QUEUE_MAX].number        = 1000;
     x.values[OPT_EXTRA].number            = 16;
     x.program                             = (char *)(uintptr_t) "child";
+    x.directory                           = (char *)(uintptr_t) "";
     x.packet                              = malloc(PATIO_CHILD_PACKET);
     x.inbound                             = malloc(PATIO_CHILD_PACKET);
     require(pthread_mutex_init(&x.lock, NULL) == 0 && pthread_cond_init(&x.changed, NULL) == 0);

@@ -107,6 +107,21 @@ static patio_status explain(const patio_future *f, patio_error *err)
                    f->problem != NULL ? f->problem : patio_status_text(f->status));
 }
 
+/* What the reply says. A status that nobody explained has its own name for a type. */
+static patio_status explain_error(const pt_reading *r, patio_error *err)
+{
+    const patio_task_error *e = &r->error;
+    if (r->status != PATIO_TIMEOUT) {
+        return pt_fail(err, r->status, "task", "%s (%d): %s", e->type, e->code, e->message);
+    }
+    if (strcmp(e->type, patio_status_name(PATIO_TIMEOUT)) == 0) {
+        return pt_fail(err, r->status, "task", "%s", e->message);
+    }
+    return pt_fail(err, r->status, "task",
+                   "the call's deadline passed, and it ended in %s (%d): %s", e->type, e->code,
+                   e->message);
+}
+
 patio_status patio_future_status(patio_future *f, patio_error *err)
 {
     if (!patio_future_done(f)) {
@@ -125,8 +140,7 @@ patio_status patio_future_status(patio_future *f, patio_error *err)
     if (r->problem != NULL) {
         return pt_fail(err, r->status, "broker", "reply cannot be read: %s", r->problem);
     }
-    return pt_fail(err, r->status, "task", "%s (%d): %s", r->error.type, r->error.code,
-                   r->error.message);
+    return explain_error(r, err);
 }
 
 /* The reading of a call that succeeded. */
