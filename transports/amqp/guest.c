@@ -1,11 +1,8 @@
 #include "transport.h"
 
-#include <time.h>
-
 enum {
-    FEW       = 4, /* messages that are not confirmed */
-    NS_PER_MS = 1000 * 1000,
-    PARK_NS   = 8 * NS_PER_MS,
+    FEW     = 4, /* messages that are not confirmed */
+    PARK_NS = 8 * 1000 * 1000,
 };
 
 bool guest_will_poll(const patio_transport *t)
@@ -44,22 +41,9 @@ static bool has_rest(const void *self)
     return !is_alone(self);
 }
 
-/* How long a round may sleep, if it is to be over in time; 0: the host knows better how to wait. */
-static int limit_ms(uint64_t until_ns)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    uint64_t now = (uint64_t)ts.tv_sec * 1000 * NS_PER_MS + (uint64_t)ts.tv_nsec;
-    if (until_ns < now + NS_PER_MS) {
-        return 0;
-    }
-    uint64_t ms = (until_ns - now) / NS_PER_MS;
-    return ms < INT32_MAX ? (int)ms : INT32_MAX;
-}
-
 static bool run_once(void *self, patio_poll_done_fn done, const void *arg, uint64_t until_ns)
 {
-    int most_ms = limit_ms(until_ns);
+    int most_ms = turn_sleep_ms(until_ns);
     if (most_ms > 0) {
         loop_round(self, done, arg, most_ms);
     }

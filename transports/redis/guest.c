@@ -1,8 +1,6 @@
 #include "redis.h"
 
-#include <time.h>
-
-enum { LONGEST_MS = 1000, NS_PER_MS = 1000 * 1000, PARK_NS = 2 * NS_PER_MS };
+enum { LONGEST_MS = 1000, PARK_NS = 2 * 1000 * 1000 };
 
 /* What is waited for is all there is to do here: one call, or one task to be accepted. */
 static bool is_alone(const void *self)
@@ -20,26 +18,13 @@ static bool has_rest(const void *self)
     return awaited_count(&t->awaited, now_ns(t)) > 0 || awaited_more(&t->awaited) > 0 || t->woken;
 }
 
-/* How long epoll may sleep; -1: not to the millisecond. */
-static int limit_ms(uint64_t until_ns)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    uint64_t now = (uint64_t)ts.tv_sec * 1000 * NS_PER_MS + (uint64_t)ts.tv_nsec;
-    if (until_ns < NS_PER_MS || until_ns - NS_PER_MS < now) {
-        return -1;
-    }
-    uint64_t ms = (until_ns - now) / NS_PER_MS;
-    return ms < LONGEST_MS ? (int)ms : LONGEST_MS;
-}
-
 static bool run_once(void *self, patio_poll_done_fn done, const void *arg, uint64_t until_ns)
 {
-    int most_ms = limit_ms(until_ns);
-    if (most_ms >= 0) {
-        loop_once(self, done, arg, most_ms);
+    int most_ms = turn_sleep_ms(until_ns);
+    if (most_ms > 0) {
+        loop_once(self, done, arg, most_ms < LONGEST_MS ? most_ms : LONGEST_MS);
     }
-    return most_ms >= 0;
+    return most_ms > 0;
 }
 
 static void kick(void *self)

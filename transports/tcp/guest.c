@@ -1,11 +1,8 @@
 #include "tcp.h"
 
-#include <time.h>
-
 enum {
-    PARK_NS   = 2 * 1000 * 1000,
-    LIMIT_NS  = 250 * 1000 * 1000, /* the loop wakes by itself so often: see TICK_MS */
-    NS_PER_MS = 1000 * 1000,
+    LIMIT_MS = 250, /* the loop wakes by itself so often: see TICK_MS */
+    PARK_NS  = 2 * 1000 * 1000,
 };
 
 /* One call is all there is to do here. */
@@ -29,32 +26,18 @@ static void on_limit(uv_timer_t *timer)
     (void)timer; /* the loop has been woken */
 }
 
-/* See to it that the loop wakes in time; false: it cannot, to the millisecond. */
-static bool set_limit(patio_transport *t, uint64_t until_ns)
-{
-    if (until_ns == UINT64_MAX) {
-        return true;
-    }
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    uint64_t now = (uint64_t)ts.tv_sec * 1000 * NS_PER_MS + (uint64_t)ts.tv_nsec;
-    if (until_ns < now + NS_PER_MS) {
-        return false;
-    }
-    if (until_ns < now + LIMIT_NS) {
-        uv_update_time(&t->loop);
-        (void)uv_timer_start(&t->turn_limit, on_limit, (until_ns - now) / NS_PER_MS, 0);
-    }
-    return true;
-}
-
 static bool run_once(void *self, patio_poll_done_fn done, const void *arg, uint64_t until_ns)
 {
     (void)done; /* whoever makes it true while the loop runs interrupts it */
     (void)arg;
-    patio_transport *t = self;
-    if (!set_limit(t, until_ns)) {
+    patio_transport *t       = self;
+    int              most_ms = turn_sleep_ms(until_ns);
+    if (most_ms == 0) {
         return false;
+    }
+    if (most_ms < LIMIT_MS) {
+        uv_update_time(&t->loop);
+        (void)uv_timer_start(&t->turn_limit, on_limit, (uint64_t)most_ms, 0);
     }
     (void)uv_run(&t->loop, UV_RUN_ONCE);
     (void)uv_timer_stop(&t->turn_limit);

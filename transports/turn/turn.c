@@ -5,6 +5,7 @@
 enum {
     STREAK     = 8,           /* waits in a row, before the I/O thread is asked to step aside */
     SOON_NS    = 1000 * 1000, /* from an answer to the next wait */
+    NS_PER_MS  = 1000 * 1000,
     NS_PER_SEC = 1000 * 1000 * 1000,
 };
 
@@ -210,6 +211,13 @@ static bool take(io_turn *u, patio_poll_done_fn done, const void *arg, uint64_t 
     u->polls++;
     run_by(u, me());
     return true;
+}
+
+int turn_sleep_ms(uint64_t until_ns)
+{
+    uint64_t now = real_ns();
+    uint64_t ms  = until_ns > now ? (until_ns - now) / NS_PER_MS : 0;
+    return ms < INT32_MAX ? (int)ms : INT32_MAX;
 }
 
 /* Under the lock, which is open while it runs. */

@@ -84,6 +84,9 @@ void turn_recall(io_turn *u);
  * told. */
 bool turn_is_taken(io_turn *u);
 
+/* For `run`: how long it may sleep, in whole milliseconds; 0: it cannot wait so exactly. */
+int turn_sleep_ms(uint64_t until_ns);
+
 /* patio_poll_ops */
 patio_status turn_poll(io_turn *u, patio_poll_done_fn done, const void *arg, uint64_t until_ns);
 void         turn_interrupt(io_turn *u);
