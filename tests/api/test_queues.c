@@ -81,15 +81,16 @@ static void what_waits_behind_a_slow_task_goes_to_who_is_free(void **state)
     enum { AHEAD = 3 };
     queues q;
     setup(&q);
-    q.f.broker = start_broker(&q.f, q.f.registry,
-                              SETTINGS("broker=memory://queues", "executor.workers=1",
-                                       "lookahead=3", "lookahead_wait_ms=50"));
     fill(&q, NULL, 1);
-    AWAIT_ARRIVED(&the_gate, 1);
     for (int i = 0; i < AHEAD; i++) {
         assert_ok(patio_send(q.caller, "count", PATIO_NO_ARGS, NULL, NULL, &q.f.err), q.f.err);
     }
-    /* nobody else is there: it gives them back, and fetches no more */
+    /* all of it is there before the worker; nobody else is: it gives them back, and fetches no more
+     */
+    q.f.broker = start_broker(&q.f, q.f.registry,
+                              SETTINGS("broker=memory://queues", "executor.workers=1",
+                                       "lookahead=3", "lookahead_wait_ms=50"));
+    AWAIT_ARRIVED(&the_gate, 1);
     AWAIT(leased(&q, NULL) == 1 && counts_of(q.caller, NULL).ready == AHEAD);
     patio_broker *idle = start_broker(&q.f, q.f.registry, SETTINGS("broker=memory://queues"));
     AWAIT(counts_of(q.caller, NULL).ready == 0 && leased(&q, NULL) == 1);

@@ -23,21 +23,23 @@ void pt_ahead_init(patio_broker *b)
     b->ahead.wait_ns = ahead ? (uint64_t)b->core[PT_CORE_LOOKAHEAD_WAIT_MS].number * 1000000u : 0;
 }
 
-/* Under the lock. */
-static void look_later(patio_broker *b)
-{
-    if (b->sharing && b->ahead.timer == 0) {
-        b->ahead.timer = pt_timers_after(b->runtime->timers, b->ahead.wait_ns, look, b);
-    }
-}
-
 /* One look is planned for as long as anything waits. */
-static void plan(patio_broker *b)
+static void plan(patio_broker *b, uint64_t delay_ns)
 {
     if (atomic_exchange(&b->ahead.planned, 1) == 0) {
         pthread_mutex_lock(&b->lock);
-        look_later(b);
+        if (b->sharing && b->ahead.timer == 0) {
+            b->ahead.timer = pt_timers_after(b->runtime->timers, delay_ns, look, b);
+        }
         pthread_mutex_unlock(&b->lock);
+    }
+}
+
+void pt_ahead_start(patio_broker *b)
+{
+    if (b->ahead.wait_ns != 0) {
+        atomic_store(&b->ahead.planned, 0); /* what has come by now was planned for nobody */
+        plan(b, b->ahead.wait_ns);
     }
 }
 
@@ -47,7 +49,7 @@ void pt_ahead_waits(pt_job *job)
     if (b->ahead.wait_ns != 0) {
         job->since_ns = pt_clock_tick(&b->runtime->clock);
         atomic_store(&job->stage, STAGE_WAITS);
-        plan(b);
+        plan(b, b->ahead.wait_ns);
     }
 }
 
@@ -74,45 +76,39 @@ bool pt_ahead_rests(const patio_broker *b)
 
 /* ---- the look, on the timer thread ---- */
 
-static void give_back(patio_broker *b, pt_job *job)
+/* It waits, and nobody begins it any more. The count comes first: the executor may be through with
+ * it at once. */
+static bool take_back(patio_broker *b, pt_job *job, bool *first)
 {
-    uint32_t  waits = STAGE_WAITS;
-    patio_tag tag   = job->end.tag;
-    if (atomic_fetch_add(&b->ahead.returned, 1) == 0) {
-        pt_queues_look_now(b); /* less credit first, else it would come straight back */
-    }
+    uint32_t waits = STAGE_WAITS;
+    *first         = atomic_fetch_add(&b->ahead.returned, 1) == 0;
     if (atomic_compare_exchange_strong(&job->stage, &waits, STAGE_RETURNED)) {
-        pt_settle_return(b, tag);
-    } else {
-        pt_ahead_gone(b); /* it was begun at this very moment */
+        return true;
     }
+    pt_ahead_gone(b); /* it was begun at this very moment */
+    return false;
 }
 
-/* True if it goes on waiting. */
-static bool look_at(patio_broker *b, pt_job *job, uint64_t now_ns)
+/* Until when it may wait; UINT64_MAX: it does not. */
+static uint64_t look_at(patio_broker *b, pt_job *job, uint64_t now_ns)
 {
     if (atomic_load_explicit(&job->stage, memory_order_relaxed) != STAGE_WAITS ||
         !pt_job_pin(job)) {
-        return false;
+        return UINT64_MAX;
     }
-    bool waits = atomic_load(&job->stage) == STAGE_WAITS;
-    bool due   = waits && now_ns >= job->since_ns + b->ahead.wait_ns;
-    if (due) {
-        give_back(b, job);
-    }
+    bool      waits = atomic_load(&job->stage) == STAGE_WAITS;
+    uint64_t  until = waits ? job->since_ns + b->ahead.wait_ns : UINT64_MAX;
+    patio_tag tag   = job->end.tag;
+    bool      first = false;
+    bool      taken = until <= now_ns && take_back(b, job, &first);
     pt_job_unpin(job);
-    return waits && !due;
-}
-
-static bool look_at_all(patio_broker *b)
-{
-    uint32_t made  = atomic_load_explicit(&b->jobs_made, memory_order_acquire);
-    uint64_t now   = pt_clock_now(&b->runtime->clock);
-    bool     waits = false;
-    for (uint32_t i = 0; i < made; i++) {
-        waits = look_at(b, &b->jobs[i], now) || waits;
+    if (taken && first) {
+        pt_queues_look_now(b); /* less credit first, else it would come straight back */
     }
-    return waits;
+    if (taken) {
+        pt_settle_return(b, tag);
+    }
+    return until > now_ns ? until : UINT64_MAX;
 }
 
 static void look(void *self)
@@ -127,7 +123,14 @@ static void look(void *self)
     }
     /* what comes from here on plans its own look; what came before is seen here */
     atomic_store(&b->ahead.planned, 0);
-    if (look_at_all(b)) {
-        plan(b);
+    uint32_t made = atomic_load_explicit(&b->jobs_made, memory_order_acquire);
+    uint64_t now  = pt_clock_now(&b->runtime->clock);
+    uint64_t next = UINT64_MAX;
+    for (uint32_t i = 0; i < made; i++) {
+        uint64_t until = look_at(b, &b->jobs[i], now);
+        next           = until < next ? until : next;
+    }
+    if (next != UINT64_MAX) {
+        plan(b, next - now);
     }
 }

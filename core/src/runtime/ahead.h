@@ -10,6 +10,8 @@ struct patio_broker;
 
 /* When it is known whether anything can be ahead. */
 void pt_ahead_init(struct patio_broker *broker);
+/* From now on there are looks. */
+void pt_ahead_start(struct patio_broker *broker);
 /* It is about to be submitted. */
 void pt_ahead_waits(struct pt_job *job);
 /* It begins, or ends in whatever way. False: it went back meanwhile, its delivery is settled, and

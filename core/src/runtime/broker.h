@@ -81,7 +81,7 @@ struct pt_job {
     _Atomic uint32_t next_free;
     _Atomic uint32_t told;     /* PT_TOLD_… */
     _Atomic uint32_t busy;     /* between delivered and free */
-    _Atomic uint32_t stage;    /* of ahead.c */
+    _Atomic uint32_t stage;    /* of ahead.c; 0 until it is about to be submitted */
     uint64_t         since_ns; /* it waits for its turn */
     uint32_t         deferred_verdict;
     uint64_t         deferred_delay_ms;

@@ -266,6 +266,7 @@ patio_status pt_queues_subscribe(patio_broker *b, patio_error *err)
         look_later(b, LOOK_MS);
     }
     pthread_mutex_unlock(&b->lock);
+    pt_ahead_start(b);
     return st;
 }
 

@@ -16,10 +16,10 @@ patio_status pt_worker_start(patio_broker *b, patio_error *err)
 {
     uint32_t     credit = 0;
     patio_status st     = pt_queues_fill(b, &credit, err);
-    pt_ahead_init(b);
     if (st != PATIO_OK || credit == 0) {
         return st;
     }
+    pt_ahead_init(b);
     /* twice: a task whose lease was lost still runs while its credit is used again */
     return pt_jobs_init(b, 2 * credit, err);
 }
@@ -64,7 +64,7 @@ static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d
     bool quiet            = route->options.ack == PATIO_ACK_ON_DONE &&
                  (route->executor == NULL ||
                   (job->end.broker->transport_plugin->ops.caps & PATIO_CAP_STARTED) == 0);
-    job->base.traits = quiet && job->end.broker->ahead.wait_ns == 0 ? PATIO_JOB_BEGINS_AT_ONCE : 0;
+    job->base.traits = quiet ? PATIO_JOB_BEGINS_AT_ONCE : 0;
     pt_reports_open(&job->reports);
     pt_job_busy(job);
 }
