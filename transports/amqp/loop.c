@@ -187,7 +187,7 @@ static int do_work(patio_transport *t)
     check_probe(t, now);
     pthread_mutex_lock(&t->lock);
     work(t, now);
-    int  ms    = t->quit ? 0 : wait_ms(t, now);
+    int  ms    = t->quit || turn_is_wanted(&t->turn) ? 0 : wait_ms(t, now);
     bool sweep = now >= t->sweep_ns;
     if (sweep) {
         t->sweep_ns = now + SWEEP_MS * ms_ns;

@@ -34,6 +34,7 @@ patio_status redis_cancel(patio_transport *t, const char *name, const patio_id *
         op->next         = q->cancels.first;
         q->cancels.first = op;
         q->cancels.count++;
+        awaited_forget(&t->awaited, id);
         turn_recall(&t->turn);
         queue_touch(q);
     }

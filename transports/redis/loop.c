@@ -234,6 +234,7 @@ static int pass(patio_transport *t)
     if (t->stopping && t->stop_ns < next) {
         next = t->stop_ns;
     }
+    next = turn_is_wanted(&t->turn) ? now : next;
     pthread_mutex_unlock(&t->lock);
     publish_expire(t, now, false);
     link_update(t);

@@ -43,15 +43,29 @@ void awaited_add(call_list *list, const patio_message *call, uint64_t now_ns)
     set_more(list, awaited_more(list) + 1);
 }
 
-void awaited_remove(call_list *list, const patio_id *id)
+static awaited *find(call_list *list, const patio_id *id)
 {
     for (uint32_t i = 0; i < AWAITED_MAX; i++) {
         if (list->calls[i].until_ns != 0 && memcmp(&list->calls[i].id, id, sizeof(*id)) == 0) {
-            list->calls[i].until_ns = 0;
-            return;
+            return &list->calls[i];
         }
     }
-    if (awaited_more(list) > 0) {
+    return NULL;
+}
+
+void awaited_forget(call_list *list, const patio_id *id)
+{
+    awaited *call = find(list, id);
+    if (call != NULL) {
+        call->until_ns = 0;
+    }
+}
+
+void awaited_remove(call_list *list, const patio_id *id)
+{
+    if (find(list, id) != NULL) {
+        awaited_forget(list, id);
+    } else if (awaited_more(list) > 0) {
         set_more(list, awaited_more(list) - 1);
     }
 }

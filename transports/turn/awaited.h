@@ -28,6 +28,8 @@ typedef struct call_list {
 void awaited_add(call_list *list, const patio_message *call, uint64_t now_ns);
 /* Its reply has come, or will not come. */
 void awaited_remove(call_list *list, const patio_id *id);
+/* Nobody here waits for its reply any more, which may come all the same. */
+void awaited_forget(call_list *list, const patio_id *id);
 /* How many of those known by id are awaited. */
 uint32_t awaited_count(const call_list *list, uint64_t now_ns);
 uint32_t awaited_more(const call_list *list);

@@ -99,6 +99,11 @@ bool turn_is_free(const io_turn *u)
     return u->parked && !u->wanted && runner(u) == 0;
 }
 
+bool turn_is_wanted(const io_turn *u)
+{
+    return is_asked(u) || u->wanted;
+}
+
 void turn_recall(io_turn *u)
 {
     u->streak = 0;

@@ -78,6 +78,9 @@ void turn_lend(io_turn *u);
 bool turn_will_poll(const io_turn *u);
 /* Nobody has the role, and the I/O thread waits for the guest's next call. */
 bool turn_is_free(const io_turn *u);
+/* Whoever has the role is to put it down, and not to sleep before: a `kick` may have come before
+ * the last look at what there is to do. */
+bool turn_is_wanted(const io_turn *u);
 /* The role goes to the I/O thread, and soon: somebody else than the guest wants something. */
 void turn_recall(io_turn *u);
 /* Something is to be done by whoever has the role. False: nobody has it, and the I/O thread was
