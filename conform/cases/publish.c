@@ -80,7 +80,10 @@ static void bodies_of_all_sizes_arrive_as_they_were(kit *k)
 static void a_large_body_arrives_as_it_was(kit *k)
 {
     kit_pair p = kit_pair_open(k, &(kit_open){.max_body_bytes = 9000000});
+    k->uncertain =
+        true; /* where a machine is slow this takes longer than a lease, and comes again */
     kit_subscribe(p.worker, 1);
+    kit_work(p.worker);
     patio_message m   = kit_message(k, 1, PATIO_MESSAGE_CALL | PATIO_MESSAGE_WAIT_ROUTE);
     patio_error   err = PATIO_ERROR_INIT;
     patio_status  st  = kit_publish_message(p.caller, &m, 8 << 20, &err);
@@ -90,10 +93,8 @@ static void a_large_body_arrives_as_it_was(kit *k)
         return;
     }
     KIT_STATUS(k, st, PATIO_OK, "publish of 8 MiB");
-    kit_delivery d = kit_delivered_within(p.worker, 0, 40000);
-    KIT_EQUAL(k, d.size, 8 << 20, "size of the body");
-    kit_settle_ok(p.worker, d.tag, PATIO_ACK, 0, 20);
-    KIT_AWAIT(k, KIT_SOON_MS, kit_replies_of(p.caller, 1) == 1, "no reply");
+    KIT_AWAIT(k, 3 * KIT_SOON_MS, kit_replies_of(p.caller, 1) >= 1, "no reply");
+    KIT_EQUAL(k, kit_delivered(p.worker, 0).size, 8 << 20, "size of the body");
 }
 
 static void the_size_limit_is_exact(kit *k)

@@ -3,8 +3,7 @@
 # and by hand with pkg-config, and through the whole conformance kit.
 set -eu
 unset PATIO_PLUGIN_PATH PATIO_TASK_PATH PATIO_BROKER PATIO_CONFIG DESTDIR LD_LIBRARY_PATH
-# in memory where that can be: it is the transport that is tested, and not the disk
-work=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
+work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 prefix=$work/prefix
 example=$SOURCE/examples/custom-transport
