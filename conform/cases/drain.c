@@ -1,7 +1,7 @@
 /* Cases 210 to 219: leaving while work is in flight. */
 #include "kit.h"
 
-enum { WORK_TASKS = 400 };
+enum { WORK_TASKS = 400, WORK_BEGUN = 20, WORK_CREDIT = 8 };
 
 static uint32_t missing(kit *k)
 {
@@ -19,17 +19,22 @@ static void a_worker_drains_and_nothing_is_lost(kit *k)
     kit_instance *caller = kit_instance_open(k, NULL);
     kit_instance *a      = kit_instance_open(k, NULL);
     kit_instance *b      = kit_instance_open(k, NULL);
-    kit_subscribe(a, 8);
-    kit_work(a);
+    kit_subscribe(a, WORK_CREDIT);
     for (uint32_t n = 0; n < WORK_TASKS; n++) {
         KIT_STATUS(k, kit_publish(caller, n, 0), PATIO_OK, "publish");
     }
-    (void)kit_delivered(a, 20);
+    for (uint32_t n = 0; n < WORK_BEGUN; n++) {
+        kit_settle_ok(a, kit_delivered(a, n).tag, PATIO_ACK, 0, 20);
+    }
+    /* It holds all that it may: no thread is raising another, and after this none may. */
+    uint32_t full = WORK_BEGUN + WORK_CREDIT;
+    (void)kit_delivered(a, full - 1);
     kit_unsubscribe(a); /* quiet, finish, leave */
-    kit_work_stop(a);
-    uint32_t had = kit_delivered_count(a);
-    kit_quiet(a, had, 100);
-    kit_subscribe(b, 8);
+    for (uint32_t n = WORK_BEGUN; n < WORK_BEGUN + WORK_CREDIT / 2; n++) {
+        kit_settle_ok(a, kit_delivered(a, n).tag, PATIO_ACK, 0, 20);
+    }
+    kit_quiet(a, full, 100);
+    kit_subscribe(b, WORK_CREDIT);
     kit_work(b);
     kit_instance_stop(a); /* what it still held goes back */
     KIT_AWAIT(k, 40000,

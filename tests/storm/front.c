@@ -218,7 +218,7 @@ int storm_front(const char *url, const char *dir, const storm_load *load)
     (void)snprintf(mixed_file, sizeof(mixed_file), "%s/mixed", dir);
     (void)snprintf(enough_file, sizeof(enough_file), "%s/enough", dir);
     (void)snprintf(steady_file, sizeof(steady_file), "%s/steady", dir);
-    storm_open(&w, NULL, registry, url, load->workers);
+    storm_open(&w, NULL, registry, url, "thread", load->workers);
     sender s  = {w.broker, &ledger, load};
     bool   ok = pthread_create(&thread, NULL, send, &s) == 0;
     ok        = storm_call_all(w.broker, &ledger, load->calls) && ok;

@@ -1,6 +1,11 @@
+#include <ctype.h>
+#include <dirent.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "storm.h"
 
@@ -13,6 +18,12 @@ typedef struct restarter {
     uint64_t       restarts;
 } restarter;
 
+typedef struct killer {
+    uint64_t  every_ms;
+    pthread_t thread;
+    uint64_t  kills;
+} killer;
+
 static atomic_bool over;
 
 /* A worker that leaves in the middle of its work, again and again. */
@@ -21,7 +32,7 @@ static void *come_and_go(void *arg)
     restarter *r = arg;
     do {
         storm_world w;
-        storm_open(&w, r->runtime, storm_registry(r->dir), r->url, "4");
+        storm_open(&w, r->runtime, storm_registry(r->dir), r->url, "thread", "4");
         r->seed        = r->seed * 1664525u + 1013904223u;
         uint64_t until = storm_now_ms() + 100 + r->seed % 900;
         while (storm_now_ms() < until && !atomic_load(&over)) {
@@ -36,50 +47,122 @@ static void *come_and_go(void *arg)
     return NULL;
 }
 
-static void *call(void *arg)
+/* Is it a child of this process, and not one that has ended and is not collected yet? */
+static bool is_child(const char *pid)
 {
-    void **both = arg;
-    (void)storm_call_all(both[0], both[1], *(uint64_t *)both[2]);
+    char  path[64];
+    char  text[512];
+    char  state  = 0;
+    int   parent = 0;
+    FILE *f      = NULL;
+    if (isdigit((unsigned char)pid[0]) != 0) {
+        (void)snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
+        f = fopen(path, "re");
+    }
+    if (f == NULL) {
+        return false;
+    }
+    text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+    (void)fclose(f);
+    const char *name = strrchr(text, ')');
+    return name != NULL && sscanf(name + 1, " %c %d", &state, &parent) == 2 && parent == getpid() &&
+           state != 'Z';
+}
+
+/* The child that is the `skip`th in /proc, or the last before it. */
+static pid_t some_child(uint64_t skip)
+{
+    pid_t found = 0;
+    DIR  *dir   = opendir("/proc");
+    for (const struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;) {
+        if (is_child(e->d_name)) {
+            found = (pid_t)strtol(e->d_name, NULL, 10);
+            if (skip-- == 0) {
+                break;
+            }
+        }
+    }
+    if (dir != NULL) {
+        (void)closedir(dir);
+    }
+    return found;
+}
+
+static void *kill_children(void *arg)
+{
+    killer *k = arg;
+    while (k->every_ms > 0 && !atomic_load(&over)) {
+        storm_sleep_ms(k->every_ms);
+        pid_t child = some_child(k->kills % 4);
+        if (child != 0 && kill(child, SIGKILL) == 0) {
+            k->kills++;
+        }
+    }
     return NULL;
 }
 
-int storm_memory(const char *url, const char *dir, uint64_t tasks, uint64_t calls, uint32_t workers)
+typedef struct calls {
+    patio_broker *broker;
+    storm_ledger *ledger;
+    uint64_t      count;
+} calls;
+
+static void *call(void *arg)
+{
+    const calls *c = arg;
+    (void)storm_call_all(c->broker, c->ledger, c->count);
+    return NULL;
+}
+
+int storm_memory(const char *url, const char *dir, const storm_load *load, uint32_t workers,
+                 uint64_t kill_ms)
 {
     patio_error    err     = PATIO_ERROR_INIT;
     patio_runtime *runtime = NULL;
     storm_world    front;
+    storm_world    parent;
     storm_ledger   ledger;
-    restarter     *all = calloc(workers, sizeof(*all));
-    pthread_t      thread;
+    pthread_t      caller;
+    char           children[16];
+    killer         k   = {.every_ms = kill_ms};
+    uint32_t       n   = workers / 2;
+    restarter     *all = calloc(n + 1, sizeof(*all));
     if (all == NULL || !storm_ledger_open(&ledger, dir, "front") ||
+        setenv("STORM_DIR", dir, 1) != 0 ||
         patio_runtime_create(NULL, &runtime, &err) != PATIO_OK) {
         return 2;
     }
-    storm_open(&front, runtime, NULL, url, NULL);
-    /* the ledger of the workers is opened before there are threads */
-    patio_registry_destroy(storm_registry(dir));
-    for (uint32_t n = 0; n < workers; n++) {
-        all[n] = (restarter){.runtime = runtime, .url = url, .dir = dir, .seed = n * 77 + 1};
-        if (pthread_create(&all[n].thread, NULL, come_and_go, &all[n]) != 0) {
-            return 2;
-        }
+    storm_open(&front, runtime, NULL, url, NULL, NULL);
+    (void)snprintf(children, sizeof(children), "%u", workers - n);
+    storm_open(&parent, runtime, storm_registry(dir), url, "process", children);
+    bool ok = pthread_create(&k.thread, NULL, kill_children, &k) == 0;
+    for (uint32_t i = 0; ok && i < n; i++) {
+        all[i] = (restarter){.runtime = runtime, .url = url, .dir = dir, .seed = i * 77 + 1};
+        ok     = pthread_create(&all[i].thread, NULL, come_and_go, &all[i]) == 0;
     }
-    void *both[] = {front.broker, &ledger, &calls};
-    bool  ok     = pthread_create(&thread, NULL, call, both) == 0 &&
-              storm_send_all(front.broker, &ledger, &(storm_load){.tasks = tasks});
-    (void)pthread_join(thread, NULL);
+    calls c = {front.broker, &ledger, load->calls};
+    if (!ok || pthread_create(&caller, NULL, call, &c) != 0) {
+        return 2;
+    }
+    ok = storm_send_all(front.broker, &ledger, load);
+    (void)pthread_join(caller, NULL);
     ok = storm_drained(front.broker, 120) && ok;
     storm_note_dead(front.broker, dir);
     atomic_store(&over, true);
+    (void)pthread_join(k.thread, NULL);
     uint64_t restarts = 0;
-    for (uint32_t n = 0; n < workers; n++) {
-        (void)pthread_join(all[n].thread, NULL);
-        restarts += all[n].restarts;
+    for (uint32_t i = 0; i < n; i++) {
+        (void)pthread_join(all[i].thread, NULL);
+        restarts += all[i].restarts;
     }
+    (void)patio_broker_stop(parent.broker, 5000, &err);
+    patio_broker_destroy(parent.broker);
+    patio_registry_destroy(parent.registry);
     (void)patio_broker_stop(front.broker, 5000, &err);
     patio_broker_destroy(front.broker);
     patio_runtime_destroy(runtime);
     free(all);
-    printf("%llu restarts of workers\n", (unsigned long long)restarts);
-    return ok ? storm_check(dir, restarts, 0) : 1;
+    printf("%llu kills of children, %llu restarts of workers\n", (unsigned long long)k.kills,
+           (unsigned long long)restarts);
+    return ok ? storm_check(dir, k.kills + restarts, 0) : 1;
 }

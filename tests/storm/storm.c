@@ -68,6 +68,7 @@ static uint64_t number(const char *text)
 
 int main(int argc, char **argv)
 {
+    PATIO_CHILD_MAIN(argc, argv, storm_child_registry);
     struct sigaction on_term = {.sa_handler = on_signal};
     (void)sigaction(SIGTERM, &on_term, NULL);
     (void)sigaction(SIGINT, &on_term, NULL);
@@ -91,15 +92,15 @@ int main(int argc, char **argv)
     if (strcmp(role, "check") == 0 && argc == 5) {
         return storm_check(argv[2], number(argv[3]), number(argv[4]));
     }
-    if (strcmp(role, "memory") == 0 && argc == 7) {
-        return storm_memory(argv[2], argv[3], number(argv[4]), number(argv[5]),
-                            (uint32_t)number(argv[6]));
+    if (strcmp(role, "memory") == 0 && argc == 8) {
+        storm_load load = {.tasks = number(argv[4]), .calls = number(argv[5])};
+        return storm_memory(argv[2], argv[3], &load, (uint32_t)number(argv[6]), number(argv[7]));
     }
     (void)fprintf(
         stderr,
         "usage: storm work URL DIR THREADS [new] | front URL DIR TASKS CALLS BYTES [PER_S] |\n"
         "             both URL DIR TASKS CALLS THREADS |\n"
         "             proxy DIR HOST PORT CUT_MS | check DIR KILLS CUTS |\n"
-        "             memory URL DIR TASKS CALLS WORKERS\n");
+        "             memory URL DIR TASKS CALLS WORKERS KILL_MS\n");
     return 2;
 }

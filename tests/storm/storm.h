@@ -27,9 +27,11 @@ int  storm_check(const char *dir, uint64_t kills, uint64_t cuts);
 /* work.c */
 /* A registry with the task "storm"; it writes into the ledger of this process. */
 patio_registry *storm_registry(const char *dir);
+/* The same for PATIO_CHILD_MAIN: the parent has named the folder in STORM_DIR. */
+patio_status storm_child_registry(patio_registry **out, patio_error *err);
 /* A started broker; runtime may be NULL. Ends the program on a failure. */
 void storm_open(storm_world *w, patio_runtime *runtime, patio_registry *registry, const char *url,
-                const char *workers);
+                const char *executor, const char *workers);
 /* is_new: it has the task "storm-new", too */
 int storm_work(const char *url, const char *dir, const char *workers, bool is_new);
 
@@ -50,10 +52,10 @@ bool storm_call_all(patio_broker *broker, storm_ledger *ledger, uint64_t calls);
 void storm_note_dead(patio_broker *broker, const char *dir);
 bool storm_drained(patio_broker *broker, uint64_t timeout_s);
 
-/* memory.c: the same in one process, where workers cannot be killed: brokers leave and come back.
- */
-int storm_memory(const char *url, const char *dir, uint64_t tasks, uint64_t calls,
-                 uint32_t workers);
+/* memory.c: the same over a transport of one process. Half of the workers are child processes, one
+ * of which is killed every kill_ms (0: never); the others are brokers that leave and come back. */
+int storm_memory(const char *url, const char *dir, const storm_load *load, uint32_t workers,
+                 uint64_t kill_ms);
 
 void               storm_sleep_ms(uint64_t ms);
 uint64_t           storm_now_ms(void);

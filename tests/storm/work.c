@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <patio/plugin_util.h>
+
 #include "storm.h"
 
 static storm_ledger ledger;
@@ -39,8 +41,18 @@ patio_registry *storm_registry(const char *dir)
     return registry;
 }
 
+patio_status storm_child_registry(patio_registry **out, patio_error *err)
+{
+    const char *dir = getenv("STORM_DIR");
+    if (dir == NULL) {
+        return patio_fail(err, PATIO_INVALID, 0, "STORM_DIR names no folder for the ledger");
+    }
+    *out = storm_registry(dir);
+    return PATIO_OK;
+}
+
 void storm_open(storm_world *w, patio_runtime *runtime, patio_registry *registry, const char *url,
-                const char *workers)
+                const char *executor, const char *workers)
 {
     patio_error   err    = PATIO_ERROR_INIT;
     patio_config *config = NULL;
@@ -48,6 +60,9 @@ void storm_open(storm_world *w, patio_runtime *runtime, patio_registry *registry
     patio_status st      = patio_config_create(&config, &err);
     st = st == PATIO_OK ? patio_config_set(config, "broker", url, "storm", &err) : st;
     st = st == PATIO_OK ? patio_config_set(config, "project", "storm", "storm", &err) : st;
+    if (st == PATIO_OK && registry != NULL) {
+        st = patio_config_set(config, "executor", executor, "storm", &err);
+    }
     if (st == PATIO_OK && registry != NULL) {
         st = patio_config_set(config, "executor.workers", workers, "storm", &err);
     }
@@ -80,7 +95,7 @@ int storm_work(const char *url, const char *dir, const char *workers, bool is_ne
         fprintf(stderr, "storm: %s\n", why.message);
         return 2;
     }
-    storm_open(&w, NULL, registry, url, workers);
+    storm_open(&w, NULL, registry, url, "thread", workers);
     while (!atomic_load(&storm_stop)) {
         storm_sleep_ms(50);
     }

@@ -211,7 +211,7 @@ void rpc_link_lost(patio_transport *t); /* under the lock */
 bool question_send(connection *c, const rpc *r);
 /* [blocks] Hand over, wait, take back. */
 patio_status rpc_wait(patio_transport *t, rpc *r, uint64_t timeout_ms, patio_error *err);
-void         rpc_remove_inbox(patio_transport *t);
+void         rpc_remove_inbox(patio_transport *t, uint64_t until_ns);
 void         rpc_decide(patio_transport *t); /* I/O thread, without the lock */
 
 /* ---- counts.c ---- */

@@ -151,9 +151,10 @@ static patio_status stop(patio_transport *t, uint64_t grace_ms, patio_error *err
     if (!t->started) {
         return PATIO_OK;
     }
-    bool flushed = wait_flushed(t, grace_ms);
+    uint64_t until_ns = t->host->now_ns(t->host->self) + grace_ms * 1000000u;
+    bool     flushed  = wait_flushed(t, grace_ms);
     if (t->set.reply == REPLY_QUEUE) {
-        rpc_remove_inbox(t);
+        rpc_remove_inbox(t, until_ns);
     }
     loop_stop(t);
     return flushed ? PATIO_OK

@@ -75,14 +75,19 @@ patio_status rpc_wait(patio_transport *t, rpc *r, uint64_t timeout_ms, patio_err
                           : patio_fail(err, st, 0, "ask for queue \"%s\": %s", r->name, r->why);
 }
 
-/* What a process leaves behind else lives on for reply_expires_ms. */
-void rpc_remove_inbox(patio_transport *t)
+/* What a process leaves behind else lives on for reply_expires_ms. A busy broker has a moment even
+ * when the grace is over, and one that has fallen silent does not hold the process for all of it.
+ */
+void rpc_remove_inbox(patio_transport *t, uint64_t until_ns)
 {
-    enum { REMOVE_MS = 500 };
-    rpc *r = rpc_new(t, RPC_DELETE, t->inbox);
+    enum { LEAST_MS = 500, MOST_MS = 5000 };
+    uint64_t now_ns     = t->host->now_ns(t->host->self);
+    uint64_t left_ms    = now_ns < until_ns ? (until_ns - now_ns) / 1000000u : 0;
+    uint64_t timeout_ms = left_ms < LEAST_MS ? LEAST_MS : left_ms > MOST_MS ? MOST_MS : left_ms;
+    rpc     *r          = rpc_new(t, RPC_DELETE, t->inbox);
     if (r != NULL) {
         t->removing = true;
-        (void)rpc_wait(t, r, REMOVE_MS, NULL);
+        (void)rpc_wait(t, r, timeout_ms, NULL);
         t->host->free(t->host->self, r);
     }
 }

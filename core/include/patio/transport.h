@@ -143,8 +143,9 @@ typedef struct patio_transport_ops {
     /* [control] [non-blocking] Subscribe, or replace the subscription of the same queue (new
      * credit, new tasks). It is kept over reconnects. Deliveries may come before it returns. */
     patio_status (*subscribe)(patio_transport *t, const patio_subscription *s, patio_error *err);
-    /* [control] [non-blocking] No new delivery from that queue once this has returned, but for one
-     * that another thread is raising at that moment; what is delivered is still to be settled.
+    /* [control] [non-blocking] No new delivery from that queue once this has returned, but for what
+     * another thread had taken before and is raising, within the credit; what is delivered is still
+     * to be settled.
      * NOT_FOUND: no such subscription. */
     patio_status (*unsubscribe)(patio_transport *t, const char *queue, patio_error *err);
 
