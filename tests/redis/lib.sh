@@ -3,7 +3,8 @@
 # by their process id. A server that does not start fails the test.
 . "${PATIO_SOURCE:?}/tests/cli/lib.sh" || exit 1
 pids=()
-trap '[ "$BASHPID" = $$ ] && { kill -CONT "${pids[@]}" 2>/dev/null; kill -9 "${pids[@]}" 2>/dev/null; rm -rf "$scratch"; }' EXIT
+# the shell would say of each that it was killed
+trap '[ "$BASHPID" = $$ ] && { { kill -CONT "${pids[@]}"; kill -9 "${pids[@]}"; wait "${pids[@]}"; } 2>/dev/null; rm -rf "$scratch"; }' EXIT
 
 # The program to test against, any Redis since 6.2 or Valkey; redis-cli is always the installed one.
 REDIS_SERVER=${PATIO_REDIS_SERVER:-redis-server}
