@@ -254,7 +254,9 @@ static patio_status job_wait_fd(patio_executor *x, patio_job *job, int32_t fd, u
 static void *job_loop(patio_executor *x, patio_job *job)
 {
     (void)x;
-    return &fiber_of_job(job)->loop->uv;
+    loop *l     = fiber_of_job(job)->loop;
+    l->uv_shown = true;
+    return &l->uv;
 }
 
 static const patio_suspend_ops suspend = {
@@ -262,9 +264,23 @@ static const patio_suspend_ops suspend = {
     .wait_fd = job_wait_fd,         .loop = job_loop,
 };
 
+/* ---- patio.poller/1 ---- */
+
+/* With several loops all tasks would come to the one that polls. */
+static void offer(patio_executor *x, const patio_poll_ops *poll, patio_transport *t)
+{
+    x->poll      = x->loop_count == 1 ? poll : NULL;
+    x->transport = t;
+}
+
+static const patio_poller_ops poller = {PATIO_SIZED(patio_poller_ops), .offer = offer};
+
 static const void *query_instance(patio_executor *x, const char *interface_id)
 {
     (void)x;
+    if (strcmp(interface_id, PATIO_POLLER_ID) == 0) {
+        return &poller;
+    }
     return strcmp(interface_id, PATIO_SUSPEND_ID) == 0 ? &suspend : NULL;
 }
 

@@ -39,6 +39,9 @@ typedef struct fd_wait fd_wait;
 /* What comes by the inbox: a fiber, or a job that has no fiber yet (lowest bit 1). */
 typedef uintptr_t item;
 
+/* loop.sleeping: not, in the uv loop, or inside the transport's `poll` */
+enum { LOOP_AWAKE = 0, LOOP_SLEEPS = 1, LOOP_POLLS = 2 };
+
 /* fiber.wake */
 enum { AWAKE = 0, WOKEN = 1, PARKED = 2 };
 
@@ -76,7 +79,7 @@ struct loop {
 
     /* written by all */
     _Alignas(64) _Atomic item inbox; /* last in first */
-    _Atomic uint32_t sleeping;       /* who takes it back to 0 sends the wake-up */
+    _Atomic uint32_t sleeping;       /* LOOP_…; who takes it back to 0 sends the wake-up */
     _Atomic uint32_t senders;        /* threads that are about to send one */
     _Atomic uint32_t rang;           /* the host's timer has */
     _Atomic uint32_t cancels;        /* a job that waits to be started was cancelled */
@@ -127,6 +130,7 @@ struct loop {
     uint32_t        slab_used; /* stacks taken from the last */
     fd_wait        *fd_free;
     uint32_t        fd_count; /* tasks that wait for descriptors */
+    bool            uv_shown; /* to a task, whose handles may be on it ever since */
     void           *alt_stack;
     size_t          alt_bytes;
     stack_t         alt_before;
@@ -140,6 +144,8 @@ struct patio_executor {
     void                        *block; /* the allocation it lies in */
     const patio_host            *host;
     const patio_executor_events *events;
+    const patio_poll_ops        *poll; /* of `transport`; NULL: none may be polled */
+    patio_transport             *transport;
     uint32_t                     max_workers;
     uint32_t                     queue_max;
     uint32_t                     loop_count;
@@ -205,7 +211,7 @@ static inline fiber *fiber_of_job(patio_job *job)
 }
 
 /* Jobs taken and not done, as far as one can know beside the loop. */
-static inline uint32_t active_of(loop *l)
+static inline uint32_t active_of(const loop *l)
 {
     uint32_t done = atomic_load(&l->done);
     return atomic_load(&l->taken) - done;

@@ -24,10 +24,26 @@ void wake_loop(loop *l)
     }
     /* Counted, because the loop may wake by itself, end, and close what we are about to use. */
     atomic_fetch_add(&l->senders, 1);
-    if (atomic_exchange(&l->sleeping, 0) != 0) {
+    switch (atomic_exchange(&l->sleeping, LOOP_AWAKE)) {
+    case LOOP_SLEEPS:
         (void)uv_async_send(&l->async);
+        break;
+    case LOOP_POLLS:
+        l->x->poll->interrupt(l->x->transport);
+        break;
+    default:
+        break;
     }
     atomic_fetch_sub(&l->senders, 1);
+}
+
+/* This is the loop's thread, and it has something to run: if it is inside `poll`, that is to end.
+ */
+static void end_poll(loop *l)
+{
+    if (atomic_load_explicit(&l->sleeping, memory_order_relaxed) == LOOP_POLLS) {
+        wake_loop(l);
+    }
 }
 
 /* Last in first; the loop turns them round. */
@@ -47,6 +63,7 @@ void wake_fiber(fiber *f)
     }
     if (here == f->loop) {
         loop_push(f->loop, f);
+        end_poll(f->loop);
     } else {
         send_to(f->loop, item_of_fiber(f));
     }
@@ -133,6 +150,7 @@ patio_status submit_job(patio_executor *x, patio_job *job, patio_error *err)
     atomic_store_explicit(word_of_job(job), (uintptr_t)l, memory_order_release);
     if (here == l) {
         loop_queue(l, job);
+        end_poll(l);
     } else {
         send_to(l, item_of_job(job));
     }

@@ -329,6 +329,11 @@ GROWS(patio_lent_ops, 16);
 MEMBER(patio_lent_ops, struct_size, 0, uint32_t);
 MEMBER(patio_lent_ops, reserved, 4, uint32_t);
 MEMBER(patio_lent_ops, listen, 8, void (*)(patio_executor *, void (*)(void *, uint32_t), void *));
+GROWS(patio_poller_ops, 16);
+MEMBER(patio_poller_ops, struct_size, 0, uint32_t);
+MEMBER(patio_poller_ops, reserved, 4, uint32_t);
+MEMBER(patio_poller_ops, offer, 8,
+       void (*)(patio_executor *, const patio_poll_ops *, patio_transport *));
 
 GROWS(patio_reload_ops, 24);
 MEMBER(patio_reload_ops, struct_size, 0, uint32_t);

@@ -223,6 +223,7 @@ int main(void)
            strcmp(PATIO_RELOAD_ID, "patio.reload/1") != 0 ||
            strcmp(PATIO_PEERS_ID, "patio.peers/1") != 0 ||
            strcmp(PATIO_POLL_ID, "patio.poll/1") != 0 ||
+           strcmp(PATIO_POLLER_ID, "patio.poller/1") != 0 ||
            strcmp(PATIO_PRESENCE_ID, "patio.presence/1") != 0 ||
            strcmp(PATIO_QUEUES_ID, "patio.queues/1") != 0 ||
            strcmp(PATIO_RESULTS_ID, "patio.results/1") != 0 ||

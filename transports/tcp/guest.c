@@ -5,13 +5,14 @@ enum {
     PARK_NS  = 2 * 1000 * 1000,
 };
 
-/* One call is all there is to do here. */
+/* One call is all there is to do here; or, where tasks are executed, nothing but to wait for the
+ * next. So it is the executor that asks there, and who calls there is refused. */
 static bool is_alone(const void *self)
 {
-    const patio_transport *t    = self;
-    const store_room      *room = &t->room;
-    return t->running && !t->quit && !atomic_load(&t->stopping) && !t->turn.serves &&
-           room->held == room->dead + 1 && t->sends == 0 && t->inbound == 0 &&
+    const patio_transport *t     = self;
+    uint64_t               calls = t->turn.serves ? 0 : 1;
+    return t->running && !t->quit && !atomic_load(&t->stopping) &&
+           t->room.held == t->room.dead + calls && t->sends == 0 && t->inbound == 0 &&
            t->ask.asks == NULL && t->ask.cancels == NULL;
 }
 

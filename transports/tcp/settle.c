@@ -62,6 +62,7 @@ static void settle_one(entry *e, const patio_settlement *s, effects *fx)
         e->claimed = true;
     } else {
         inbox_forget(e, fx);
+        c->t->turn.answered_ns = fx->now;
     }
     if (c->self) {
         settle_came(c, remote, &f, reply != NULL ? host->buf_ref(host->self, reply) : NULL, fx);
@@ -82,6 +83,7 @@ patio_status tcp_settle(patio_transport *t, patio_tag tag, const patio_settlemen
     effects_begin(&fx, t);
     bool   running = t->running;
     entry *e       = running ? hub_entry_find(t, tag, ENTRY_DELIVERED) : NULL;
+    fx.polls       = turn_will_poll(&t->turn);
     if (e != NULL) {
         settle_one(e, s, &fx);
     }

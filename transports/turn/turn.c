@@ -130,6 +130,13 @@ bool turn_is_taken(io_turn *u)
     return true;
 }
 
+void turn_task_came(io_turn *u, bool alone, uint64_t now_ns)
+{
+    if (!alone || now_ns >= u->answered_ns + u->ops->park_ns) {
+        u->streak = 0;
+    }
+}
+
 /* ---- the I/O thread ---- */
 
 /* Parked: until the role is wanted back, or nobody has come for it. A guest that stays for long is
@@ -253,8 +260,9 @@ patio_status turn_poll(io_turn *u, patio_poll_done_fn done, const void *arg, uin
         st = run(u, done, arg, until_ns);
         run_by(u, 0);
         u->left_ns = real_ns();
-        /* what its callbacks have begun, or a call that goes on without it, is not left to wait */
-        u->wanted = u->wanted || st != PATIO_OK || u->ops->rest(u->self);
+        /* what its callbacks have begun, or a call that goes on without it, is not left to wait;
+         * nor does one lend to whom tasks come side by side, or now and then */
+        u->wanted = u->wanted || st != PATIO_OK || u->streak == 0 || u->ops->rest(u->self);
         if (u->wanted || u->asleep) {
             pthread_cond_broadcast(&u->passed);
         }

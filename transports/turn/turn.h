@@ -12,6 +12,10 @@
  * that an idle process sleeps in epoll, and at once when somebody else wants anything of the
  * transport (turn_recall): a second caller, a subscription, an operator, stop. Between two of its
  * calls nobody has the role; what comes in then waits, for no longer than that.
+ *
+ * Where tasks are executed, the guest may be a thread of the executor (patio.poller/1), which waits
+ * for the next task as the other does for its reply. It keeps the role for as long as none comes;
+ * while it runs one nobody has it, and if that takes longer than a moment, the I/O thread.
  */
 #ifndef PATIO_TURN_H
 #define PATIO_TURN_H
@@ -59,7 +63,8 @@ typedef struct io_turn {
     uint32_t           streak;      /* waits that a guest might have done itself, in a row */
     uint64_t           polls;       /* how often a guest has had the role */
     uint64_t           left_ns;     /* when it was put down last */
-    uint64_t           answered_ns; /* the transport's: when a call of ours was answered last */
+    uint64_t           answered_ns; /* the transport's: when a call of ours was answered last, or
+                                       we answered one */
 } io_turn;
 
 void turn_init(io_turn *u, const io_turn_ops *ops, void *self, pthread_mutex_t *lock);
@@ -74,7 +79,7 @@ void turn_end(io_turn *u);
 void turn_lend(io_turn *u);
 
 /* Under the lock. */
-/* This thread will come and wait for the reply to what it publishes. */
+/* This thread will come and wait: for the reply to what it publishes, or for the next task. */
 bool turn_will_poll(const io_turn *u);
 /* Nobody has the role, and the I/O thread waits for the guest's next call. */
 bool turn_is_free(const io_turn *u);
@@ -86,6 +91,10 @@ void turn_recall(io_turn *u);
 /* Something is to be done by whoever has the role. False: nobody has it, and the I/O thread was
  * told. */
 bool turn_is_taken(io_turn *u);
+
+/* A task has come in, alone or beside others: what is answered before the next comes, and soon
+ * followed by it, is a row. */
+void turn_task_came(io_turn *u, bool alone, uint64_t now_ns);
 
 /* For `run`: how long it may sleep, in whole milliseconds; 0: it cannot wait so exactly. */
 int turn_sleep_ms(uint64_t until_ns);

@@ -10,6 +10,7 @@
 #define PATIO_EXECUTOR_H
 
 #include <patio/plugin.h>
+#include <patio/poll.h>
 #include <patio/value.h>
 
 #ifdef __cplusplus
@@ -175,6 +176,18 @@ typedef struct patio_lent_ops {
      * time, as the events: never inside a slot that the host called. */
     void (*listen)(patio_executor *x, void (*lent)(void *self, uint32_t count), void *self);
 } patio_lent_ops;
+
+/* Interface "patio.poller/1" of an executor (patio_executor_ops.query): a thread of it that has
+ * nothing to run may do the transport's I/O meanwhile (patio/poll.h). It then is that thread which
+ * `submit` is called on, inside its `poll`; it runs the job once `poll` has returned. */
+#define PATIO_POLLER_ID "patio.poller/1"
+typedef struct patio_poller_ops {
+    uint32_t struct_size;
+    uint32_t reserved;
+    /* [control] Before `start`, at most once: whom to poll, from `start` on until `stop` has
+     * returned OK. A transport that has not started yet, or has stopped, answers STATE. */
+    void (*offer)(patio_executor *x, const patio_poll_ops *poll, patio_transport *t);
+} patio_poller_ops;
 
 /* Interface "patio.reload/1" of an executor (patio_executor_ops.query): what runs its tasks can be
  * replaced while it works by what loads them anew from disk. Nothing is lost by it: what runs

@@ -1,8 +1,9 @@
 /* patio/poll.h: the I/O of a transport on a thread that waits anyway.
  *
  * An interface of a transport: `query(t, PATIO_POLL_ID)`. A transport with an I/O thread of its own
- * costs who waits for a reply one change of threads more than the network does: that thread reads,
- * and wakes the one that waits. Here the waiting thread offers to read itself. The transport takes
+ * costs who waits for a reply, or for the next task, one change of threads more than the network
+ * does: that thread reads, and wakes the one that waits. Here the waiting thread offers to read
+ * itself; a thread of an executor does so by patio.poller/1 (patio/executor.h). The transport takes
  * the offer where it pays and nobody else is worse off for it, and refuses it otherwise.
  *
  * Everything that the I/O thread does is done by the thread inside `poll` meanwhile: events are

@@ -225,6 +225,14 @@ static void pass_listen(patio_executor *x, void (*lent)(void *self, uint32_t cou
 
 static const patio_lent_ops lent_ops = {PATIO_SIZED(patio_lent_ops), .listen = pass_listen};
 
+static void pass_offer(patio_executor *x, const patio_poll_ops *poll, patio_transport *t)
+{
+    const patio_poller_ops *inner = check_of(x)->real->ops.query(check_of(x)->x, PATIO_POLLER_ID);
+    inner->offer(check_of(x)->x, poll, t);
+}
+
+static const patio_poller_ops poller_ops = {PATIO_SIZED(patio_poller_ops), .offer = pass_offer};
+
 static patio_status check_reload(patio_executor *x, patio_error *err)
 {
     check                  *c     = check_of(x);
@@ -259,6 +267,9 @@ static const void *check_query(patio_executor *x, const char *interface_id)
     }
     if (strcmp(interface_id, PATIO_LENT_ID) == 0) {
         return c->real->ops.query(c->x, interface_id) != NULL ? &lent_ops : NULL;
+    }
+    if (strcmp(interface_id, PATIO_POLLER_ID) == 0) {
+        return c->real->ops.query(c->x, interface_id) != NULL ? &poller_ops : NULL;
     }
     if (strcmp(interface_id, PATIO_RELOAD_ID) == 0) {
         return c->real->ops.query(c->x, interface_id) != NULL ? &reload_ops : NULL;

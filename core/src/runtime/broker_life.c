@@ -8,6 +8,16 @@
 #include "runtime/operate.h"
 #include "runtime/watchdog.h"
 
+/* Its thread may read the next task itself. Of several executors one would keep the others' tasks
+ * waiting while it runs its own. */
+static void offer_poll(patio_broker *b, const pt_executor *x)
+{
+    const patio_poller_ops *poller = x->plugin->ops.query(x->instance, PATIO_POLLER_ID);
+    if (poller != NULL && b->futures.poll != NULL && b->executor_count == 1) {
+        poller->offer(x->instance, b->futures.poll, b->transport);
+    }
+}
+
 static patio_status start_executors(patio_broker *b, patio_error *err)
 {
     for (size_t i = 0; i < b->executor_count; i++) {
@@ -16,6 +26,7 @@ static patio_status start_executors(patio_broker *b, patio_error *err)
         if (lent != NULL) {
             lent->listen(x->instance, pt_lent_elsewhere, x);
         }
+        offer_poll(b, x);
         patio_status st = x->plugin->ops.start(x->instance, err);
         if (st != PATIO_OK) {
             pt_error_origin(err, "executor.%s", x->plugin->identity->name);
