@@ -1,14 +1,6 @@
-/* What the broker hands us as tasks: told to the host under a lease, or what is none. */
+/* What the broker hands us as tasks: kept under a lease until it is told (tell.c), or what is none.
+ */
 #include "transport.h"
-
-/* A clock reading is only believed as far as the broker bears it out: what has
- * a time to live and was delivered has not outlived it. */
-static uint64_t age_of(const delivery *p)
-{
-    uint64_t wall = props_wall_ms();
-    uint64_t age  = p->sent_ms != 0 && wall > p->sent_ms ? wall - p->sent_ms : 0;
-    return p->ttl_ms != 0 && age > 2 * p->ttl_ms + 1000 ? 0 : age;
-}
 
 static void fill(patio_transport *t, delivery *d, inbound *in, char *names, size_t task)
 {
@@ -122,24 +114,26 @@ void deliver_send_on(patio_transport *t, delivery *d, bool charged)
     }
 }
 
-/* Under the lock. NULL: there is nothing to tell the host. */
-static delivery *accept(patio_transport *t, queue *q, inbound *in)
+void deliver_throw_away(patio_transport *t, delivery *d)
+{
+    d->state = LEASE_ACKABLE;
+    d->quiet = true;
+    t->ackable++;
+    t->work = true;
+    loop_wake(t);
+}
+
+/* Under the lock. What is for the host waits until all that came with it has been read: an executor
+ * that gets its tasks one by one is done with each before the next one, and is woken for each. */
+static void accept(patio_transport *t, queue *q, inbound *in)
 {
     delivery *d = deliver_make(t, q, in);
     if (d == NULL) {
-        return NULL;
-    }
-    if (cancel_is_dead(t, &d->id)) {
-        d->state = LEASE_ACKABLE;
-        t->ackable++;
-        t->work = true;
-        return NULL;
+        return;
     }
     if (d->redelivered == 0 && !is_first(t, d)) {
-        d->state = LEASE_ACKABLE;
-        t->ackable++;
-        t->work = true;
-        return NULL;
+        deliver_throw_away(t, d);
+        return;
     }
     bool classic = q->work.type != QUEUE_QUORUM;
     bool unasked = !q->subscribed || t->stopping;
@@ -147,17 +141,11 @@ static delivery *accept(patio_transport *t, queue *q, inbound *in)
         /* A classic queue says that it was delivered before, not how often: a copy
          * keeps count. And what comes after the last word goes back uncounted. */
         deliver_send_on(t, d, !unasked);
-        return NULL;
+        return;
     }
     d->quiet = false;
-    if (q->waiting > 0 || q->given >= q->credit) {
-        d->state = LEASE_WAITING;
-        q->waiting++;
-        return NULL;
-    }
-    d->counted = true;
-    q->given++;
-    return d;
+    d->state = LEASE_WAITING;
+    q->waiting++;
 }
 
 static delivery *find_own(patio_transport *t, const queue *q, bool held)
@@ -189,36 +177,6 @@ void deliver_give_back(patio_transport *t, queue *q, bool held)
     }
 }
 
-static void tell(patio_transport *t, delivery *d)
-{
-    uint64_t      age     = age_of(d);
-    patio_message message = {
-        PATIO_SIZED(patio_message),
-        .flags    = d->flags,
-        .id       = d->id,
-        .queue    = d->queue->name,
-        .task     = d->task,
-        .ttl_ms   = d->ttl_ms == 0    ? 0
-                    : d->ttl_ms > age ? d->ttl_ms - age
-                                      : 1,
-        .priority = d->priority,
-        .attempt  = d->attempt,
-        .crashes  = d->crashes,
-        .body     = d->body,
-    };
-    if (d->ttl_ms != 0 && age >= d->ttl_ms) {
-        message.flags |= PATIO_MESSAGE_EXPIRED;
-    }
-    patio_delivery told = {
-        PATIO_SIZED(patio_delivery),
-        .tag     = d->tag,
-        .fence   = (d->fence << 16) + d->redelivered + 1u,
-        .age_ms  = age,
-        .message = &message,
-    };
-    t->events->delivered(t->events->self, &told);
-}
-
 void deliver_task(patio_transport *t, inbound *in)
 {
     const char *strange = strangeness(in);
@@ -226,57 +184,19 @@ void deliver_task(patio_transport *t, inbound *in)
         strange = "its task has control characters";
     }
     pthread_mutex_lock(&t->lock);
-    queue    *q = subscribe_queue(t, in->consumer);
-    delivery *d = NULL;
+    queue *q = subscribe_queue(t, in->consumer);
     if (q == NULL || strange != NULL) {
         reject(t, in->number, q == NULL);
     } else if (subscribe_is_held(in->consumer)) {
         renew_arrived(t, q, in);
     } else {
-        d = accept(t, q, in);
+        accept(t, q, in);
     }
     pthread_mutex_unlock(&t->lock);
     if (strange != NULL && q != NULL) {
         patio_host_log(t->host, PATIO_LOG_WARN, "a message in %s goes to the dead letters: %s",
                        q->work.name, strange);
     }
-    if (d != NULL) {
-        /* only this thread ends a lease that nobody has settled, so it stays until
-         * it is told */
-        tell(t, d);
-    }
-}
-
-static delivery *next_waiting(patio_transport *t)
-{
-    for (queue *q = t->queues; q != NULL; q = q->next) {
-        if (q->waiting == 0 || q->given >= q->credit) {
-            continue;
-        }
-        for (delivery *d = t->leases.next; d != &t->leases; d = d->next) {
-            if (d->queue == q && d->state == LEASE_WAITING) {
-                q->waiting--;
-                q->given++;
-                d->counted = true;
-                d->state   = LEASE_HELD;
-                return d;
-            }
-        }
-    }
-    return NULL;
-}
-
-void deliver_step(patio_transport *t)
-{
-    delivery *d;
-    do {
-        pthread_mutex_lock(&t->lock);
-        d = next_waiting(t);
-        pthread_mutex_unlock(&t->lock);
-        if (d != NULL) {
-            tell(t, d);
-        }
-    } while (d != NULL);
 }
 
 /* ---- the end of a channel ---- */

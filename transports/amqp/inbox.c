@@ -26,6 +26,7 @@ void deliver_inbox(patio_transport *t, inbound *in)
 {
     const props *p      = &in->props;
     bool         direct = t->set.reply == REPLY_DIRECT;
+    t->hurried          = true;
     pthread_mutex_lock(&t->lock);
     t->turn.answered_ns = t->links[direct ? PUBLISHING : CONSUMING].heard_ns;
     if (!direct) {

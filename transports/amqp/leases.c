@@ -112,9 +112,10 @@ delivery *deliver_take_slot(patio_transport *t, queue *q)
 void deliver_uncount(patio_transport *t, delivery *d)
 {
     if (d->counted) {
-        d->counted = false;
+        bool was_full = d->queue->given >= d->queue->credit;
+        d->counted    = false;
         d->queue->given--;
-        if (d->queue->waiting > 0) {
+        if (was_full && d->queue->waiting > 0) {
             t->work = true;
             loop_wake(t);
         }

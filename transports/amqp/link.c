@@ -251,7 +251,9 @@ void link_read(connection *c)
             return;
         }
         c->heard_ns = t->host->now_ns(t->host->self);
-        if (!take(c, t->input, (size_t)got) || ((size_t)got < sizeof(t->input) && c->ssl == NULL)) {
+        bool on     = take(c, t->input, (size_t)got);
+        deliver_step(t);
+        if (!on || ((size_t)got < sizeof(t->input) && c->ssl == NULL)) {
             return;
         }
     }

@@ -6,9 +6,19 @@
 #include <limits.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { SWEEP_MS = 200, LAZY_MS = 1000, ASK_MS = 10, CLOSE_MS = 500, INBOX_BATCH = 128 };
+enum {
+    SWEEP_MS    = 200,
+    LAZY_MS     = 1000,
+    ASK_MS      = 10,
+    ACK_MS      = 2,
+    PAUSE_NS    = 500 * 1000,
+    CROWD       = 128, /* messages that are not confirmed: the broker is milliseconds behind */
+    CLOSE_MS    = 500,
+    INBOX_BATCH = 128
+};
 
 static const uint64_t ms_ns = 1000000;
 
@@ -51,7 +61,9 @@ static void work(patio_transport *t, uint64_t now)
         place_step(t);
         rpc_step(t);
         browse_step(t);
-        settle_flush(t);
+        if (settle_is_due(t) || now > t->acked_ns + ACK_MS * ms_ns) {
+            settle_flush(t);
+        }
         acknowledge_inbox(t, now);
     }
     post_step(t);
@@ -65,6 +77,14 @@ static bool is_busy(const patio_transport *t)
 {
     return t->raised != PATIO_LINK_UP || t->posts > 0 || t->resend.first != NULL ||
            t->rpc_first != NULL || t->asks != NULL || t->inbox_ack != t->inbox_acked;
+}
+
+/* Under the lock: acknowledgements may be held back until the next look, if that comes soon
+ * whatever happens. An idle process does not look. */
+static void plan_look(patio_transport *t)
+{
+    t->looks_soon = t->ackable > 0 || t->settled;
+    t->settled    = false;
 }
 
 static int wait_ms(const patio_transport *t, uint64_t now)
@@ -81,6 +101,7 @@ static int wait_ms(const patio_transport *t, uint64_t now)
             ms = c->heartbeat_ns / ms_ns / 4;
         }
     }
+    ms               = t->looks_soon && ACK_MS < ms ? ACK_MS : ms;
     uint64_t timeout = t->set.consumer_timeout_ms;
     if (timeout != 0 && timeout / 12 < ms && t->leases.next != &t->leases) {
         ms = timeout / 12 + 1; /* renew.c looks so often */
@@ -187,6 +208,8 @@ static int do_work(patio_transport *t)
     check_probe(t, now);
     pthread_mutex_lock(&t->lock);
     work(t, now);
+    plan_look(t);
+    t->crowded = t->ring_next - t->ring_first >= CROWD;
     int  ms    = t->quit || turn_is_wanted(&t->turn) ? 0 : wait_ms(t, now);
     bool sweep = now >= t->sweep_ns;
     if (sweep) {
@@ -206,6 +229,19 @@ static int do_work(patio_transport *t)
     return ms;
 }
 
+/* A broker with much to do sends a few messages at a time, and to wake threads for these few is
+ * most of what they cost. Where nobody waits for them, or where everybody waits for milliseconds
+ * anyhow, more of them may come first, and more may be written at once. */
+static void let_come(patio_transport *t)
+{
+    bool may     = t->crowded || (t->unhurried > 1 && !t->hurried);
+    t->unhurried = 0;
+    t->hurried   = false;
+    if (may) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+    }
+}
+
 void loop_round(patio_transport *t, patio_poll_done_fn done, const void *arg, int most_ms)
 {
     int ms = do_work(t);
@@ -214,6 +250,7 @@ void loop_round(patio_transport *t, patio_poll_done_fn done, const void *arg, in
         return;
     }
     poll_links(t, ms < most_ms ? ms : most_ms);
+    let_come(t);
 }
 
 static bool must_quit(patio_transport *t)

@@ -43,6 +43,7 @@ void socket_flush(connection *c);
 /* Under the lock: write now if that is worth it, else let the I/O thread do it.
  */
 void socket_push(connection *c);
+bool socket_is_free(const connection *c);
 bool socket_is_calm(const connection *c); /* under the lock: nothing went out just now */
 
 /* ---- lookup.c: I/O thread ---- */
@@ -346,7 +347,6 @@ void      deliver_free_all(patio_transport *t);
 
 /* ---- deliver.c ---- */
 void deliver_task(patio_transport *t, inbound *in);
-void deliver_step(patio_transport *t); /* without the lock: tell what had to wait */
 void deliver_give_back(patio_transport *t, queue *q, bool held); /* under the lock, uncharged */
 /* The channel of the deliveries is gone: leases are lost. */
 void deliver_lost(patio_transport *t, const char *why);
@@ -356,6 +356,11 @@ void deliver_lost(patio_transport *t, const char *why);
 void deliver_send_on(patio_transport *t, delivery *d, bool charged);
 /* Under the lock: a delivery of what is read; NULL: out of memory. */
 delivery *deliver_make(patio_transport *t, queue *q, inbound *in);
+/* Under the lock: it ends here, and the host does not hear of it. */
+void deliver_throw_away(patio_transport *t, delivery *d);
+
+/* ---- tell.c ---- */
+void deliver_step(patio_transport *t); /* I/O thread, without the lock: tell what waits */
 
 /* ---- renew.c: tasks that run for longer than the broker lets a consumer have them; under the
  * lock ---- */
@@ -378,6 +383,7 @@ patio_status transport_settle(patio_transport *t, patio_tag tag, const patio_set
                               patio_error *err);
 patio_status transport_notify(patio_transport *t, patio_tag tag, patio_buf *body, patio_error *err);
 void         settle_confirmed(patio_transport *t, patio_tag tag); /* under the lock */
+bool         settle_is_due(const patio_transport *t);             /* under the lock */
 void         settle_flush(patio_transport *t);                    /* under the lock */
 void         settle_ack(patio_transport *t, uint64_t number);     /* under the lock */
 /* Under the lock: a copy with other counters to another queue, then the

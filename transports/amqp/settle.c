@@ -2,6 +2,8 @@
  */
 #include "transport.h"
 
+enum { MANY = 8 }; /* acknowledgements that are worth a write of their own */
+
 /* Two copies of one task can come from one delivery, if the link dies between a
  * copy and its original's acknowledgement: the later one has the larger number,
  * too. */
@@ -54,6 +56,17 @@ bool settle_move(patio_transport *t, delivery *d, place *to, const task_facts *c
     return true;
 }
 
+/* While the broker may deliver half of the credit without them, acknowledgements wait for more:
+ * none of them is what brings the next task. */
+bool settle_is_due(const patio_transport *t)
+{
+    bool due = !t->looks_soon || t->stopping;
+    for (const queue *q = t->queues; q != NULL && !due; q = q->next) {
+        due = q->unsettled > q->credit / 2;
+    }
+    return due;
+}
+
 /* Under the lock: nothing is left to be done but to tell the broker. */
 static void acknowledge(patio_transport *t, delivery *d)
 {
@@ -63,6 +76,7 @@ static void acknowledge(patio_transport *t, delivery *d)
     }
     d->state = LEASE_ACKABLE;
     t->ackable++;
+    t->settled = true;
 }
 
 void settle_confirmed(patio_transport *t, patio_tag tag)
@@ -119,7 +133,8 @@ void settle_flush(patio_transport *t)
         }
         d = next;
     }
-    t->ackable = 0;
+    t->ackable  = 0;
+    t->acked_ns = t->host->now_ns(t->host->self);
 }
 
 /* Copies that were on their way when their lease went are not repeated: the
@@ -274,8 +289,9 @@ patio_status transport_settle(patio_transport *t, patio_tag tag, const patio_set
         }
     }
 
-    if (st == PATIO_OK && t->ackable > 0) {
-        if (socket_is_calm(&t->links[CONSUMING])) {
+    if (st == PATIO_OK && t->ackable > 0 && settle_is_due(t)) {
+        const connection *c = &t->links[CONSUMING];
+        if (t->ackable >= MANY ? socket_is_free(c) : socket_is_calm(c)) {
             settle_flush(t);
             socket_flush(&t->links[CONSUMING]);
         } else {

@@ -155,7 +155,7 @@ void socket_flush(connection *c)
 }
 
 /* Another thread than the loop's may write now. */
-static bool is_free(const connection *c)
+bool socket_is_free(const connection *c)
 {
     return !c->t->set.tls && c->fd >= 0 && !c->want_write && !c->flushing && c->wire.size == 0;
 }
@@ -163,7 +163,7 @@ static bool is_free(const connection *c)
 bool socket_is_calm(const connection *c)
 {
     const patio_host *host = c->t->host;
-    return is_free(c) && host->now_ns(host->self) - c->sent_ns > DIRECT_PAUSE_NS;
+    return socket_is_free(c) && host->now_ns(host->self) - c->sent_ns > DIRECT_PAUSE_NS;
 }
 
 /* A lone message is written by who brings it: that saves waking a thread. In a
@@ -171,7 +171,7 @@ bool socket_is_calm(const connection *c)
 void socket_push(connection *c)
 {
     patio_transport *t = c->t;
-    if (!turn_is_mine(&t->turn) && (guest_will_poll(t) ? is_free(c) : socket_is_calm(c))) {
+    if (!turn_is_mine(&t->turn) && (guest_will_poll(t) ? socket_is_free(c) : socket_is_calm(c))) {
         socket_flush(c);
     } else {
         loop_wake(t);

@@ -203,7 +203,7 @@ struct queue {
 
 enum {
     LEASE_FREE,
-    LEASE_WAITING, /* arrived beyond the credit: not told yet */
+    LEASE_WAITING, /* not told yet: with the rest of what was read, or when there is credit */
     LEASE_HELD,
     LEASE_SETTLING,
     LEASE_ACKABLE,
@@ -412,9 +412,15 @@ struct patio_transport {
     delivery     leases; /* head of a circle, in the order of arrival */
     uint64_t     serial;
     uint32_t     ackable;
-    uint32_t     cancels; /* of consumers, that the broker has not confirmed */
-    patio_id    *replied; /* ids of late, by a hash: nobody hears a reply twice */
-    tomb        *tombs;   /* cancelled, in a ring */
+    uint64_t     acked_ns;
+    bool         settled;    /* something, since the I/O thread looked last */
+    bool         looks_soon; /* it does: acknowledgements may wait for it */
+    uint32_t     unhurried;  /* I/O thread: tasks of late that nobody waits for */
+    bool         hurried;    /* I/O thread: something came that somebody waits for */
+    bool         crowded;    /* I/O thread: so much is on its way that nobody notices a pause */
+    uint32_t     cancels;    /* of consumers, that the broker has not confirmed */
+    patio_id    *replied;    /* ids of late, by a hash: nobody hears a reply twice */
+    tomb        *tombs;      /* cancelled, in a ring */
     uint32_t     tomb_count;
     patio_id    *ended; /* settled here, in a ring */
     uint32_t     ended_count;
