@@ -1,5 +1,6 @@
 /* cmd_call.c: `patio call` and `patio send`. */
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "call_options.h"
@@ -8,8 +9,9 @@
 #include "result.h"
 #include "session.h"
 
-/* How long to wait at the end for what this process itself still runs (with -m). */
-enum { GOODBYE_MS = 2000 };
+/* How long to wait at the end for what this process itself still runs (with -m), and for what only
+ * this process has: on a transport without a server a task that was sent ends with its sender. */
+enum { GOODBYE_MS = 2000, SENT_MS = 5000 };
 
 /* Point a payload at what the command line holds. */
 static const patio_payload *fill_payload(const cli_call *call, patio_payload *payload)
@@ -66,28 +68,45 @@ static int send_task(const cli_session *session, const cli_call *call)
     return cli_finish_output();
 }
 
-/* Stop and free, unless a task of this process hangs: its thread cannot be killed. */
-static void end_session(cli_session *session, int code)
+/* Accepted, and then lost with this process, is not what a send promises. */
+static int lost(const cli_call *call, patio_status st, patio_error *err)
 {
-    if (session->broker != NULL &&
-        patio_broker_stop(session->broker, GOODBYE_MS, NULL) != PATIO_OK) {
-        _exit(code);
-    }
-    cli_session_close(session);
+    char   what[300];
+    size_t used = strlen(err->message);
+    (void)snprintf(what, sizeof(what), "send \"%s\"", call->task);
+    (void)snprintf(
+        err->message + used, sizeof(err->message) - used,
+        "; give it longer with --timeout, start a worker first, or send through a server");
+    return cli_fail(what, st, err);
 }
 
-static int run(const cli_call *call, const char *command,
-               int (*act)(const cli_session *, const cli_call *))
+/* Stop and free, unless a task of this process hangs: its thread cannot be killed. */
+static int end_session(cli_session *session, const cli_call *call, bool sent, int code)
+{
+    uint64_t     sent_ms = call->options.timeout_ms != 0 ? call->options.timeout_ms : SENT_MS;
+    patio_error  err     = PATIO_ERROR_INIT;
+    patio_status st      = PATIO_OK;
+    if (session->broker != NULL) {
+        st = patio_broker_stop(session->broker, sent ? sent_ms : GOODBYE_MS, &err);
+    }
+    if (st != PATIO_OK) {
+        bool of_transport = strncmp(err.origin, "transport.", strlen("transport.")) == 0;
+        _exit(sent && of_transport ? lost(call, st, &err) : code);
+    }
+    cli_session_close(session);
+    return code;
+}
+
+static int run(const cli_call *call, bool send)
 {
     cli_session session;
-    int         code = cli_session_prepare(&session, command, &call->common, "warn");
+    int         code = cli_session_prepare(&session, send ? "send" : "call", &call->common, "warn");
     if (code == CLI_EXIT_OK) {
         code = cli_session_start(&session);
         if (code == CLI_EXIT_OK) {
-            code = act(&session, call);
+            code = send ? send_task(&session, call) : call_task(&session, call);
         }
-        end_session(&session, code);
-        return code;
+        return end_session(&session, call, send && code == CLI_EXIT_OK, code);
     }
     cli_session_close(&session);
     return code;
@@ -104,7 +123,7 @@ static int call_or_send(bool send, int argc, char **argv)
         code            = st == PATIO_OK ? CLI_EXIT_OK : cli_fail(NULL, st, &err);
     }
     if (code == CLI_EXIT_OK) {
-        code = send ? run(&call, "send", send_task) : run(&call, "call", call_task);
+        code = run(&call, send);
     }
     cli_call_fini(&call);
     return code;

@@ -18,6 +18,21 @@ case $err in # the caller's clock, or the task, which sees the same deadline
 *) complain "stderr: $err" ;;
 esac
 
+# A send is its sender's until it is done: it waits for that, and what is lost with it is said.
+worker busy.log tcp+listen://127.0.0.1:0 -j 1
+busy=tcp://127.0.0.1:$(port_of busy.log)
+"$PATIO" call -b "$busy" --progress sleep 50 >/dev/null 2>holds &
+pids+=($!)
+wait_for holds " of 50000" # it runs
+run send -b "$busy" --timeout 300ms mul 1 2
+expect_code 4
+expect_err_has "lost with this process"
+expect_err_has "give it longer with --timeout"
+run send -b "$url" div 1 0
+expect_code 0
+expect_err_has "dead letters that are lost with this process: 1"
+kill -9 "$worker"
+
 # The worker dies under a call: at once, not at the deadline.
 worker dying.log tcp+listen://127.0.0.1:0
 begun=$SECONDS

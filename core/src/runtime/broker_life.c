@@ -176,6 +176,9 @@ static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
     pthread_mutex_unlock(&b->lock);
     patio_status flushed =
         b->transport_plugin->ops.stop(b->transport, left_ms(until_ns), st == PATIO_OK ? err : NULL);
+    if (st == PATIO_OK && flushed != PATIO_OK) {
+        pt_error_origin(err, "transport.%s", b->transport_plugin->identity->name);
+    }
     pt_watchdog_join(b);
     pt_futures_fail_all(&b->futures, PATIO_CANCELLED, "the broker was stopped");
     stop_timers(b);
