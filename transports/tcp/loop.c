@@ -103,7 +103,7 @@ static void on_wake(uv_async_t *wake)
     }
 }
 
-/* Calls whose time is over and that nobody can run do not stay for ever. */
+/* What nobody can run does not stay for longer than it is worth. */
 static void drop_expired(patio_transport *t, uint64_t now, effects *fx)
 {
     for (queue *q = t->room.queues; q != NULL; q = q->next) {
@@ -115,8 +115,7 @@ static void drop_expired(patio_transport *t, uint64_t now, effects *fx)
                         return; /* the others at the next tick */
                     }
                     if (e->deadline_ns != 0 && e->deadline_ns < now) {
-                        store_unlink_ready(e);
-                        hub_bury(e, hub_cause_expired, fx);
+                        route_expire(e, fx);
                     }
                     e = next;
                 }

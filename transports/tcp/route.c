@@ -153,6 +153,17 @@ void route_put(entry *e, effects *fx)
     }
 }
 
+void route_expire(entry *e, effects *fx)
+{
+    store_unlink_ready(e);
+    if ((e->flags & PATIO_MESSAGE_CALL) != 0) {
+        fail_call(e, EFFECT_UNKNOWN, PATIO_TIMEOUT, "nobody started it before its time was over",
+                  fx);
+    } else {
+        hub_bury(e, hub_cause_expired, fx);
+    }
+}
+
 static void due(void *arg)
 {
     entry  *e = arg;

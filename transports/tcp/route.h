@@ -25,6 +25,8 @@ void     route_fill_all(patio_transport *t, effects *fx);
 /* Into its lane, or to whoever can run it now; a call that nobody can run any more fails. */
 void route_put(entry *e, effects *fx);
 void route_delay(entry *e, uint64_t delay_ms, effects *fx);
+/* Too late to be started: a call ends, what was sent is a dead letter. */
+void route_expire(entry *e, effects *fx);
 /* It is not with its peer any more: credit back. */
 void route_take_back(entry *e);
 /* The connection died; as many as the effects have room for. True: there are more. */
