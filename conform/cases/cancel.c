@@ -54,6 +54,53 @@ static void what_runs_is_told_once(kit *k)
     KIT_AWAIT(k, KIT_SOON_MS, kit_replies_of(p.caller, 1) == 1, "no reply");
 }
 
+static void keyed(patio_message *m, uint32_t conflict)
+{
+    m->dedup_key       = (patio_bytes){(const uint8_t *)"key", 3};
+    m->dedup_window_ms = 60000;
+    m->dedup_conflict  = conflict;
+}
+
+static void who_waits_for_what_is_removed_hears_so(kit *k)
+{
+    kit_pair      p = kit_pair_open(k, NULL);
+    patio_message m = kit_quiet_call(k, 1);
+    kit_send_message(p.caller, &m);
+    m          = kit_quiet_call(k, 2);
+    m.delay_ms = 60000;
+    kit_send_message(p.caller, &m);
+    kit_call(p.caller, 3);
+    kit_await_counts(p.caller, 2, 0, 1, 0);
+    for (uint32_t n = 1; n <= 3; n++) {
+        cancel(k, p.worker, n, PATIO_CANCEL_REMOVED);
+    }
+    kit_await_cancelled(p.caller, 1);
+    kit_await_cancelled(p.caller, 2);
+    kit_await_counts(p.caller, 0, 0, 0, 0);
+    KIT_EQUAL(k, kit_receipts_of(p.caller, 3), 1, "receipts of one publish");
+}
+
+static void who_attached_to_what_is_removed_hears_so(kit *k)
+{
+    kit_pair      p = kit_pair_open(k, NULL);
+    patio_message m = kit_quiet_call(k, 1);
+    keyed(&m, PATIO_DEDUP_DROP);
+    kit_send_message(p.caller, &m);
+    kit_await_counts(p.caller, 1, 0, 0, 0);
+    m = kit_quiet_call(k, 2);
+    keyed(&m, PATIO_DEDUP_ATTACH);
+    kit_send_message(p.caller, &m);
+    cancel(k, p.caller, 1, PATIO_CANCEL_REMOVED);
+    kit_await_cancelled(p.caller, 2);
+    /* nobody will answer these, either */
+    for (uint32_t n = 3; n <= 4; n++) {
+        m = kit_quiet_call(k, n);
+        keyed(&m, n == 3 ? PATIO_DEDUP_ATTACH : PATIO_DEDUP_DROP);
+        kit_send_message(p.caller, &m);
+        KIT_EQUAL(k, kit_outcome(p.caller, n), PATIO_DUPLICATE, "outcome");
+    }
+}
+
 static void what_is_over_or_unknown_is_too_late(kit *k)
 {
     kit_pair p = kit_pair_open(k, NULL);
@@ -88,5 +135,11 @@ const kit_case kit_cancel_cases[] = {
      what_is_over_or_unknown_is_too_late},
     {124, 0, "a_worker_that_drains_still_hears_of_a_cancel", "delivery 7", PATIO_CAP_CANCEL, 0,
      NULL, a_worker_that_drains_still_hears_of_a_cancel},
+    /* without RESULTS a task is not found by its id, nor is who waits for it */
+    {125, 0, "who_waits_for_what_is_removed_hears_so", "transport.h published",
+     PATIO_CAP_CANCEL | PATIO_CAP_DELAY | PATIO_CAP_RESULTS, 0, NULL,
+     who_waits_for_what_is_removed_hears_so},
+    {126, 0, "who_attached_to_what_is_removed_hears_so", "transport.h published",
+     PATIO_CAP_CANCEL | PATIO_CAP_DEDUP, 0, NULL, who_attached_to_what_is_removed_hears_so},
     {0},
 };

@@ -246,6 +246,42 @@ static void a_replacing_task_takes_the_queued_one_away(kit *k)
     kit_quiet(p.worker, 1, 200);
 }
 
+static void a_call_that_is_dropped_hears_so_though_it_wants_no_receipt(kit *k)
+{
+    kit_pair      p = kit_pair_open(k, NULL);
+    patio_message m = keyed(k, 1, "key", PATIO_DEDUP_DROP);
+    m.flags |= PATIO_MESSAGE_NO_RECEIPT;
+    kit_send_message(p.caller, &m);
+    kit_await_counts(p.caller, 1, 0, 0, 0);
+    m = keyed(k, 2, "key", PATIO_DEDUP_DROP);
+    m.flags |= PATIO_MESSAGE_NO_RECEIPT;
+    kit_send_message(p.caller, &m);
+    KIT_EQUAL(k, kit_outcome(p.caller, 2), PATIO_DUPLICATE, "outcome of a duplicate");
+    KIT_EQUAL(k, kit_number(&p.caller->receipts[0].original), 1, "the original");
+    KIT_EQUAL(k, kit_receipts_of(p.caller, 1), 0, "receipts of the original");
+}
+
+static void who_waits_for_what_is_replaced_hears_so(kit *k)
+{
+    kit_pair      p = kit_pair_open(k, NULL);
+    patio_message m = keyed(k, 1, "key", PATIO_DEDUP_REPLACE);
+    m.flags |= PATIO_MESSAGE_NO_RECEIPT;
+    if (conflict_is_refused(k, p.caller, &m, "replace")) {
+        return;
+    }
+    kit_await_counts(p.caller, 1, 0, 0, 0);
+    m = keyed(k, 2, "key", PATIO_DEDUP_ATTACH);
+    m.flags |= PATIO_MESSAGE_NO_RECEIPT;
+    if (conflict_is_refused(k, p.caller, &m, "attach")) {
+        return;
+    }
+    m       = keyed(k, 3, "key", PATIO_DEDUP_REPLACE);
+    m.flags = 0;
+    kit_send_message(p.caller, &m);
+    kit_await_cancelled(p.caller, 1);
+    kit_await_cancelled(p.caller, 2);
+}
+
 static void one_key_of_many_publishers_runs_once(kit *k)
 {
     kit_pair      p     = kit_pair_open(k, NULL);
@@ -324,5 +360,9 @@ const kit_case kit_limit_cases[] = {
     {62, 0, "two_queues_never_meet", "transport.h subscription", 0, 0, NULL, two_queues_never_meet},
     {63, 0, "a_send_that_is_too_late_is_not_lost", "delivery 6", 0, 0, NULL,
      a_send_that_is_too_late_is_not_lost},
+    {64, 0, "a_call_that_is_dropped_hears_so_though_it_wants_no_receipt", "delivery 10",
+     PATIO_CAP_DEDUP, 0, NULL, a_call_that_is_dropped_hears_so_though_it_wants_no_receipt},
+    {65, 0, "who_waits_for_what_is_replaced_hears_so", "delivery 10", PATIO_CAP_DEDUP, 0, NULL,
+     who_waits_for_what_is_replaced_hears_so},
     {0},
 };

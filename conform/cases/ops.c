@@ -112,6 +112,23 @@ static void purge_removes_what_waits(kit *k)
     kit_quiet(p.worker, 1, 200);
 }
 
+static void who_waits_for_what_is_purged_hears_so(kit *k)
+{
+    kit_pair                p = kit_pair_open(k, NULL);
+    const patio_queues_ops *q = kit_query(p.caller, PATIO_QUEUES_ID);
+    patio_message           m = kit_quiet_call(k, 1);
+    kit_send_message(p.caller, &m);
+    m          = kit_quiet_call(k, 2);
+    m.delay_ms = 60000;
+    kit_send_message(p.caller, &m);
+    kit_await_counts(p.caller, 1, 0, 1, 0);
+    uint64_t count = 0;
+    KIT_STATUS(k, q->purge(p.caller->t, "q", 5000, &count, NULL), PATIO_OK, "purge");
+    KIT_EQUAL(k, count, 2, "purged");
+    kit_await_cancelled(p.caller, 1);
+    kit_await_cancelled(p.caller, 2);
+}
+
 static void set_state(kit *k, kit_instance *i, uint32_t state)
 {
     const patio_queues_ops *q   = kit_query(i, PATIO_QUEUES_ID);
@@ -333,5 +350,9 @@ const kit_case kit_ops_cases[] = {
     {159, 0, "the_topology_is_printed_without_a_link", "topology.h", 0, KIT_QUERY,
      PATIO_TOPOLOGY_ID, the_topology_is_printed_without_a_link},
     {160, 0, "peers_are_listed", "peers.h", 0, KIT_QUERY, PATIO_PEERS_ID, peers_are_listed},
+    /* without RESULTS a task is not found by its id, nor is who waits for it */
+    {169, 0, "who_waits_for_what_is_purged_hears_so", "transport.h published",
+     PATIO_CAP_DELAY | PATIO_CAP_RESULTS, KIT_QUERY, PATIO_QUEUES_ID,
+     who_waits_for_what_is_purged_hears_so},
     {0},
 };

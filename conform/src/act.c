@@ -99,6 +99,15 @@ uint32_t kit_outcome(kit_instance *i, uint32_t number)
     return r.outcome;
 }
 
+void kit_await_cancelled(kit_instance *i, uint32_t number)
+{
+    kit_receipt r = {0};
+    KIT_AWAIT(i->k, KIT_SOON_MS, find_receipt(i, number, &r),
+              "task %u is gone, and who waits for it does not hear so", number);
+    KIT_EQUAL(i->k, r.outcome, PATIO_UNKNOWN, "outcome of what is gone");
+    KIT_STATUS(i->k, r.status, PATIO_CANCELLED, "the receipt of what is gone");
+}
+
 void kit_send_message(kit_instance *i, patio_message *m)
 {
     patio_error  err    = PATIO_ERROR_INIT;
@@ -125,6 +134,12 @@ void kit_call(kit_instance *i, uint32_t number)
 {
     patio_message m = kit_message(i->k, number, PATIO_MESSAGE_CALL | PATIO_MESSAGE_WAIT_ROUTE);
     kit_send_message(i, &m);
+}
+
+patio_message kit_quiet_call(kit *k, uint32_t number)
+{
+    return kit_message(k, number,
+                       PATIO_MESSAGE_CALL | PATIO_MESSAGE_WAIT_ROUTE | PATIO_MESSAGE_NO_RECEIPT);
 }
 
 static kit_sub *sub_of(kit_instance *i, const char *queue)

@@ -344,6 +344,10 @@ patio_status kit_publish(kit_instance *i, uint32_t number, uint32_t flags);
 void kit_send(kit_instance *i, uint32_t number);
 void kit_send_message(kit_instance *i, patio_message *m);
 void kit_call(kit_instance *i, uint32_t number);
+/* As the core calls: it hears of nothing but a failure and the reply. */
+patio_message kit_quiet_call(kit *k, uint32_t number);
+/* Wait for the receipt that says to such a caller: UNKNOWN, for it was CANCELLED. */
+void kit_await_cancelled(kit_instance *i, uint32_t number);
 /* Wait for the receipt of a number; its outcome. */
 uint32_t     kit_outcome(kit_instance *i, uint32_t number);
 patio_status kit_try_subscribe(kit_instance *i, const char *queue, uint32_t credit,

@@ -64,6 +64,16 @@ is() {
     run cancel $on "$id"
     expect_code 0
     expect_out "removed"
+    # whoever waits for what another one removes hears so at once
+    "$PATIO" call $on mul 4 4 --timeout 10min >called 2>&1 &
+    caller=$!
+    pids+=("$caller")
+    until_true "the call waits" is default ready 3
+    run cancel $on "$(redis-cli -p "$port" --raw xrevrange 'patio:{default:default}:s:4' + - COUNT 1 |
+        sed -n 's/^\([0-9a-f]\{32\}\) .*/\1/p')"
+    expect_out "removed"
+    wait "$caller" && complain "the call of a task that was removed ended well"
+    grep -q "it was cancelled by somebody else" called || complain "$(cat called)"
     run resume default $on
     expect_code 0
     until_true "the rest is done" is default ready 0

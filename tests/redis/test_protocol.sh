@@ -24,14 +24,14 @@ taken=$(cli --raw xreadgroup group w 00000000000000cc count 1 streams "$T:s:4" '
 entry=$(sed -n 2p <<<"$taken")
 header=$(sed -n 4p <<<"$taken")
 case $header in
-*" 1 1 0 0 0 "*" mul") ;;
+*" 5 1 0 0 0 "*" mul") ;;
 *) complain "another header: $header" ;;
 esac
 answer=$(cli evalsha "$settle" 1 "$T" 00000000000000cc 10000 0 T 4 "$entry" 0 | wc -l)
 [ "$answer" -ge 3 ] || complain "settle said: $answer"
 again=$(cli --raw xrange "$T:s:4" - + | sed -n 3p)
 case $again in
-*" 1 2 0 0 1 "*" mul") ;;
+*" 5 2 0 0 1 "*" mul") ;;
 *) complain "after a retry: $again" ;;
 esac
 # The same settlement once more is stale, and changes nothing.

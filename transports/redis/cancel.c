@@ -52,7 +52,7 @@ void cancel_encode(queue *q)
     while (q->cancels.first != NULL && q->publishes.count == 0 && !c->broken) {
         cancel_op *op = q->cancels.first;
         char       id[33];
-        cmd       *k = command_eval(c, CMD_CANCEL, SCRIPT_CANCEL, q, 3);
+        cmd       *k = command_eval(c, CMD_CANCEL, SCRIPT_CANCEL, q, 4);
         if (k == NULL) {
             return;
         }
@@ -63,6 +63,7 @@ void cancel_encode(queue *q)
         arg_text(c, id);
         arg_text(c, op->suffix);
         arg_text(c, op->entry);
+        arg_text(c, q->t->owner);
     }
 }
 

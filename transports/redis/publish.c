@@ -92,10 +92,11 @@ static publish_op *make(patio_transport *t, const patio_message *m, size_t size)
     if (m->dedup_key.size > 0) {
         bytes_to_hex(m->dedup_key.data, m->dedup_key.size, dedup);
     }
-    int length      = snprintf(op->head, room, "%s %u %u %u 0 0 %llu 0 %u %s %s %s", id,
-                               m->flags & PATIO_MESSAGE_CARRIED, m->attempt != 0 ? m->attempt : 1u,
-                               m->crashes, (unsigned long long)m->ttl_ms, op->priority,
-                          call ? t->owner : "-", dedup, m->task);
+    int length =
+        snprintf(op->head, room, "%s %u %u %u 0 0 %llu 0 %u %s %s %s", id,
+                 m->flags & (PATIO_MESSAGE_CARRIED | PATIO_MESSAGE_NO_RECEIPT),
+                 m->attempt != 0 ? m->attempt : 1u, m->crashes, (unsigned long long)m->ttl_ms,
+                 op->priority, call ? t->owner : "-", dedup, m->task);
     op->head_bytes  = (size_t)length;
     uint64_t wait   = t->set.enqueue_wait_ms;
     wait            = m->ttl_ms != 0 && m->ttl_ms < wait ? m->ttl_ms : wait;

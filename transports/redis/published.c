@@ -20,10 +20,9 @@ static void put_back(queue *q, publish_op *ops)
     q->publishes.count += count;
 }
 
-/* The end of one: tell, and let go. Not under the lock. */
-static void conclude(patio_transport *t, publish_op *op, patio_receipt *receipt)
+/* The end of one: tell, and let go. Fine: a call gets its answer later. Not under the lock. */
+static void conclude(patio_transport *t, publish_op *op, patio_receipt *receipt, bool fine)
 {
-    bool fine = receipt->outcome == PATIO_ACCEPTED || receipt->outcome == PATIO_DUPLICATE;
     pthread_mutex_lock(&t->lock);
     t->publish_count--;
     t->publish_bytes -= op->body_bytes;
@@ -47,7 +46,7 @@ static void reject_all(patio_transport *t, publish_op *ops, uint32_t outcome,
     while (ops != NULL) {
         publish_op   *next    = ops->next;
         patio_receipt receipt = {.outcome = outcome, .error = why};
-        conclude(t, ops, &receipt);
+        conclude(t, ops, &receipt, false);
         ops = next;
     }
 }
@@ -58,8 +57,10 @@ static void accepted(conn *c, publish_op *op, const resp *r, int64_t result)
     patio_error      why     = PATIO_ERROR_INIT;
     patio_receipt    receipt = {.outcome = PATIO_ACCEPTED,
                                 .level = c->node->facts.aof ? PATIO_LEVEL_DISK : PATIO_LEVEL_PEER};
+    bool             fine    = result == 1;
     if (result == 2) {
         const resp *id  = resp_at(r, 1);
+        fine            = resp_number(resp_at(r, 2), 0) == 1; /* it is attached */
         receipt.outcome = PATIO_DUPLICATE;
         (void)(id != NULL && id_from_hex(id->text, id->size, &receipt.original));
     } else if (result <= 0) {
@@ -73,7 +74,7 @@ static void accepted(conn *c, publish_op *op, const resp *r, int64_t result)
                              "the queue is being drained: it accepts nothing new");
         }
     }
-    conclude(t, op, &receipt);
+    conclude(t, op, &receipt, fine);
 }
 
 void publish_answer(conn *c, cmd *k, const resp *r)

@@ -35,6 +35,20 @@ void replies_encode(conn *c)
     arg_text(c, q->last_reply);
 }
 
+/* There is a status in place of an answer, and why. */
+static void refused(patio_transport *t, const patio_id *id, uint64_t status, const resp *text)
+{
+    patio_error   why     = PATIO_ERROR_INIT;
+    patio_receipt receipt = {PATIO_SIZED(patio_receipt), .outcome = PATIO_UNKNOWN, .id = *id,
+                             .error = &why};
+    patio_status  is = status <= UINT16_MAX && status != 0 ? (patio_status)status : PATIO_PEER_LOST;
+    (void)patio_fail(&why, is, 0, "%.700s", text->text);
+    pthread_mutex_lock(&t->lock);
+    guest_replied(t, id);
+    pthread_mutex_unlock(&t->lock);
+    t->events->published(t->events->self, &receipt);
+}
+
 static void one(queue *q, const resp *entry)
 {
     patio_transport  *t      = q->t;
@@ -48,6 +62,10 @@ static void one(queue *q, const resp *entry)
         !id_from_hex(head->text, 32, &reply.id)) {
         patio_host_log(host, PATIO_LOG_WARN, "queue %s: an answer is none of patio's, or broken",
                        q->name);
+        return;
+    }
+    if (head->size > 33 && head->text[33] != 'p') {
+        refused(t, &reply.id, strtoul(head->text + 33, NULL, 10), body);
         return;
     }
     reply.flags = head->size > 32 ? PATIO_REPLY_PARTIAL : 0;

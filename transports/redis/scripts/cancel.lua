@@ -1,8 +1,11 @@
--- cancel.lua: look for one task among 2000 entries. ARGV: id, suffix or '' to begin, entry to go on after.
+-- cancel.lua: look for one task among 2000 entries. ARGV: id, suffix or '' to begin, entry to go on after,
+-- owner who asks.
 -- Returns {1} removed, {2} its worker is told, {3} not here, or {0, suffix, entry} to go on.
 local id = ARGV[1]
-if ARGV[2] == '' and redis.call('ZREM', T .. ':d', id) == 1 then
-    redis.call('HDEL', T .. ':b', id)
+local why = 'it was cancelled by somebody else'
+if ARGV[2] == '' and redis.call('ZSCORE', T .. ':d', id) then
+    local e = take_delayed(id)
+    if e then farewell(e, why, ARGV[4]) end
     return {1}
 end
 local budget, begun = 2000, ARGV[2] == ''
@@ -18,7 +21,9 @@ for _, suffix in ipairs(suffixes()) do
             if header and string.sub(header, 1, 32) == id then
                 local held = redis.pcall('XPENDING', stream, GROUP, entry[1], entry[1], 1)
                 if held.err or #held == 0 then
+                    local e = read(header)
                     redis.call('XDEL', stream, entry[1])
+                    if e then farewell(e, why, ARGV[4]) end
                     return {1}
                 end
                 tell(held[1][2], 'c ' .. id)

@@ -78,19 +78,24 @@ local function put_off(e, body, now, delay)
     end
 end
 
+-- Out of there: its header and its body, or nothing if it is not there.
+local function take_delayed(id)
+    local packed = redis.call('HGET', T .. ':b', id)
+    redis.call('ZREM', T .. ':d', id)
+    redis.call('HDEL', T .. ':b', id)
+    local cut = packed and string.find(packed, '\n', 1, true)
+    if cut then return read(string.sub(packed, 1, cut - 1)), string.sub(packed, cut + 1) end
+    return nil
+end
+
 -- What became due goes to its stream. Returns how long until the next one, or -1.
 local function promote(now, most)
     local due = redis.call('ZRANGEBYSCORE', T .. ':d', '-inf', num(now), 'WITHSCORES', 'LIMIT', 0, most)
     for i = 1, #due, 2 do
-        local id, late = due[i], now - tonumber(due[i + 1])
-        local packed = redis.call('HGET', T .. ':b', id)
-        redis.call('ZREM', T .. ':d', id)
-        redis.call('HDEL', T .. ':b', id)
-        local cut = packed and string.find(packed, '\n', 1, true)
-        local e = cut and read(string.sub(packed, 1, cut - 1))
+        local e, body = take_delayed(due[i])
         if e then
-            if e.ttl > 0 then e.ttl = math.max(1, e.ttl - late) end
-            queue_up(e, string.sub(packed, cut + 1), e.priority)
+            if e.ttl > 0 then e.ttl = math.max(1, e.ttl - (now - tonumber(due[i + 1]))) end
+            queue_up(e, body, e.priority)
         end
     end
     local first = redis.call('ZRANGE', T .. ':d', 0, 0, 'WITHSCORES')
@@ -113,8 +118,14 @@ local function answer(reply, id, body)
     return redis.call('XADD', T .. ':a:' .. reply, 'NOMKSTREAM', '*', 'h', id, 'b', body)
 end
 
--- The end of a task with a dedup key: whoever attached to it has the same answer.
-local function answer_attached(id, dedup, body)
+-- No answer will come, says a status behind the id, and why. Of a publish there is one receipt at most,
+-- so that is for callers that wanted none of success.
+local CANCELLED, PEER_LOST = 202, 404
+local function is_quiet(e) return bit.band(tonumber(e.flags), 4) ~= 0 end
+local function refuse(reply, id, status, why) return answer(reply, id .. ' ' .. status, why) end
+
+-- The end of a task with a dedup key: whoever attached to it has the same answer, or hears why there is none.
+local function answer_attached(id, dedup, body, status, why)
     local key = T .. ':k:' .. dedup
     local left = redis.call('PTTL', key)
     local was = redis.call('GET', key)
@@ -124,10 +135,21 @@ local function answer_attached(id, dedup, body)
     end
     local list = T .. ':j:' .. id
     for _, who in ipairs(redis.call('LRANGE', list, 0, -1)) do
-        local reply, other = string.match(who, '^(%S+) (%x+)$')
-        if body ~= '' then answer(reply, other, body) end
+        local reply, other, quiet = string.match(who, '^(%S+) (%x+) ?(%S*)$')
+        if body ~= '' then
+            answer(reply, other, body)
+        elseif quiet == 'q' then
+            refuse(reply, other, status or PEER_LOST,
+                   why or 'the task with the same dedup key ended without a result: nobody waited for it')
+        end
     end
     redis.call('DEL', list)
+end
+
+-- A task goes before it is started: whoever waits for it hears why, but for the one whose wish it was.
+local function farewell(e, why, wisher)
+    if e.reply ~= '-' and e.reply ~= wisher and is_quiet(e) then refuse(e.reply, e.id, CANCELLED, why) end
+    if e.dedup ~= '-' then answer_attached(e.id, e.dedup, '', CANCELLED, why) end
 end
 
 local function group(stream)

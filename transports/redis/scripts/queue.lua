@@ -18,10 +18,10 @@ elseif what == 'busy' then
     if (redis.call('HGET', T .. ':m', 's') or '0') ~= '0' then count = count + 1 end
     return {count > 0 and 1 or 0}
 end
-local count, budget = 0, 2000
+local count, budget, why = 0, 2000, 'the queue was purged'
 for _, id in ipairs(redis.call('ZRANGE', T .. ':d', 0, budget - 1)) do
-    redis.call('ZREM', T .. ':d', id)
-    redis.call('HDEL', T .. ':b', id)
+    local e = take_delayed(id)
+    if e then farewell(e, why) end
     count = count + 1
 end
 for _, suffix in ipairs(suffixes()) do
@@ -30,7 +30,11 @@ for _, suffix in ipairs(suffixes()) do
     local last = not groups.err and groups[1] and field(groups[1], 'last-delivered-id') or '0-0'
     while count < budget do
         local some = redis.call('XRANGE', stream, '(' .. last, '+', 'COUNT', 200)
-        for _, entry in ipairs(some) do count = count + redis.call('XDEL', stream, entry[1]) end
+        for _, entry in ipairs(some) do
+            local e = read(field(entry[2], 'h'))
+            count = count + redis.call('XDEL', stream, entry[1])
+            if e then farewell(e, why) end
+        end
         if #some < 200 then break end
     end
 end

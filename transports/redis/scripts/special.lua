@@ -1,6 +1,11 @@
 -- special.lua: add one task with a delay or a dedup key.
 -- ARGV: max_queued, reply ('' none), reply_ttl_ms, header, body, delay_ms, window_ms, conflict.
--- Returns {1} taken, {2, original} a duplicate, {0} full, {-2} nothing is accepted.
+-- Returns {1} taken, {2, original, 1 if an answer will come} a duplicate, {0} full, {-2} nothing is accepted.
+local function find(id, suffix, entry)
+    if suffix == 'd' then return redis.call('ZSCORE', T .. ':d', id) end
+    return suffix and suffix ~= '-' and redis.call('XRANGE', T .. ':s:' .. suffix, entry, entry)[1]
+end
+
 local e = read(ARGV[4])
 if redis.call('HGET', T .. ':m', 's') == '2' then return {-2} end
 if ARGV[2] ~= '' and redis.call('EXISTS', T .. ':a:' .. ARGV[2]) == 0 then
@@ -15,25 +20,27 @@ if record and string.sub(record, 1, 32) ~= e.id then
     local id = string.sub(record, 1, 32)
     local suffix, entry = string.match(string.sub(record, 34), '^(%S) ?(%S*)$')
     if ARGV[8] ~= '2' then
-        if ARGV[8] == '1' and e.reply ~= '-' then
-            local done = redis.call('GET', T .. ':r:' .. id)
-            if done then
-                answer(e.reply, e.id, done)
-            else
-                redis.call('RPUSH', T .. ':j:' .. id, e.reply .. ' ' .. e.id)
-                redis.call('PEXPIRE', T .. ':j:' .. id, math.max(window, 60000))
-            end
+        if ARGV[8] ~= '1' or e.reply == '-' then return {2, id, 0} end
+        local done = redis.call('GET', T .. ':r:' .. id)
+        if done then
+            answer(e.reply, e.id, done)
+        elseif not find(id, suffix, entry) then
+            return {2, id, 0} -- it has gone, and left no answer
+        else
+            redis.call('RPUSH', T .. ':j:' .. id, e.reply .. ' ' .. e.id .. (is_quiet(e) and ' q' or ''))
+            redis.call('PEXPIRE', T .. ':j:' .. id, math.max(window, 60000))
         end
-        return {2, id}
+        return {2, id, 1}
     end
     -- replace: what waits goes, what runs stays
-    if suffix == 'd' then
-        redis.call('ZREM', T .. ':d', id)
-        redis.call('HDEL', T .. ':b', id)
-    elseif suffix and suffix ~= '-' then
-        local from = T .. ':s:' .. suffix
-        if #redis.pcall('XPENDING', from, GROUP, entry, entry, 1) == 0 then redis.call('XDEL', from, entry) end
+    local found, gone = find(id, suffix, entry), nil
+    if found and suffix == 'd' then
+        gone = take_delayed(id)
+    elseif found and #redis.pcall('XPENDING', T .. ':s:' .. suffix, GROUP, entry, entry, 1) == 0 then
+        redis.call('XDEL', T .. ':s:' .. suffix, entry)
+        gone = read(field(found[2], 'h'))
     end
+    if gone then farewell(gone, 'another task with the same dedup key replaced it') end
 elseif record then
     return {1} -- the same task, sent again after a lost answer
 end
