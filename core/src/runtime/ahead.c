@@ -46,8 +46,10 @@ void pt_ahead_start(patio_broker *b)
 void pt_ahead_waits(pt_job *job)
 {
     patio_broker *b = job->end.broker;
-    if (b->ahead.wait_ns != 0) {
+    if (b->queue_count > 1 || b->ahead.wait_ns != 0) {
         job->since_ns = pt_clock_tick(&b->runtime->clock);
+    }
+    if (b->ahead.wait_ns != 0) {
         atomic_store(&job->stage, STAGE_WAITS);
         plan(b, b->ahead.wait_ns);
     }
@@ -60,6 +62,11 @@ bool pt_ahead_over(pt_job *job)
         return true;
     }
     return atomic_compare_exchange_strong(&job->stage, &waits, STAGE_RUNS) || waits == STAGE_RUNS;
+}
+
+bool pt_ahead_went(const pt_job *job)
+{
+    return atomic_load_explicit(&job->stage, memory_order_relaxed) == STAGE_RETURNED;
 }
 
 void pt_ahead_gone(patio_broker *b)
@@ -129,6 +136,9 @@ static void look(void *self)
     for (uint32_t i = 0; i < made; i++) {
         uint64_t until = look_at(b, &b->jobs[i], now);
         next           = until < next ? until : next;
+    }
+    if (b->queue_count > 1) {
+        pt_held_look(b); /* what never got to the executor is free at once */
     }
     if (next != UINT64_MAX) {
         plan(b, next - now);

@@ -17,6 +17,8 @@ void pt_ahead_waits(struct pt_job *job);
 /* It begins, or ends in whatever way. False: it went back meanwhile, its delivery is settled, and
  * pt_ahead_gone is due when it is free. */
 bool pt_ahead_over(struct pt_job *job);
+/* It went back. */
+bool pt_ahead_went(const struct pt_job *job);
 void pt_ahead_gone(struct patio_broker *broker);
 /* Nothing is to be fetched ahead now. */
 bool pt_ahead_rests(const struct patio_broker *broker);

@@ -42,10 +42,12 @@ typedef struct pt_executor {
     const patio_relay_ops    *relay;   /* NULL: nothing runs elsewhere */
     uint32_t                  slots;
     bool                      stopped;
-    const patio_lend_ops     *lend;  /* NULL: it does not */
-    _Atomic uint32_t          lent;  /* slots, now */
-    pt_job                   *held;  /* what it had no room for, the oldest first; under the lock */
-    uint32_t                  rooms; /* how often it said that it has some */
+    const patio_lend_ops     *lend; /* NULL: it does not */
+    _Atomic uint32_t          lent; /* slots, now */
+    /* held.c, under the lock */
+    pt_job  *held;  /* what it has no room for, or whose turn it is not, the oldest first */
+    uint32_t rooms; /* how often it said that it has some */
+    uint32_t taken; /* slots in use; means nothing with one queue alone */
 } pt_executor;
 
 /* A task of the registry as this broker treats it: the code's options under the configuration's. */
@@ -172,6 +174,8 @@ struct patio_broker {
     size_t           queue_count;
     bool             queues_named;  /* configured; else those of the tasks */
     bool             queues_strict; /* in their order; else by weight */
+    uint64_t         queues_turn;   /* of the last one that began: see held.c; under the lock */
+    uint64_t         turn_timer;
 
     pt_futures futures;
 
@@ -276,9 +280,14 @@ void pt_worker_worn_out(void *self, const patio_error *why);
 /* health.c: something changed that may stand in the way. Under the broker's lock. */
 void pt_health_changed(patio_broker *broker);
 
-/* held.c: jobs that an executor has no room for wait here, with their credit, for its `room`. */
+/* held.c: jobs that an executor has no room for, or whose turn it is not, wait here, with their
+ * credit. */
 void pt_held_add(pt_executor *x, pt_job *job);
 void pt_held_submit(pt_executor *x);
+/* A slot is free again. */
+void pt_held_freed(pt_executor *x);
+/* For all executors: whose turn is it? */
+void pt_held_look(void *broker);
 /* The broker stops: back with them. */
 void pt_held_return(patio_broker *broker);
 

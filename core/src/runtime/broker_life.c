@@ -162,6 +162,7 @@ static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
     pt_watchdog_end(b);
     pt_queues_unsubscribe(b);
     pt_presence_stop(b);
+    pt_held_return(b);
     patio_status st = stop_executors(b, until_ns, err);
     if (st != PATIO_OK) {
         pt_jobs_tell_all(b, PT_TOLD_STOP);

@@ -24,9 +24,8 @@ static void grant_in_order(pt_claim *shares, size_t count, uint32_t left)
     for (size_t i = 0; i < count; i++) {
         pt_claim *s = &shares[i];
         if (s->wants) {
-            uint32_t granted = at_most(s->most, left);
-            left -= granted;
-            s->credit = granted > 0 ? granted : 1;
+            s->credit = at_most(s->most, left);
+            left -= s->credit;
         }
     }
 }
@@ -40,12 +39,6 @@ static bool is_open(const pt_claim *s)
  * queues, some ten times a second. */
 static void grant_by_weight(pt_claim *shares, size_t count, uint32_t left)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (shares[i].wants) {
-            shares[i].credit = 1;
-            left -= at_most(1, left);
-        }
-    }
     for (; left > 0; left--) {
         pt_claim *poorest = NULL;
         for (size_t i = 0; i < count; i++) {
@@ -65,9 +58,16 @@ static void grant_by_weight(pt_claim *shares, size_t count, uint32_t left)
 void pt_credit_share(pt_claim *shares, size_t count, uint32_t capacity, bool strict)
 {
     uint32_t left = grant_quiet(shares, count, capacity);
+    for (size_t i = 0; i < count; i++) {
+        shares[i].credit = shares[i].wants ? 0 : shares[i].credit;
+    }
     if (strict) {
         grant_in_order(shares, count, left);
     } else {
         grant_by_weight(shares, count, left);
+    }
+    /* the next one is here before the slot is free: without it held.c had nothing to choose from */
+    for (size_t i = 0; i < count && count > 1; i++) {
+        shares[i].credit += shares[i].wants ? 1 : 0;
     }
 }

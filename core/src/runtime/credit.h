@@ -16,9 +16,9 @@ typedef struct pt_claim {
 } pt_claim;
 
 /* Hand out `capacity` among queues. Those that want more than they have share by weight, or, in
- * strict order, the first gets what it can use, then the second …, and each of the others at least
- * one. A queue that wants nothing has what it holds and one more, so that its next task is noticed
- * at once: these ones may go beyond the capacity. */
+ * strict order, the first gets what it can use, then the second … Among several, each has one more
+ * than its share, and one that wants nothing has what it holds and one more: so its next task is
+ * here when its turn comes. These ones may go beyond the capacity. */
 void pt_credit_share(pt_claim *shares, size_t count, uint32_t capacity, bool strict);
 
 #endif

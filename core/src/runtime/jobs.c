@@ -91,7 +91,7 @@ void pt_job_free(pt_job *job)
      * round */
     atomic_store(&job->busy, 0);
     pt_await_end(&job->await);
-    pt_queues_gave(job->queue);
+    pt_queues_gave(b, job->queue);
     pt_buf_drop(job->base.request);
     job->base.request = NULL;
     if (job->viewed) {

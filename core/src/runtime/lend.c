@@ -38,6 +38,7 @@ bool pt_lend(const pt_awaiter *a)
     }
     atomic_fetch_add(&x->lent, 1);
     pt_queues_lent(x->broker);
+    pt_held_submit(x);
     return true;
 }
 
@@ -57,4 +58,5 @@ void pt_lent_elsewhere(void *self, uint32_t count)
     pt_executor *x = self;
     atomic_store(&x->lent, count);
     pt_queues_lent(x->broker);
+    pt_held_submit(x);
 }

@@ -16,6 +16,9 @@
  * notices. */
 enum { LOOK_MS = 100, QUEUES_MAX = 256 };
 
+/* From a settlement to the delivery that it makes room for, over a slow network. */
+#define DUE_NS (5 * PT_NS_PER_MS)
+
 /* ---- which queues ---- */
 
 static pt_queue *find_queue(patio_broker *b, const char *name)
@@ -255,6 +258,7 @@ patio_status pt_queues_subscribe(patio_broker *b, patio_error *err)
     for (size_t i = 0; i < b->queue_count; i++) {
         b->queues[i].credit = UINT32_MAX; /* not yet subscribed: whatever comes out is a change */
         atomic_store(&b->queues[i].full, 1);
+        atomic_store(&b->queues[i].due_ns, pt_clock_now(&b->runtime->clock) + DUE_NS);
     }
     (void)look(b, shares);
     for (size_t i = 0; i < b->queue_count && st == PATIO_OK; i++) {
@@ -267,6 +271,7 @@ patio_status pt_queues_subscribe(patio_broker *b, patio_error *err)
     }
     pthread_mutex_unlock(&b->lock);
     pt_ahead_start(b);
+    pt_held_look(b);
     return st;
 }
 
@@ -289,8 +294,10 @@ void pt_queues_unsubscribe(patio_broker *b)
     b->sharing = false;
     pt_timers_drop(b->runtime->timers, b->share_timer);
     pt_timers_drop(b->runtime->timers, b->ahead.timer);
+    pt_timers_drop(b->runtime->timers, b->turn_timer);
     b->share_timer = 0;
     b->ahead.timer = 0;
+    b->turn_timer  = 0;
     pthread_mutex_unlock(&b->lock);
     pt_timers_quiesce(b->runtime->timers);
     for (size_t i = 0; i < b->queue_count; i++) {
@@ -336,6 +343,7 @@ pt_queue *pt_queues_took(patio_broker *b, const char *name)
     if (q == NULL || atomic_fetch_add(&q->held, 1) + 1 < q->credit) {
         return q;
     }
+    atomic_store(&q->due_ns, pt_clock_now(&b->runtime->clock) + DUE_NS);
     if (atomic_exchange(&q->full, 1) == 0) {
         pthread_mutex_lock(&b->lock);
         look_later(b, LOOK_MS);
@@ -344,9 +352,14 @@ pt_queue *pt_queues_took(patio_broker *b, const char *name)
     return q;
 }
 
-void pt_queues_gave(pt_queue *q)
+void pt_queues_gave(patio_broker *b, pt_queue *q)
 {
-    if (q != NULL) {
-        atomic_fetch_sub(&q->held, 1);
+    if (q == NULL) {
+        return;
+    }
+    uint64_t now  = pt_clock_now(&b->runtime->clock);
+    bool     full = atomic_fetch_sub(&q->held, 1) >= q->credit;
+    if (full || atomic_load(&q->due_ns) > now) {
+        atomic_store(&q->due_ns, now + DUE_NS);
     }
 }

@@ -23,6 +23,8 @@ typedef struct pt_queue {
     _Atomic uint32_t held;   /* delivered, not settled; only counted among several queues */
     _Atomic uint32_t full;   /* it used all of its credit since the last look */
     _Atomic uint64_t took;   /* delivered so far; only counted among several queues */
+    _Atomic uint64_t due_ns; /* it had all of its credit: until then its next task may come */
+    uint64_t         turn;   /* by weight: the lowest is next; under the broker's lock */
 } pt_queue;
 
 /* When the broker is made: the queues that are configured, if any. */
@@ -45,6 +47,6 @@ void pt_queues_look_now(patio_broker *broker);
 void pt_queues_lent(patio_broker *broker);
 /* A delivery came; returns what to hand to pt_queues_gave when it is settled, may be NULL. */
 pt_queue *pt_queues_took(patio_broker *broker, const char *name);
-void      pt_queues_gave(pt_queue *queue);
+void      pt_queues_gave(patio_broker *broker, pt_queue *queue);
 
 #endif

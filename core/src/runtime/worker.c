@@ -129,7 +129,8 @@ void pt_worker_delivered(void *self, const patio_delivery *d)
     }
     pt_executor *x = route->executor;
     pt_ahead_waits(job);
-    patio_status st = x->plugin->ops.submit(x->instance, &job->base, NULL);
+    patio_status st = b->queue_count > 1 ? PATIO_FULL /* whose turn is it? */
+                                         : x->plugin->ops.submit(x->instance, &job->base, NULL);
     if (st == PATIO_FULL) {
         pt_held_add(x, job);
     } else if (st != PATIO_OK) {
@@ -269,12 +270,12 @@ static void count_stuck(patio_broker *b, int by)
 
 void pt_worker_done(void *self, patio_job *base, const patio_outcome *outcome)
 {
-    pt_job   *job = (pt_job *)base;
-    pt_policy policy;
-    pt_ending end  = pt_job_ending(job, &policy);
-    uint32_t  told = atomic_load(&job->told);
-    bool      gone = !pt_ahead_over(job);
-    (void)self;
+    pt_executor *x   = self;
+    pt_job      *job = (pt_job *)base;
+    pt_policy    policy;
+    pt_ending    end  = pt_job_ending(job, &policy);
+    uint32_t     told = atomic_load(&job->told);
+    bool         gone = !pt_ahead_over(job);
     if (job->begun) {
         PT_COUNT(end.broker->worked.ended);
     }
@@ -296,6 +297,10 @@ void pt_worker_done(void *self, patio_job *base, const patio_outcome *outcome)
         count_stuck(end.broker, -1);
     }
     pt_buf_drop(outcome->reply);
+    /* only now: settling it may have brought the one whose turn is next */
+    if (end.broker->queue_count > 1 && (told & PT_TOLD_STUCK) == 0) {
+        pt_held_freed(x);
+    }
     pt_job_moving(end.broker, -1);
 }
 
@@ -304,8 +309,10 @@ void pt_worker_stuck(void *self, patio_job *base)
     pt_job   *job  = (pt_job *)base;
     pt_ending end  = job->end;
     uint32_t  told = atomic_fetch_or(&job->told, PT_TOLD_STUCK);
-    (void)self;
     count_stuck(end.broker, 1);
+    if (end.broker->queue_count > 1 && (told & PT_TOLD_STUCK) == 0) {
+        pt_held_freed(self); /* another thread stands in for its own */
+    }
     if ((told & (PT_TOLD_LEASE | PT_TOLD_STOP | PT_TOLD_STUCK)) != 0) {
         return;
     }
@@ -314,7 +321,7 @@ void pt_worker_stuck(void *self, patio_job *base)
         base, PATIO_TASK_RETRY, 0, PATIO_TIMEOUT, "Stuck",
         "it did not return after its deadline, though it was told, and holds its thread", &out);
     pt_reports_close(job);
-    pt_queues_gave(job->queue);
+    pt_queues_gave(end.broker, job->queue);
     job->queue = NULL;
     pt_settle_outcome(&end, &out);
     pt_buf_drop(out.reply);
