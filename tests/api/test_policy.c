@@ -67,6 +67,45 @@ static void a_list_that_is_none_is_a_mistake(void **state)
     fixture_close(&f);
 }
 
+/* Its part of the treatment: queue, level, times. The worker has its own configuration. */
+static void a_caller_honours_what_is_said_of_tasks_that_it_does_not_have(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_call_options waits = {PATIO_SIZED(patio_call_options), .flags = PATIO_CALL_WAIT_ROUTE};
+    fixture_init(&f);
+    add_task(f.registry, "count", task_count, NULL);
+    patio_registry *const registries[] = {NULL, f.registry};
+    for (size_t i = 0; i < 2; i++) {
+        patio_broker *caller =
+            start_broker(&f, registries[i],
+                         SETTINGS("broker=memory://elsewhere", "tasks.a.b.queue=side",
+                                  "tasks.safe.level=disk", "tasks.slow.call_timeout_ms=5ms",
+                                  "tasks.slow.executor=command", "tasks.slow.command=true"));
+        assert_ok(patio_send(caller, "a.b", PATIO_NO_ARGS, &waits, NULL, &f.err), f.err);
+        assert_int_equal(counts_of(caller, "side").ready, 1);
+        assert_status(patio_send(caller, "safe", PATIO_NO_ARGS, &waits, NULL, &f.err),
+                      PATIO_UNSUPPORTED);
+        uint64_t began = test_now_ms();
+        assert_status(patio_call(caller, "slow", PATIO_NO_ARGS, &waits, NULL, &f.err),
+                      PATIO_TIMEOUT);
+        assert_in_range(test_now_ms() - began, 4, 20000); /* 30 s is what it would be */
+        patio_broker_destroy(caller);
+    }
+    fixture_close(&f);
+}
+
+static void what_cannot_be_said_of_a_task_is_a_mistake_for_its_callers(void **state)
+{
+    (void)state;
+    fixture       f;
+    patio_broker *broker = NULL;
+    fixture_init(&f);
+    assert_status(try_broker(&f, NULL, SETTINGS("tasks.safe.level=dusk"), &broker), PATIO_CONFIG);
+    assert_contains(f.err.message, "task \"safe\"");
+    fixture_close(&f);
+}
+
 static void a_send_not_started_in_time_is_a_dead_letter(void **state)
 {
     (void)state;
@@ -180,6 +219,8 @@ int main(void)
         cmocka_unit_test(a_call_overrides_attempts_and_back_off),
         cmocka_unit_test(a_list_of_waits_comes_from_the_configuration),
         cmocka_unit_test(a_list_that_is_none_is_a_mistake),
+        cmocka_unit_test(a_caller_honours_what_is_said_of_tasks_that_it_does_not_have),
+        cmocka_unit_test(what_cannot_be_said_of_a_task_is_a_mistake_for_its_callers),
         cmocka_unit_test(a_send_not_started_in_time_is_a_dead_letter),
         cmocka_unit_test(a_call_not_started_in_time_ends_before_its_deadline),
         cmocka_unit_test(a_start_in_time_leaves_the_whole_deadline),

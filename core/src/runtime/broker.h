@@ -1,14 +1,17 @@
 /* runtime/broker.h: the inside of a broker. docs/architecture.md draws the way of a call through
  * it.
  *
- *   broker_make.c   configuration -> routes, with broker_transport.c and broker_executor.c
+ *   broker_make.c   configuration -> routes, with broker_transport.c, broker_executor.c and
+ *                   broker_elsewhere.c
  *   broker_life.c   start, stop, join
  *   broker_event.c  what the transport says to the caller's side
  *   outgoing.c      what a call is made of;  call.c  the caller's way out
  *   future_*.c      waiting and reading;  callback.c
- * reading;  callback.c jobs.c          the slab of jobs worker.c        the worker's way: delivery
- * -> job -> executor;  settle.c  its end job_ops.c       the same for executors that do not call
- * job->run;  report.c  progress broker_child.c  what tasks in other processes need of it
+ *   jobs.c          the slab of jobs
+ *   worker.c        the worker's way: delivery -> job -> executor;  settle.c  its end
+ *   held.c          whose turn is it?  ahead.c  what waited too long for its turn
+ *   job_ops.c       the same for executors that do not call job->run;  report.c  progress
+ *   broker_child.c  what tasks in other processes need of it
  *   operate*.c, presence.c  looking after queues, dead letters, results, workers
  *   health.c        what stands in the way of its work;  watchdog.c  does nothing come any more?
  *   run.c           one run of one task;  context.c  what the task sees
@@ -168,6 +171,7 @@ struct patio_broker {
     size_t            executor_count;
     pt_route         *routes; /* by pt_task.index */
     size_t            route_count;
+    patio_registry   *elsewhere; /* what the configuration says of other tasks; NULL: nothing */
     /* unknown tasks that went back: a hash of the id, how often in the last eight bits */
     _Atomic uint64_t unknown[PT_UNKNOWN_SLOTS];
     pt_queue        *queues;
@@ -346,5 +350,12 @@ void pt_settle_now(patio_broker *broker);
 
 /* The route of a task by name, NULL if the registry has none. */
 const pt_route *pt_broker_route(const patio_broker *broker, const char *task);
+
+/* broker_elsewhere.c: what the configuration says of tasks that the registry does not have. CONFIG
+ * for what it cannot say. */
+patio_status pt_broker_read_elsewhere(patio_broker *broker, const patio_config *config,
+                                      patio_error *err);
+/* NULL: nothing. Takes no lock. */
+const patio_task_options *pt_broker_elsewhere(const patio_broker *broker, const char *task);
 
 #endif

@@ -8,21 +8,6 @@
 
 /* ---- routes ---- */
 
-typedef struct unknown_task {
-    const patio_broker *broker;
-    const char         *name;
-    const char         *origin;
-} unknown_task;
-
-static void find_unknown(void *arg, const char *name, const char *origin)
-{
-    unknown_task *u = arg;
-    if (u->name == NULL && pt_registry_lookup(u->broker->registry, name) == NULL) {
-        u->name   = name;
-        u->origin = origin;
-    }
-}
-
 /* A task without a function, and an executor that runs functions: one of both is a mistake. An
  * executor that runs nothing may have it, to call it elsewhere. */
 static patio_status check_external(const pt_route *route, patio_error *err)
@@ -88,13 +73,6 @@ static patio_status make_routes(patio_broker *b, const patio_config *config, pat
     size_t count = b->registry != NULL ? patio_registry_count(b->registry) : 0;
     if (count == 0) {
         return PATIO_OK;
-    }
-    unknown_task unknown = {.broker = b};
-    pt_config_each_task(config, find_unknown, &unknown);
-    if (unknown.name != NULL) {
-        /* a shared file may speak of tasks that other workers have */
-        pt_log_printf(&b->runtime->log, PATIO_LOG_INFO, "broker",
-                      "%s: tasks.%s: this broker has no such task", unknown.origin, unknown.name);
     }
     b->routes    = pt_calloc(b->mem, count, sizeof(*b->routes));
     b->executors = pt_calloc(b->mem, count + 1, sizeof(*b->executors));
@@ -169,6 +147,9 @@ static patio_status fill(patio_broker *b, const patio_config *config, patio_erro
     }
     if (st == PATIO_OK) {
         st = make_routes(b, config, err);
+    }
+    if (st == PATIO_OK) {
+        st = pt_broker_read_elsewhere(b, config, err);
     }
     if (st == PATIO_OK) {
         st = pt_queues_configure(b, config, err);
@@ -258,6 +239,7 @@ static void free_parts(patio_broker *b)
     }
     pt_free(b->mem, b->executors);
     pt_free(b->mem, b->routes);
+    patio_registry_destroy(b->elsewhere);
     for (size_t i = 0; i < b->interned_count; i++) {
         pt_free(b->mem, b->interned[i]);
     }

@@ -19,7 +19,7 @@ static patio_status encode(patio_broker *b, const pt_outgoing *o, const patio_fu
         .queue           = strcmp(o->queue, "default") == 0 ? "" : o->queue,
         .ttl_ms          = o->kind == PT_KIND_CALL ? o->timeout_ms : 0,
         .priority        = o->priority != PATIO_PRIORITY(PATIO_PRIORITY_DEFAULT) ? o->priority : 0,
-        .task_version    = o->route != NULL ? o->route->options.version : 0,
+        .task_version    = o->own != NULL ? o->own->version : 0,
         .traceparent     = o->traceparent != NULL ? o->traceparent : "",
         .tracestate      = o->tracestate != NULL ? o->tracestate : "",
         .dedup_key       = options->dedup_key != NULL ? options->dedup_key : "",
@@ -50,7 +50,7 @@ static uint64_t first_end(const pt_outgoing *o)
 
 static uint16_t level_of(const pt_outgoing *o)
 {
-    uint32_t level = o->route != NULL ? o->route->options.level : 0;
+    uint32_t level = o->own != NULL ? o->own->level : 0;
     return o->options->level != 0 ? o->options->level : (uint16_t)level;
 }
 

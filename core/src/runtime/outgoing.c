@@ -32,7 +32,7 @@ static const char *intern(patio_broker *b, const char *name)
 static patio_status choose_queue(patio_broker *b, pt_outgoing *o, patio_error *err)
 {
     if (o->options->queue == NULL) {
-        o->queue = o->route != NULL ? o->route->options.queue : "default";
+        o->queue = o->own != NULL ? o->own->queue : "default";
         return PATIO_OK;
     }
     if (!pt_is_plain_name(o->options->queue, 255)) {
@@ -52,8 +52,8 @@ static patio_status choose_deadline(const patio_broker *b, pt_outgoing *o, patio
     if (timeout == 0 && o->kind == PT_KIND_SEND) {
         timeout = (uint64_t)b->core[PT_CORE_ENQUEUE_TIMEOUT_MS].number;
     } else if (timeout == 0) {
-        timeout = o->route != NULL ? o->route->options.call_timeout_ms
-                                   : (uint64_t)b->core[PT_CORE_CALL_TIMEOUT_MS].number;
+        timeout = o->own != NULL ? o->own->call_timeout_ms
+                                 : (uint64_t)b->core[PT_CORE_CALL_TIMEOUT_MS].number;
     }
     uint64_t now   = pt_clock_now(&b->runtime->clock);
     o->deadline_ns = timeout == PATIO_FOREVER ? UINT64_MAX : pt_after_ms(now, timeout);
@@ -117,11 +117,11 @@ static patio_status read_policy(pt_outgoing *o, pt_policy *said, patio_error *er
 static patio_status choose_policy(pt_outgoing *o, pt_policy *said, patio_error *err)
 {
     patio_status st = says_policy(o->options) ? read_policy(o, said, err) : PATIO_OK;
-    if (o->route != NULL && o->queue_ttl_ms == 0) {
-        o->queue_ttl_ms = o->route->options.queue_ttl_ms;
+    if (o->own != NULL && o->queue_ttl_ms == 0) {
+        o->queue_ttl_ms = o->own->queue_ttl_ms;
     }
-    if (o->route != NULL && o->result_ttl_ms == 0) {
-        o->result_ttl_ms = o->route->options.result_ttl_ms;
+    if (o->own != NULL && o->result_ttl_ms == 0) {
+        o->result_ttl_ms = o->own->result_ttl_ms;
     }
     if (o->kind == PT_KIND_CALL && o->timeout_ms != 0 && o->queue_ttl_ms >= o->timeout_ms) {
         o->queue_ttl_ms = 0; /* its deadline comes first */
@@ -153,7 +153,7 @@ static uint32_t message_flags(const pt_outgoing *o)
         flags |= PATIO_MESSAGE_WAIT_ROUTE;
     }
     if ((o->options->flags & PATIO_CALL_IDEMPOTENT) != 0 ||
-        (o->route != NULL && (o->route->options.flags & PATIO_TASK_IDEMPOTENT) != 0)) {
+        (o->own != NULL && (o->own->flags & PATIO_TASK_IDEMPOTENT) != 0)) {
         flags |= PATIO_MESSAGE_IDEMPOTENT;
     }
     return flags;
@@ -169,13 +169,13 @@ patio_status pt_outgoing_prepare(patio_broker *b, pt_outgoing *o, pt_policy *sai
         return pt_fail(err, PATIO_STATE, "broker", "call %.255s: the broker is not running",
                        o->task != NULL ? o->task : "");
     }
-    if (o->task == NULL || (o->route = pt_broker_route(b, o->task)) == NULL) {
-        /* names of the registry were checked when they were added */
-        if (o->task == NULL || !pt_is_task_name(o->task)) {
-            return pt_fail(err, PATIO_INVALID, "broker",
-                           "call: a task name is 1 to 255 bytes of UTF-8 without control "
-                           "characters");
-        }
+    if (o->task != NULL && (o->route = pt_broker_route(b, o->task)) != NULL) {
+        o->own = &o->route->options; /* the name was checked when it was added */
+    } else if (o->task != NULL && pt_is_task_name(o->task)) {
+        o->own = pt_broker_elsewhere(b, o->task);
+    } else {
+        return pt_fail(err, PATIO_INVALID, "broker",
+                       "call: a task name is 1 to 255 bytes of UTF-8 without control characters");
     }
     patio_status st = choose_queue(b, o, err);
     if (st == PATIO_OK) {
@@ -195,8 +195,8 @@ patio_status pt_outgoing_prepare(patio_broker *b, pt_outgoing *o, pt_policy *sai
     o->priority                 = o->options->priority;
     o->traceparent              = o->options->traceparent;
     o->tracestate               = o->options->tracestate;
-    if (o->priority == 0 && o->route != NULL) {
-        o->priority = o->route->options.priority;
+    if (o->priority == 0 && o->own != NULL) {
+        o->priority = o->own->priority;
     }
     if (o->priority > PATIO_PRIORITY(PATIO_PRIORITY_MAX)) {
         return pt_fail(err, PATIO_INVALID, "broker", "call %s: priority is 0 to 9", o->task);

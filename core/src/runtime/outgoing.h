@@ -4,9 +4,11 @@
 
 #include "runtime/broker.h"
 
-/* What one call is made of, after defaults, route and parent were laid under the options. */
+/* What one call is made of, after defaults, the task's own and the parent's were laid under the
+ * options. */
 typedef struct pt_outgoing {
-    const pt_route           *route; /* NULL: a task that this broker does not know */
+    const pt_route           *route; /* NULL: a task that this broker does not have */
+    const patio_task_options *own;   /* of the task; NULL: nobody said anything */
     const patio_call_options *options;
     const char               *task;
     const char               *queue;
