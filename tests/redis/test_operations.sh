@@ -110,6 +110,16 @@ is() {
     run purge default $on
     expect_out "1 removed"
 
+    # what nobody can start in time neither counts nor takes a place
+    for n in 1 2; do "$PATIO" call $on --queue late mul 1 "$n" --timeout 300ms >/dev/null 2>&1; done
+    run send -b "$url?max_queued=2" --queue late mul 1 3 --queue-ttl 1ms
+    expect_code 0
+    [ "$(redis-cli -p "$port" xlen 'patio:{default:late}:s:4')" = 1 ] || complain "late calls take places"
+    until_true "the send is too late as well" is late dead 1
+    is late ready 0 || complain "ready: $(field late ready)"
+    run dlq ls -q late $on
+    expect_out_has "expired"
+
     # a running one is told
     "$PATIO" call $on sleep 3 >slept 2>&1 &
     caller=$!

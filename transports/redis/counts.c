@@ -3,16 +3,14 @@
 patio_status redis_counts(patio_transport *t, const char *name, uint64_t timeout_ms,
                           patio_counts *out, patio_error *err)
 {
-    pthread_mutex_lock(&t->lock);
-    queue *q = queue_find(t, name, true);
-    pthread_mutex_unlock(&t->lock);
-    if (q == NULL) {
-        return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
-    }
-    ask_in       in     = {.q = q, .script = SCRIPT_COUNTS};
+    char most[24];
+    char age[24];
+    (void)snprintf(most, sizeof(most), "%llu", (unsigned long long)t->set.max_dead);
+    (void)snprintf(age, sizeof(age), "%llu", (unsigned long long)t->set.max_dead_age_ms);
+    patio_bytes  args[] = {ops_text(most), ops_text(age)};
     resp_reader *holder = NULL;
     const resp  *r      = NULL;
-    patio_status st     = ask_wait(t, &in, timeout_ms, &holder, &r, err);
+    patio_status st     = ops_ask(t, name, SCRIPT_COUNTS, args, 2, timeout_ms, &holder, &r, err);
     if (st != PATIO_OK) {
         return st;
     }

@@ -183,7 +183,7 @@ static bool encode_special(queue *q)
     if (q->publish_flights >= SPECIAL_FLIGHTS) {
         return false;
     }
-    cmd *k = command_eval(c, CMD_SPECIAL, SCRIPT_SPECIAL, q, 8);
+    cmd *k = command_eval(c, CMD_SPECIAL, SCRIPT_SPECIAL, q, 10);
     if (k == NULL) {
         return false;
     }
@@ -197,6 +197,8 @@ static bool encode_special(queue *q)
     arg_number(c, op->delay_ms);
     arg_number(c, op->window_ms);
     arg_number(c, op->conflict);
+    arg_number(c, q->t->set.max_dead);
+    arg_number(c, q->t->set.max_dead_age_ms);
     return true;
 }
 

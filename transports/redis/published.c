@@ -3,6 +3,8 @@
 
 #include <hiredis/hiredis.h>
 
+enum { LOOK_MS = 100 };
+
 /* Back to where they came from, in their order. Under the lock. */
 static void put_back(queue *q, publish_op *ops)
 {
@@ -77,6 +79,25 @@ static void accepted(conn *c, publish_op *op, const resp *r, int64_t result)
     conclude(t, op, &receipt, fine);
 }
 
+/* There was no room for these. The script for single tasks looks whether what is in the way is too
+ * late; ten times a second is enough. Returns those that are refused. */
+static publish_op *look_again(queue *q, publish_op *ops)
+{
+    patio_transport *t   = q->t;
+    uint64_t         now = now_ns(t);
+    pthread_mutex_lock(&t->lock);
+    if (now >= q->look_ns && ops != NULL) {
+        q->look_ns = now + LOOK_MS * UINT64_C(1000000);
+        for (publish_op *op = ops; op != NULL; op = op->next) {
+            op->special = true;
+        }
+        put_back(q, ops);
+        ops = NULL;
+    }
+    pthread_mutex_unlock(&t->lock);
+    return ops;
+}
+
 void publish_answer(conn *c, cmd *k, const resp *r)
 {
     patio_transport *t       = c->t;
@@ -104,13 +125,18 @@ void publish_answer(conn *c, cmd *k, const resp *r)
     c->node->holds          = 0;
     pthread_mutex_unlock(&t->lock);
     int64_t result = k->type == CMD_ENQUEUE ? resp_number(r, 0) : resp_number(resp_at(r, 0), 0);
-    for (int64_t i = 0; ops != NULL; i++) {
-        publish_op *next = ops->next;
-        int64_t     one  = result;
-        if (k->type == CMD_ENQUEUE && result >= 0) {
-            one = i < result ? 1 : 0;
+    if (k->type == CMD_ENQUEUE && result >= 0) {
+        while (result > 0 && ops != NULL) {
+            publish_op *next = ops->next;
+            accepted(c, ops, r, 1);
+            result--;
+            ops = next;
         }
-        accepted(c, ops, r, one);
+        ops = look_again(q, ops);
+    }
+    while (ops != NULL) {
+        publish_op *next = ops->next;
+        accepted(c, ops, r, result);
         ops = next;
     }
 }

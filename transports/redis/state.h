@@ -240,6 +240,7 @@ struct queue {
     uint64_t mark_ns;
     uint64_t due_ns; /* when to promote; 0: not known */
     uint64_t control_ns;
+    uint64_t look_ns; /* when to look again whether what fills it is too late */
     char     last_reply[ENTRY_BYTES];
     uint64_t untrimmed;
     uint32_t beats;

@@ -1,17 +1,17 @@
--- counts.lua: the true numbers of one queue, at one moment.
+-- counts.lua: the true numbers of one queue, at one moment. ARGV: max_dead, max_dead_age_ms.
+-- What is too late to be started goes first, as far as a bounded look finds it.
 -- Returns {ready, leased, delayed, dead, consumers, age of the oldest ready one in ms}.
 local now, ready, leased, age = clock(), 0, 0, 0
 for _, suffix in ipairs(suffixes()) do
-    local stream = T .. ':s:' .. suffix
-    local length, held, last = redis.call('XLEN', stream), 0, '0-0'
-    local groups = redis.pcall('XINFO', 'GROUPS', stream)
-    if not groups.err and groups[1] then
-        held, last = field(groups[1], 'pending'), field(groups[1], 'last-delivered-id')
-    end
+    local stream, held = T .. ':s:' .. suffix, 0
+    drop_late(stream, now, tonumber(ARGV[1]), tonumber(ARGV[2]))
+    local pending = redis.pcall('XPENDING', stream, GROUP)
+    if not pending.err then held = pending[1] end
+    local length = redis.call('XLEN', stream)
     ready = ready + length - held
     leased = leased + held
     if length > held then
-        local first = redis.call('XRANGE', stream, '(' .. last, '+', 'COUNT', 1)[1]
+        local first = redis.call('XRANGE', stream, '(' .. last_taken(stream), '+', 'COUNT', 1)[1]
         local e = first and read(field(first[2], 'h'))
         if first then age = math.max(age, now - (e and e.accepted > 0 and e.accepted or entry_ms(first[1]))) end
     end

@@ -120,7 +120,7 @@ end
 
 -- No answer will come, says a status behind the id, and why. Of a publish there is one receipt at most,
 -- so that is for callers that wanted none of success.
-local CANCELLED, PEER_LOST = 202, 404
+local CANCELLED, TIMEOUT, PEER_LOST = 202, 203, 404
 local function is_quiet(e) return bit.band(tonumber(e.flags), 4) ~= 0 end
 local function refuse(reply, id, status, why) return answer(reply, id .. ' ' .. status, why) end
 
@@ -163,6 +163,35 @@ local function suffixes()
         if p == 4 or string.find(used, tostring(p), 1, true) then list[#list + 1] = tostring(p) end
     end
     return list
+end
+
+-- The last entry of a stream that was ever handed out.
+local function last_taken(stream)
+    local groups = redis.pcall('XINFO', 'GROUPS', stream)
+    return not groups.err and groups[1] and field(groups[1], 'last-delivered-id') or '0-0'
+end
+
+-- A bounded look at the first entries that nobody has taken: what is too late to be started goes. Of a call
+-- nothing is left, for its caller has stopped to wait; what was sent is a dead letter.
+local function drop_late(stream, now, most_dead, dead_age)
+    local from, late = '(' .. last_taken(stream), 0
+    for _ = 1, 32 do
+        local before = late
+        for _, entry in ipairs(redis.call('XRANGE', stream, from, '+', 'COUNT', 16)) do
+            local e = read(field(entry[2], 'h'))
+            if e and e.ttl > 0 and now - entry_ms(entry[1]) >= e.ttl then
+                late = late + 1
+                redis.call('XDEL', stream, entry[1])
+                if bit.band(tonumber(e.flags), 1) == 0 then
+                    bury(entry[2], cause_of('expired'), '', most_dead, dead_age > 0 and now - dead_age or 0)
+                end
+                if e.dedup ~= '-' then
+                    answer_attached(e.id, e.dedup, '', TIMEOUT, 'the task with the same dedup key came too late')
+                end
+            end
+        end
+        if late == before then return end
+    end
 end
 
 local function tell_all(word)

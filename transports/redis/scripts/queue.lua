@@ -26,8 +26,7 @@ for _, id in ipairs(redis.call('ZRANGE', T .. ':d', 0, budget - 1)) do
 end
 for _, suffix in ipairs(suffixes()) do
     local stream = T .. ':s:' .. suffix
-    local groups = redis.pcall('XINFO', 'GROUPS', stream)
-    local last = not groups.err and groups[1] and field(groups[1], 'last-delivered-id') or '0-0'
+    local last = last_taken(stream)
     while count < budget do
         local some = redis.call('XRANGE', stream, '(' .. last, '+', 'COUNT', 200)
         for _, entry in ipairs(some) do

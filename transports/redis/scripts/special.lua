@@ -1,5 +1,6 @@
--- special.lua: add one task with a delay or a dedup key.
--- ARGV: max_queued, reply ('' none), reply_ttl_ms, header, body, delay_ms, window_ms, conflict.
+-- special.lua: add one task with a delay or a dedup key, or one that enqueue.lua had no room for.
+-- ARGV: max_queued, reply ('' none), reply_ttl_ms, header, body, delay_ms, window_ms, conflict, max_dead,
+-- max_dead_age_ms.
 -- Returns {1} taken, {2, original, 1 if an answer will come} a duplicate, {0} full, {-2} nothing is accepted.
 local function find(id, suffix, entry)
     if suffix == 'd' then return redis.call('ZSCORE', T .. ':d', id) end
@@ -43,6 +44,9 @@ if record and string.sub(record, 1, 32) ~= e.id then
     if gone then farewell(gone, 'another task with the same dedup key replaced it') end
 elseif record then
     return {1} -- the same task, sent again after a lost answer
+end
+if redis.call('XLEN', stream) >= tonumber(ARGV[1]) then
+    drop_late(stream, clock(), tonumber(ARGV[9]), tonumber(ARGV[10]))
 end
 if redis.call('XLEN', stream) >= tonumber(ARGV[1]) or
     (delay > 0 and redis.call('ZCARD', T .. ':d') >= tonumber(ARGV[1])) then return {0} end
