@@ -120,6 +120,13 @@ is() {
     run dlq ls -q late $on
     expect_out_has "expired"
 
+    # a name that was a mistake leaves nothing behind
+    for words in "pause typo" "resume typo" "limit typo 3" "limit typo 0"; do
+        run $words $on
+        expect_code 0
+    done
+    [ -z "$(redis-cli -p "$port" --raw keys 'patio:{default:typo}*')" ] || complain "something is left of typo"
+
     # a running one is told
     "$PATIO" call $on sleep 3 >slept 2>&1 &
     caller=$!

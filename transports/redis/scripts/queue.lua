@@ -7,7 +7,9 @@ if what == 'get' then
     local set = redis.call('HMGET', T .. ':m', 's', 'l')
     return {tonumber(set[1] or 0), tonumber(set[2] or 0)}
 elseif what == 'set' or what == 'limit' then
-    redis.call('HSET', T .. ':m', what == 'set' and 's' or 'l', ARGV[2])
+    -- what is as it was at first is not kept: of a queue that is not used nothing is left
+    local name = what == 'set' and 's' or 'l'
+    if ARGV[2] == '0' then redis.call('HDEL', T .. ':m', name) else redis.call('HSET', T .. ':m', name, ARGV[2]) end
     redis.call('DEL', T .. ':h') -- every one of them looks, and is noted anew if it has to wait
     tell_all('s')
     return {1}
