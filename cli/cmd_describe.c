@@ -37,7 +37,9 @@ static const char doc[] =
     "  patio describe tasks -m ./tasks.so\n\n"
     "Options of a transport go into its URL (memory://?max_queued=1000), those of an "
     "executor "
-    "into the configuration.";
+    "into the configuration. Tasks are shown as this configuration treats them: what their code "
+    "says, "
+    "and over it tasks.NAME.OPTION.";
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -109,7 +111,7 @@ static int describe_tasks(const request *r)
     if (st == PATIO_OK) {
         st = cli_load_modules(registry, config, &r->common.modules, &err);
     }
-    int code = st == PATIO_OK ? cli_describe_tasks(registry, r->json)
+    int code = st == PATIO_OK ? cli_describe_tasks(registry, config, r->json)
                               : cli_fail_setup("load the task modules", st, &err);
     patio_registry_destroy(registry);
     patio_config_destroy(config);

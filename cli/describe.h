@@ -4,12 +4,14 @@
 
 #include <stdbool.h>
 
+#include <patio/config.h>
 #include <patio/registry.h>
 #include <patio/runtime.h>
 
 /* Print identity, capabilities and options of one plugin as text. */
 void cli_describe_plugin(const patio_plugin_info *info);
-/* Print every task with its options, as text or JSON. Returns an exit code. */
-int cli_describe_tasks(const patio_registry *registry, bool json);
+/* Print every task with the options that the configuration leaves it, as text or JSON. Returns an
+ * exit code. */
+int cli_describe_tasks(const patio_registry *registry, const patio_config *config, bool json);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-enum { CLI_TABLE_COLUMNS_MAX = 8 };
+enum { CLI_TABLE_COLUMNS_MAX = 12 };
 
 typedef struct cli_table {
     size_t columns;

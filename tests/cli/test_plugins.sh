@@ -46,4 +46,27 @@ expect_code 0
 expect_out_has '"name": "mul"'
 expect_out_has '"ack": "on_done"'
 
+# What the configuration leaves of what the code says.
+cat >p.yaml <<END
+tasks:
+  mul: {queue: side, level: disk, max_attempts: 7, backoff: fixed, backoff_base_ms: 2s, queue_ttl_ms: 10min, result_ttl_ms: 1h}
+  div: {backoff_list: "1s,5s", idempotent: true, ack: on_start, call_timeout_ms: forever}
+END
+run describe tasks -m demo -f p.yaml
+expect_code 0
+row() {
+    tr -s ' ' <"$scratch/out" | grep -qx "$1" || complain "no row: $1" "$out"
+}
+row "mul side - 30s 5min 7+3 2s each 10min 60min disk on_done no"
+row "div default - forever 5min 5+3 1s,5s - - process on_start yes"
+run describe tasks -m demo -f p.yaml --json
+expect_code 0
+for word in '"queue": "side"' '"level": "disk"' '"max_attempts": 7' '"backoff": "fixed"' '"backoff_base_ms": 2000' \
+    '"queue_ttl_ms": 600000' '"result_ttl_ms": 3600000' '"backoff_list": "1s,5s"'; do
+    expect_out_has "$word"
+done
+run describe tasks -m demo -o tasks.mul.level=dusk
+expect_code 2
+expect_err_has 'tasks.mul.level: "dusk"'
+
 finish
