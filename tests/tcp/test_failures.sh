@@ -45,6 +45,16 @@ wait "$caller"
 [ $((SECONDS - begun)) -lt 20 ] || complain "the caller waited for a dead worker"
 grep -q PEER_LOST lost || complain "the caller was told: $(<lost)"
 
+# Who was halted himself does not say that the other fell silent.
+worker patient.log "tcp+listen://127.0.0.1:0?dead_ms=60s"
+"$PATIO" call -b "tcp://127.0.0.1:$(port_of patient.log)?dead_ms=1500&ping_ms=300" --progress sleep 5 >slept 2>halted &
+caller=$!
+wait_for halted " of 5000" # it runs
+kill -STOP "$caller"
+sleep 2 # longer than dead_ms: the time itself is what is tested
+kill -CONT "$caller"
+wait "$caller" || complain "a caller that was halted lost its call: $(<halted)"
+
 # Nobody listens; the address is taken; an open address without a key.
 run call -b tcp://127.0.0.1:1 -o connect_timeout_ms=200 mul 1 2
 expect_code 6

@@ -189,6 +189,12 @@ static void both_sides_call_and_execute(void **state)
     close_side(&a);
 }
 
+static bool none_ready(const void *arg)
+{
+    patio_counts c = count(arg);
+    return c.ready == 0 && c.leased == 0;
+}
+
 static void nobody_there_is_no_route_at_once(void **state)
 {
     (void)state;
@@ -197,13 +203,9 @@ static void nobody_there_is_no_route_at_once(void **state)
     open_well(&a, NULL, 0, URLS("unix+listen://%s/2"));
     assert_int_equal(call_add(&a, "add", &sum, 60000, 0), PATIO_NO_ROUTE);
     assert_int_equal(call_add(&a, "add", &sum, 50, PATIO_CALL_WAIT_ROUTE), PATIO_TIMEOUT);
+    assert_true(until(none_ready, &a));
+    assert_int_equal(count(&a).dead, 0);
     close_side(&a);
-}
-
-static bool none_ready(const void *arg)
-{
-    patio_counts c = count(arg);
-    return c.ready == 0 && c.leased == 0;
 }
 
 static void sends_wait_for_a_worker(void **state)

@@ -285,6 +285,11 @@ void link_step(connection *c, uint64_t now)
     if (c->heartbeat_ns == 0) {
         return;
     }
+    /* who was away himself, as a machine is that was halted, cannot say that nobody spoke */
+    if (now > c->looked_ns + c->heartbeat_ns) {
+        c->heard_ns = now;
+    }
+    c->looked_ns = now;
     if (now > c->heard_ns && now - c->heard_ns > 2 * c->heartbeat_ns) {
         link_fail(c, PATIO_PEER_LOST, "%s has been silent for two heartbeats (%llu ms)", c->shown,
                   (unsigned long long)(2 * c->heartbeat_ns / 1000000u));

@@ -328,6 +328,7 @@ typedef struct connection {
     uint32_t                host_at;  /* next to try */
     uint64_t                generation;
     uint64_t                heartbeat_ns;
+    uint64_t                looked_ns;   /* link_step was here */
     uint64_t                deadline_ns; /* of the handshake */
     uint64_t                retry_ns;
     uint64_t                sent_ns;

@@ -6,7 +6,13 @@
 #include <errno.h>
 #include <sys/eventfd.h>
 
-enum { TICK_MS = 250, READ_BYTES = 256 * 1024, MANY = 256, LOOP_DESCRIPTORS = 8 };
+enum {
+    TICK_MS          = 250,
+    AWAY_NS          = 1000 * 1000 * 1000,
+    READ_BYTES       = 256 * 1024,
+    MANY             = 256,
+    LOOP_DESCRIPTORS = 8
+};
 
 void loop_link(patio_transport *t, const patio_error *why)
 {
@@ -124,11 +130,25 @@ static void drop_expired(patio_transport *t, uint64_t now, effects *fx)
     }
 }
 
+/* Under the lock. Who was away himself, as a machine is that was halted for some seconds, cannot
+ * say that nobody spoke. */
+static void forgive_absence(patio_transport *t, uint64_t now)
+{
+    if (now > t->ticked_ns + AWAY_NS) {
+        for (conn *c = t->conns; c != NULL; c = c->next) {
+            c->heard_ns    = now;
+            c->progress_ns = now;
+        }
+    }
+    t->ticked_ns = now;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     patio_transport *t = timer->data;
     effects          fx;
     effects_begin(&fx, t);
+    forgive_absence(t, fx.now);
     drop_expired(t, fx.now, &fx);
     ask_tick(t, &fx);
     for (queue *q = t->room.queues; q != NULL; q = q->next) {

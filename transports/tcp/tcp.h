@@ -95,6 +95,7 @@ struct patio_transport {
     uint8_t     *read_data;
     uint64_t     piece_bytes; /* announced for long messages that have not come whole */
     uint32_t     ticks;
+    uint64_t     ticked_ns;
     bool         parting;      /* it ends; the peers are being told */
     uint64_t     warn_from_ns; /* of this span of time: warnings logged, and left out */
     uint32_t     warned;
