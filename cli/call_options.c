@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "call_policy.h"
 #include "json.h"
 #include "parse.h"
 #include "result.h"
@@ -18,6 +19,7 @@ enum {
     KEY_QUEUE,
     KEY_PRIORITY,
     KEY_DELAY,
+    KEY_AT,
     KEY_DEDUP_KEY,
     KEY_DEDUP_WINDOW,
     KEY_DEDUP_CONFLICT,
@@ -73,7 +75,12 @@ static const struct argp_option send_option_table[] = {
     {"timeout", KEY_TIMEOUT, "TIME", 0, "How long to wait until the task is accepted (default 5s)",
      3},
     {"delay", KEY_DELAY, "TIME", 0, "Run it not before this time has passed: 10s, 5min, 2h", 3},
+    {"at", KEY_AT, "TIME", 0,
+     "Run it not before this time: 2026-12-24T18:00:00Z, without zone by this machine's; @SECONDS "
+     "since 1970",
+     3},
     POLICY_OPTIONS,
+    {"json", KEY_JSON, NULL, 0, "Print id, level and duplicate as JSON", 4},
     {0},
 };
 
@@ -94,9 +101,13 @@ static const char call_doc[] = "Call a task and print its result: text for a str
                                "code says how it ended: `patio help exit-codes`.";
 
 static const char send_doc[] =
-    "Hand over a task, print its id (32 hex digits) and go, without waiting for it to run."
+    "Hand over a task, print its id (32 hex digits) and go, without waiting for it to run. How "
+    "safe "
+    "it is now, its level, is said on standard error."
     "\v" ARGUMENTS_DOC "  patio send -b amqp://broker mail.send --kw to=ann@example.org\n\n"
-    "  patio send -b redis://cache report 2024 --delay 10min --dedup-key r-24\n\n"
+    "  patio send -b redis://cache report 2024 --delay 10min --dedup-key r-24 --dedup-window 1d\n\n"
+    "If its dedup key is known, the id is that of the task that has it, and standard error says "
+    "so.\n\n"
     "Exit code 0 means that the transport has accepted the task; 4 that it is not known, and that "
     "sending again may run it twice: `patio help exit-codes`.";
 
@@ -145,6 +156,9 @@ static error_t parse_delivery(int key, const char *arg, cli_call *call, struct a
         return 0;
     case KEY_DELAY:
         read_time(state, "--delay", arg, &call->options.delay_ms);
+        return 0;
+    case KEY_AT:
+        cli_policy_at(state, arg, &call->options.at_unix_ms);
         return 0;
     case KEY_DEDUP_WINDOW:
         read_time(state, "--dedup-window", arg, &call->options.dedup_window_ms);
@@ -228,6 +242,9 @@ static void check(const cli_call *call, struct argp_state *state)
     if (call->content_type != NULL && !call->from_stdin) {
         argp_error(state, "--content-type is for --stdin");
     }
+    if (call->options.at_unix_ms != 0 && call->options.delay_ms != 0) {
+        argp_error(state, "--at and --delay exclude each other");
+    }
     if (call->options.dedup_window_ms != 0 && call->options.dedup_key == NULL) {
         argp_error(state, "--dedup-window is for --dedup-key");
     }
@@ -240,6 +257,7 @@ static error_t parse(int key, char *marked, struct argp_state *state)
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &call->common;
         state->child_inputs[1] = &call->common;
+        state->child_inputs[2] = &call->options;
         return 0;
     case ARGP_KEY_END:
         check(call, state);
@@ -251,9 +269,11 @@ static error_t parse(int key, char *marked, struct argp_state *state)
 
 void cli_call_parse(cli_call *call, bool send, int argc, char **argv)
 {
-    static const struct argp_child children[] = {
-        {&cli_broker_argp, 0, NULL, 0}, {&cli_config_argp, 0, "Configuration:", 10}, {0}};
-    const struct argp parser = {send ? send_option_table : call_option_table,
+    static const struct argp_child children[] = {{&cli_broker_argp, 0, NULL, 0},
+                                                 {&cli_config_argp, 0, "Configuration:", 10},
+                                                 {&cli_policy_argp, 0, NULL, 0},
+                                                 {0}};
+    const struct argp              parser     = {send ? send_option_table : call_option_table,
                                 parse,
                                 "NAME [ARGUMENT...]",
                                 send ? send_doc : call_doc,

@@ -1,13 +1,20 @@
 /* cmd_call.c: `patio call` and `patio send`. */
+#include <json-c/json.h>
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <patio/value.h>
+
 #include "call_options.h"
 #include "commands.h"
 #include "exits.h"
+#include "inspect.h"
+#include "operation.h"
 #include "result.h"
 #include "session.h"
+#include "task_policy.h"
 
 /* How long to wait at the end for what this process itself still runs (with -m), and for what only
  * this process has: on a transport without a server a task that was sent ends with its sender. */
@@ -50,22 +57,51 @@ static int call_task(const cli_session *session, const cli_call *call)
     return code;
 }
 
+/* The id on standard output, for scripts; the rest for people. */
+static int print_sent(const cli_call *call, patio_future *future)
+{
+    char               text[33];
+    uint32_t           level    = patio_future_level(future);
+    const patio_value *original = patio_future_value(future);
+    bool               known    = original != NULL && original->type == PATIO_TYPE_STRING;
+    const char        *word     = level <= PATIO_LEVEL_REPLICATED ? cli_level_words[level] : "?";
+    patio_id_format(patio_future_id(future), text);
+    const char *id = known ? original->as.string : text;
+    if (call->json) {
+        json_object *o = json_object_new_object();
+        cli_json_text(o, "id", id);
+        json_object_object_add(o, "duplicate", json_object_new_boolean(known));
+        json_object_object_add(o, "level", known ? NULL : json_object_new_string(word));
+        cli_inspect_print(o);
+        return cli_finish_output();
+    }
+    (void)puts(id);
+    if (known) {
+        fprintf(stderr, "patio: a duplicate: this task has the same dedup key\n");
+    } else {
+        fprintf(stderr, "patio: accepted, level %u: %s\n", level, word);
+    }
+    return cli_finish_output();
+}
+
 static int send_task(const cli_session *session, const cli_call *call)
 {
     patio_error   err = PATIO_ERROR_INIT;
     patio_payload payload;
-    patio_id      id;
-    patio_status  st = patio_send(session->broker, call->task, fill_payload(call, &payload),
-                                  &call->options, &id, &err);
-    if (st != PATIO_OK) {
-        char what[300];
-        (void)snprintf(what, sizeof(what), "send \"%s\"", call->task);
-        return cli_fail(what, st, &err);
+    patio_future *future = NULL;
+    patio_status  st = patio_send_start(session->broker, call->task, fill_payload(call, &payload),
+                                        &call->options, &future, &err);
+    if (st == PATIO_OK) {
+        st = patio_future_wait(future, PATIO_FOREVER);
     }
-    char text[33];
-    patio_id_format(id, text);
-    (void)puts(text);
-    return cli_finish_output();
+    if (st == PATIO_OK) {
+        st = patio_future_status(future, &err);
+    }
+    char what[300];
+    (void)snprintf(what, sizeof(what), "send \"%s\"", call->task);
+    int code = st == PATIO_OK ? print_sent(call, future) : cli_fail(what, st, &err);
+    patio_future_destroy(future);
+    return code;
 }
 
 /* Accepted, and then lost with this process, is not what a send promises. */

@@ -51,8 +51,13 @@ _patio_value() {
     --log-level) _patio_words "trace debug info warn error off" "$current" ;;
     --log-format) _patio_words "text json" "$current" ;;
     -p | -j | -o | --project | --workers | --option | --kw | --header | --timeout | --delay | --queue | \
-        --priority | --content-type | --dedup-key | --dedup-window | --drain-timeout | --queues | --exec | \
+        --priority | --content-type | --max-attempts | --max-crashes | --attempt-timeout | --at | --dedup-key | --dedup-window | --drain-timeout | --queues | --exec | \
         -q | --limit | --queue-ttl | --result-ttl) ;;
+    --level) _patio_words "process peer disk replicated" "$current" ;;
+    --backoff)
+        _patio_words "exponential: fixed:" "$current"
+        compopt -o nospace 2>/dev/null
+        ;;
     --dedup-conflict) _patio_words "drop attach replace" "$current" ;;
     *) return 1 ;;
     esac

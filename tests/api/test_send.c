@@ -79,6 +79,33 @@ static void a_send_is_accepted_under_an_id_and_runs(void **state)
     fixture_close(&f);
 }
 
+static void a_duplicate_is_told_by_the_id_of_the_first(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_id           first   = {{0}};
+    patio_id           second  = {{0}};
+    patio_future      *future  = NULL;
+    patio_call_options options = {PATIO_SIZED(patio_call_options), .dedup_key = "once",
+                                  .dedup_window_ms = 60000};
+    fixture_open(&f, NULL);
+    assert_ok(patio_send(f.broker, "count", PATIO_NO_ARGS, &options, &first, &f.err), f.err);
+    assert_ok(patio_send(f.broker, "count", PATIO_NO_ARGS, &options, &second, &f.err), f.err);
+    assert_memory_equal(&first, &second, sizeof(first));
+    assert_ok(patio_send_start(f.broker, "count", PATIO_NO_ARGS, &options, &future, &f.err), f.err);
+    assert_status(patio_future_wait(future, 20000), PATIO_OK);
+    assert_status(patio_future_status(future, NULL), PATIO_OK);
+    const patio_value *original = patio_future_value(future);
+    assert_non_null(original);
+    assert_status(patio_id_parse(original->as.string, &second), PATIO_OK);
+    assert_memory_equal(&first, &second, sizeof(first));
+    patio_future_destroy(future);
+    AWAIT(atomic_load(&runs) == 1);
+    await_empty(f.broker);
+    assert_int_equal(atomic_load(&runs), 1);
+    fixture_close(&f);
+}
+
 static void a_send_waits_for_a_worker_that_knows_its_task(void **state)
 {
     (void)state;
@@ -343,6 +370,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_send_is_accepted_under_an_id_and_runs),
+        cmocka_unit_test(a_duplicate_is_told_by_the_id_of_the_first),
         cmocka_unit_test(a_send_waits_for_a_worker_that_knows_its_task),
         cmocka_unit_test(a_delayed_send_is_held_by_the_transport),
         cmocka_unit_test(a_queue_of_ones_own_keeps_its_own_counts),

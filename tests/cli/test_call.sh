@@ -49,6 +49,27 @@ expect_out 3
 run send -b memory:// -m demo echo 1
 expect_code 0
 [[ $out =~ ^[0-9a-f]{32}$ ]] || complain "no id: $out"
+expect_err_has "accepted, level 0: process"
+run send -b memory:// -m demo echo 1 --json
+expect_code 0
+expect_out_has '"level": "process"'
+expect_out_has '"duplicate": false'
+
+# how it is to be treated
+call retry 9 --max-attempts 3 --backoff fixed:1ms
+expect_code 3
+expect_err_has "attempt 3 of 9"
+call retry 3 --backoff exponential:1ms:5ms
+expect_code 0
+call sleep 30 --attempt-timeout 50ms --max-attempts 1
+expect_code 3
+call crash --max-crashes 1 -x process -j 1
+expect_code 3
+call echo 1 --level disk
+expect_code 2
+expect_err_has "level 2"
+run send -b memory:// -m demo echo 1 --at 2001-01-01T00:00:00Z
+expect_code 0
 
 printf 'broker: memory://\nmodules: [demo]\nproject: fromfile\n' >patio.yaml
 run call -f patio.yaml mul 6 7

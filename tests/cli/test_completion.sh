@@ -34,6 +34,10 @@ complete_line dlq re
 expect_out "retry"
 complete_line send --dedup-conflict at
 expect_out "attach"
+complete_line send --level di
+expect_out "disk"
+complete_line send --backoff ex
+expect_out "exponential:"
 complete_line describe tr
 expect_out "transport"
 complete_line describe transport mem

@@ -33,6 +33,17 @@ refused "--stdin replaces the arguments" call echo 1 --stdin
 refused "--content-type is for --stdin" call echo --content-type a/b
 refused "--dedup-window is for --dedup-key" send echo --dedup-window 5s
 refused "unrecognized option" call --delay 5s echo
+refused "--level wants process" send --level dusk echo
+refused "--max-attempts wants a number" call --max-attempts 0 echo
+refused "--max-crashes wants a number" call --max-crashes many echo
+refused "--attempt-timeout wants a time" call --attempt-timeout soon echo
+for backoff in linear fixed:0 fixed:1s:2s:3s exponential:soon; do
+    refused "--backoff wants" call --backoff "$backoff" echo
+done
+for at in soon 2026-12-24 2026-12-24T18:00+0100 2026-12-24T18:00Zulu @ @soon @99999999999999999999; do
+    refused "--at wants a time" send --at "$at" echo
+done
+refused "exclude each other" send --at @1 --delay 1s echo
 refused "argument 2: integer does not fit 64 bits" call echo 1 18446744073709551616
 refused 'keyword argument "k": $bytes wants' call echo --kw 'k={"$bytes":"?"}'
 refused "argument 1: not UTF-8" call echo $'\xff'

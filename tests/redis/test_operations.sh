@@ -46,6 +46,26 @@ is() {
     expect_out_has "1 of 1 workers are ready, wanted: 2"
     expect_out_has ":$one  ready"
 
+    # what is a duplicate, and of what; how safe it is; not before its time
+    run send $on echo 1 --dedup-key once --dedup-window 1min
+    expect_err_has "accepted, level 1: peer"
+    first=$out
+    run send $on echo 1 --dedup-key once --dedup-window 1min
+    expect_code 0
+    expect_out "$first"
+    expect_err_has "a duplicate"
+    run send $on echo 1 --dedup-key once --dedup-window 1min --json
+    expect_out_has "\"id\": \"$first\""
+    expect_out_has '"duplicate": true'
+    for options in "--level disk" "-o tasks.echo.level=disk" "-o tasks.echo.level=disk -m demo"; do
+        run send $on echo 1 $options
+        expect_code 2
+        expect_err_has "(UNSUPPORTED)"
+    done
+    run send $on echo 1 --queue later --wait-route --at "@$(($(date +%s) + 3600))"
+    expect_code 0
+    is later delayed 1 || complain "delayed: $(field later delayed)"
+
     # a paused queue keeps what comes
     run pause default $on
     expect_code 0

@@ -105,14 +105,16 @@ PATIO_API PATIO_CHECKED patio_status patio_call_fn(patio_broker *broker, patio_t
                                                    patio_future **out, patio_error *err);
 
 /* Send, and go on: blocks until the transport has accepted the task or refused it, up to
- * options->timeout_ms or the broker's enqueue timeout (5 s). OK: *id (may be NULL) names it; from
- * here on it is executed or visibly dead-lettered. TIMEOUT: the outcome is not known; sending again
- * may run it twice. Else as patio_start. */
+ * options->timeout_ms or the broker's enqueue timeout (5 s). OK: *id (may be NULL) names it, or the
+ * task that it is a duplicate of; from here on it is executed or visibly dead-lettered. TIMEOUT:
+ * the outcome is not known; sending again may run it twice. Else as patio_start. */
 PATIO_API PATIO_CHECKED patio_status patio_send(patio_broker *broker, const char *task,
                                                 const patio_payload      *payload,
                                                 const patio_call_options *options, patio_id *id,
                                                 patio_error *err);
-/* The same without waiting: the future is done when the transport has answered. */
+/* The same without waiting: the future is done when the transport has answered. With a dedup key
+ * that is known its value is the id of the task that has it, a string (see patio_id_parse); else it
+ * has none. */
 PATIO_API PATIO_CHECKED patio_status patio_send_start(patio_broker *broker, const char *task,
                                                       const patio_payload      *payload,
                                                       const patio_call_options *options,

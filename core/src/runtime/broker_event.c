@@ -94,6 +94,25 @@ void pt_broker_replied(void *self, const patio_reply *reply)
     pt_future_complete(f, PATIO_OK, pt_buf_ref(reply->body), NULL);
 }
 
+/* The id of the task that a send is a duplicate of, as its result. NULL: there is no memory, or the
+ * transport does not say. */
+static patio_buf *name_original(patio_broker *b, const patio_receipt *receipt)
+{
+    static const patio_id nobody = {{0}};
+    char                  text[33];
+    patio_buf            *buf = NULL;
+    if (memcmp(&receipt->original, &nobody, sizeof(nobody)) == 0) {
+        return NULL;
+    }
+    patio_id_format(receipt->original, text);
+    patio_value   value   = patio_string(text);
+    patio_payload payload = {PATIO_SIZED(patio_payload), .kind = PATIO_PAYLOAD_VALUES,
+                             .values = &value, .value_count = 1};
+    pt_reply      reply   = {.id = receipt->id, .status = PATIO_OK};
+    (void)pt_encode_reply(b->mem, &reply, &payload, UINT64_MAX / 2, &buf, NULL);
+    return buf;
+}
+
 void pt_broker_published(void *self, const patio_receipt *receipt)
 {
     patio_broker *b = self;
@@ -116,7 +135,8 @@ void pt_broker_published(void *self, const patio_receipt *receipt)
     if (accepted) {
         f->level = receipt->level;
         PT_COUNT(b->called.sends_accepted);
-        pt_future_complete(f, PATIO_OK, NULL, NULL);
+        bool known = receipt->outcome == PATIO_DUPLICATE && f->kind == PT_KIND_SEND;
+        pt_future_complete(f, PATIO_OK, known ? name_original(b, receipt) : NULL, NULL);
         return;
     }
     if (f->kind == PT_KIND_SEND) {

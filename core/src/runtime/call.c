@@ -233,7 +233,10 @@ patio_status patio_send(patio_broker *b, const char *task, const patio_payload *
     }
     st = wait_for(f, task, err);
     if (st == PATIO_OK && id != NULL) {
-        *id = patio_future_id(f);
+        const patio_value *original = f->reply != NULL ? patio_future_value(f) : NULL;
+        if (original == NULL || patio_id_parse(original->as.string, id) != PATIO_OK) {
+            *id = patio_future_id(f);
+        }
     }
     patio_future_destroy(f);
     return st;
