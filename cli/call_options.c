@@ -153,6 +153,8 @@ static error_t parse_delivery(int key, const char *arg, cli_call *call, struct a
     switch (key) {
     case KEY_TIMEOUT:
         read_time(state, "--timeout", arg, &call->options.timeout_ms);
+        call->common.connect_ms =
+            call->options.timeout_ms < CLI_CONNECT_MS ? call->options.timeout_ms : 0;
         return 0;
     case KEY_DELAY:
         read_time(state, "--delay", arg, &call->options.delay_ms);

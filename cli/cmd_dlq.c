@@ -16,6 +16,8 @@
 typedef struct listing {
     cli_table    table;
     json_object *array;
+    uint32_t     left; /* of the limit */
+    bool         cut;
 } listing;
 
 /* Its arguments, where they are values. */
@@ -68,6 +70,11 @@ static int32_t add(void *arg, const patio_dead_info *d)
 {
     listing *l = arg;
     char     id[33], tried[CLI_TEXT], age[CLI_TEXT], error[160];
+    if (l->left == 0) {
+        l->cut = true;
+        return 1;
+    }
+    l->left--;
     patio_id_format(d->id, id);
     (void)snprintf(tried, sizeof(tried), "%" PRIu32 "+%" PRIu32, d->attempts, d->crashes);
     (void)snprintf(error, sizeof(error), "%.40s%s%.100s", d->error_type,
@@ -80,14 +87,21 @@ static int32_t add(void *arg, const patio_dead_info *d)
 static int list(cli_operation *op)
 {
     patio_error err = PATIO_ERROR_INIT;
-    listing     l   = {.array = json_object_new_array()};
+    listing     l   = {.array = json_object_new_array(), .left = op->limit};
+    /* one more tells whether there are more */
+    uint32_t asked = op->limit < UINT32_MAX ? op->limit + 1 : op->limit;
     CLI_ROW(&l.table, "ID", "TASK", "CAUSE", "RUNS+CRASHES", "DEAD FOR", "LAST ERROR");
-    patio_status st = patio_dead_list(op->broker, cli_operation_queue(op), NULL, op->limit,
+    patio_status st = patio_dead_list(op->broker, cli_operation_queue(op), NULL, asked,
                                       op->timeout_ms, add, &l, &err);
     if (st == PATIO_OK && op->json) {
         cli_inspect_print(json_object_get(l.array));
     } else if (st == PATIO_OK) {
         cli_table_print(&l.table, "");
+    }
+    if (st == PATIO_OK && l.cut) {
+        (void)fflush(stdout);
+        fprintf(stderr, "patio: these are the oldest %" PRIu32 ", there are more: see --limit\n",
+                op->limit);
     }
     cli_table_free(&l.table);
     json_object_put(l.array);
@@ -113,7 +127,7 @@ typedef patio_status (*change_fn)(patio_broker *, const char *, const patio_id *
                                   uint64_t *, patio_error *);
 
 static int change(cli_operation *op, change_fn act, const patio_id *id, const char *what,
-                  const char *done)
+                  const char *key, const char *done)
 {
     patio_error  err   = PATIO_ERROR_INIT;
     uint64_t     count = 0;
@@ -121,7 +135,15 @@ static int change(cli_operation *op, change_fn act, const patio_id *id, const ch
     if (st != PATIO_OK) {
         return cli_fail(what, st, &err);
     }
-    printf("%" PRIu64 " %s\n", count, done);
+    if (op->json) {
+        json_object *o     = json_object_new_object();
+        const char  *queue = cli_operation_queue(op);
+        cli_json_text(o, "queue", queue != NULL ? queue : "default");
+        json_object_object_add(o, key, json_object_new_uint64(count));
+        cli_inspect_print(o);
+    } else {
+        printf("%" PRIu64 " %s\n", count, done);
+    }
     return cli_finish_output();
 }
 
@@ -148,8 +170,9 @@ static int run(cli_operation *op)
     if (shows) {
         return show(op, id);
     }
-    return retry ? change(op, patio_dead_retry, one ? &id : NULL, "retry", "back in the queue")
-                 : change(op, patio_dead_drop, one ? &id : NULL, "drop", "dropped");
+    return retry ? change(op, patio_dead_retry, one ? &id : NULL, "retry", "retried",
+                          "back in the queue")
+                 : change(op, patio_dead_drop, one ? &id : NULL, "drop", "dropped", "dropped");
 }
 
 int cmd_dlq(int argc, char **argv)

@@ -43,6 +43,15 @@ static const char *state_of(const patio_worker_info *w)
     return w->state[0] != '\0' ? w->state : cli_worker_ready(w) ? "ready" : "not ready";
 }
 
+/* To a tenth; NULL: it was not measured. */
+static json_object *microseconds(uint64_t ns)
+{
+    char   text[32];
+    double us = (double)ns / 1000.0;
+    (void)snprintf(text, sizeof(text), "%.1f", us);
+    return ns != 0 ? json_object_new_double_s(us, text) : NULL;
+}
+
 static void add_json(json_object *array, const patio_worker_info *w)
 {
     const struct {
@@ -73,8 +82,7 @@ static void add_json(json_object *array, const patio_worker_info *w)
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         json_object_object_add(o, numbers[i].key, json_object_new_uint64(numbers[i].number));
     }
-    json_object_object_add(
-        o, "rtt_us", w->rtt_ns != 0 ? json_object_new_double((double)w->rtt_ns / 1000.0) : NULL);
+    json_object_object_add(o, "rtt_us", microseconds(w->rtt_ns));
     json_object_object_add(o, "queues", names(w->queues, w->queue_count));
     json_object_object_add(o, "tasks", names(w->tasks, w->task_count));
     json_object_object_add(o, "tasks_total", json_object_new_uint64(w->tasks_total));
@@ -178,7 +186,8 @@ static int run_ping(cli_operation *op)
     if (st == PATIO_OK && op->json) {
         cli_inspect_print(json_object_get(l.array));
     } else if (st == PATIO_OK) {
-        printf("%zu workers, asked for %.3f ms\n", l.count, (double)(now_ns() - from) / 1e6);
+        printf("%zu worker%s, asked for %.3f ms\n", l.count, l.count == 1 ? "" : "s",
+               (double)(now_ns() - from) / 1e6);
     }
     json_object_put(l.array);
     if (st != PATIO_OK) {

@@ -174,13 +174,9 @@ static int open_and_run(cli_operation *op, const cli_operation_spec *spec)
     patio_runtime *runtime = NULL;
     const char    *what    = "read the configuration";
     bool           start   = (spec->takes & (CLI_NO_START | CLI_PROBES)) == 0;
-    char           connect[32];
-    if ((spec->takes & CLI_PROBES) != 0 && op->timeout_ms != 0) {
-        (void)snprintf(connect, sizeof(connect), "%" PRIu64, op->timeout_ms);
-        cli_options_set(&op->common, "connect_timeout_ms", connect,
-                        "--timeout on the command line");
-    }
-    patio_status st = cli_options_config(&op->common, "error", &config, &err);
+    bool           whole   = (spec->takes & CLI_PROBES) != 0 || op->timeout_ms < CLI_CONNECT_MS;
+    op->common.connect_ms  = whole ? op->timeout_ms : 0;
+    patio_status st        = cli_options_config(&op->common, "error", &config, &err);
     if (st != PATIO_OK) {
         return cli_fail_setup(what, st, &err);
     }

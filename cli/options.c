@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -147,6 +148,22 @@ static patio_status set_brokers(patio_config *config, const cli_list *brokers, p
     return st;
 }
 
+/* --timeout bounds connecting, too. What the configuration says may be shorter. */
+static patio_status bound_connecting(const cli_options *options, patio_config *config,
+                                     patio_error *err)
+{
+    const char *text = patio_config_get(config, "connect_timeout_ms");
+    uint64_t    said = 0;
+    char        most[32];
+    if (options->connect_ms == 0 ||
+        (text != NULL && (!cli_parse_timeout(text, &said) || said <= options->connect_ms))) {
+        return PATIO_OK;
+    }
+    (void)snprintf(most, sizeof(most), "%" PRIu64, options->connect_ms);
+    return patio_config_set(config, "connect_timeout_ms", most, "--timeout on the command line",
+                            err);
+}
+
 static patio_status fill(const cli_options *options, const char *log_level, patio_config *config,
                          patio_error *err)
 {
@@ -160,6 +177,9 @@ static patio_status fill(const cli_options *options, const char *log_level, pati
     }
     if (st == PATIO_OK) {
         st = set_brokers(config, &options->brokers, err);
+    }
+    if (st == PATIO_OK) {
+        st = bound_connecting(options, config, err);
     }
     if (st == PATIO_OK && log_level != NULL && patio_config_get(config, "log.level") == NULL) {
         st = patio_config_set(config, "log.level", log_level, "default of this command", err);

@@ -26,12 +26,16 @@ typedef struct cli_options {
     bool         has_executor; /* -x was given */
     bool         has_commands; /* --exec was given */
     const char  *ready_file;   /* --ready-file of a worker; NULL: none */
+    uint64_t     connect_ms;   /* connecting takes no longer, whatever is configured; 0: not said */
 } cli_options;
 
 /* Parsers to be a command's children; their input is a cli_options, zeroed before. */
 extern const struct argp cli_config_argp; /* -f -o --plugin-path --log-level --log-format */
 extern const struct argp cli_reach_argp;  /* -b -p */
 extern const struct argp cli_broker_argp; /* -b -p -x -j -m */
+
+/* What connecting takes at most where nobody says more (connect_timeout_ms). */
+enum { CLI_CONNECT_MS = 5000 };
 
 /* Note a key; for options of a command's own that end in the configuration. */
 void cli_options_set(cli_options *options, const char *key, const char *value, const char *origin);

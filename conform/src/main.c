@@ -1,6 +1,7 @@
 /* main.c: `patio conform`. */
 #include <argp.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "conform.h"
@@ -246,6 +247,24 @@ static void print_list(const kit_case *const *cases, size_t count)
     }
 }
 
+/* In a process of its own, as what it runs later. One that dies of it is a case's affair. */
+static bool loads(const kit_options *o)
+{
+    int   status = 0;
+    pid_t pid    = fork();
+    if (pid == 0) {
+        static kit k;
+        k.options = o;
+        if (!kit_plugin_load(&k)) {
+            (void)fprintf(stderr, "patio conform: %s\n", k.failure);
+            _exit(2);
+        }
+        _exit(0);
+    }
+    return pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
+           WEXITSTATUS(status) != 2;
+}
+
 static int run(const request *r)
 {
     static const kit_case *cases[CASES_MAX];
@@ -256,6 +275,9 @@ static int run(const request *r)
     }
     if (count == 0) {
         (void)fprintf(stderr, "patio conform: no case of that number; --list shows all\n");
+        return 2;
+    }
+    if (!loads(&r->options)) {
         return 2;
     }
     kit_outcome_row *rows = calloc(count, sizeof(*rows));

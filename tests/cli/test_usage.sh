@@ -63,4 +63,23 @@ refused "log" call -b memory:// --log-level loud -m demo echo
 printf 'broker: memory://\nprojcet: x\n' >typo.yaml
 refused "typo.yaml:2" call -f typo.yaml echo
 
+# Connecting takes no longer than --timeout, and no longer than what is configured.
+for command in "stats" "call x" "send x"; do
+    # shellcheck disable=SC2086
+    {
+        run $command -b tcp://127.0.0.1:1 --timeout 250ms
+        expect_code 6
+        expect_err_has "within 250 ms"
+        run $command -b tcp://127.0.0.1:1 --timeout 250ms -o connect_timeout_ms=120ms
+        expect_err_has "within 120 ms"
+    }
+done
+
+# A plugin that is none is said once.
+run conform /nonexistent.so --url x://
+expect_code 2
+expect_out ""
+expect_err_has "/nonexistent.so: no such file"
+[ "$(wc -l <"$scratch/err")" = 1 ] || complain "more than one line" "$err"
+
 finish

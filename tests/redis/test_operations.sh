@@ -119,6 +119,18 @@ is() {
     run dlq retry $on "$id"
     expect_out "1 back in the queue"
     until_true "it is dead again" is default dead 1
+    run send $on div 2 0
+    until_true "both are dead" is default dead 2
+    run dlq ls --limit 1 $on
+    expect_code 0
+    expect_out_has "$id  div   failed"
+    [ "$(wc -l <"$scratch/out")" = 2 ] || complain "more than one" "$out"
+    expect_err_has "there are more"
+    run dlq ls --limit 2 $on
+    [ -z "$err" ] || complain "there are no more" "$err"
+    run dlq drop "$id" $on --json
+    expect_out_has '"dropped": 1'
+    expect_out_has '"queue": "default"'
     run dlq drop --all $on
     expect_out "1 dropped"
     is default dead 0 || complain "dead: $(field default dead)"
