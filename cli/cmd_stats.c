@@ -13,7 +13,8 @@
 
 static const char doc[] =
     "Show of every queue how many tasks are ready, with workers, waiting for their time and dead, "
-    "how long the oldest ready one has waited, and how many workers take from it."
+    "how long the oldest ready one has waited, how many workers take from it, and how "
+    "many of its tasks may run at once."
     "\v"
     "Without -q all queues are shown that hold something, have workers or are paused. What a "
     "transport cannot know is shown as - (in JSON: null).";
@@ -65,15 +66,28 @@ static const char *state_of(const cli_operation *op, const char *queue)
     return words[state];
 }
 
-static void add_row(cli_table *table, const char *queue, const patio_counts *c, const char *state)
+/* How many may run at once over all workers; where nobody can say: PATIO_COUNT_UNKNOWN. */
+static uint64_t limit_of(const cli_operation *op, const char *queue)
 {
-    char t[6][CLI_TEXT];
-    CLI_ROW(table, queue, cli_count_text(c->ready, t[0]), cli_count_text(c->leased, t[1]),
-            cli_count_text(c->delayed, t[2]), cli_count_text(c->dead, t[3]),
-            cli_age_text(c->oldest_age_ms, t[4]), cli_count_text(c->consumers, t[5]), state);
+    uint64_t limit = 0;
+    if (patio_queue_get_limit(op->broker, queue, op->timeout_ms, &limit, NULL) != PATIO_OK) {
+        return PATIO_COUNT_UNKNOWN;
+    }
+    return limit;
 }
 
-static void add_json(json_object *array, const char *queue, const patio_counts *c,
+static void add_row(cli_table *table, const char *queue, const patio_counts *c, uint64_t limit,
+                    const char *state)
+{
+    char        t[7][CLI_TEXT];
+    const char *limited = limit != 0 ? cli_count_text(limit, t[6]) : "none";
+    CLI_ROW(table, queue, cli_count_text(c->ready, t[0]), cli_count_text(c->leased, t[1]),
+            cli_count_text(c->delayed, t[2]), cli_count_text(c->dead, t[3]),
+            cli_age_text(c->oldest_age_ms, t[4]), cli_count_text(c->consumers, t[5]), limited,
+            state);
+}
+
+static void add_json(json_object *array, const char *queue, const patio_counts *c, uint64_t limit,
                      const char *state)
 {
     json_object *o = json_object_new_object();
@@ -84,6 +98,7 @@ static void add_json(json_object *array, const char *queue, const patio_counts *
     json_object_object_add(o, "dead", cli_json_count(c->dead));
     json_object_object_add(o, "oldest_age_ms", cli_json_count(c->oldest_age_ms));
     json_object_object_add(o, "consumers", cli_json_count(c->consumers));
+    json_object_object_add(o, "limit", cli_json_count(limit));
     json_object_object_add(o, "state", state != NULL ? json_object_new_string(state) : NULL);
     json_object_array_add(array, o);
 }
@@ -95,15 +110,17 @@ static int run(cli_operation *op)
     cli_table    table = {0};
     json_object *array = json_object_new_array();
     patio_status st    = find_queues(op, &names, &err);
-    CLI_ROW(&table, "QUEUE", "READY", "LEASED", "DELAYED", "DEAD", "OLDEST", "WORKERS", "STATE");
+    CLI_ROW(&table, "QUEUE", "READY", "LEASED", "DELAYED", "DEAD", "OLDEST", "WORKERS", "LIMIT",
+            "STATE");
     for (size_t i = 0; st == PATIO_OK && i < names.count; i++) {
         patio_counts c = {PATIO_SIZED(patio_counts)};
         st             = patio_broker_counts(op->broker, names.items[i],
                                  op->timeout_ms != 0 ? op->timeout_ms : 5000, &c, &err);
         if (st == PATIO_OK) {
             const char *state = state_of(op, names.items[i]);
-            add_row(&table, names.items[i], &c, state);
-            add_json(array, names.items[i], &c, state);
+            uint64_t    limit = limit_of(op, names.items[i]);
+            add_row(&table, names.items[i], &c, limit, state);
+            add_json(array, names.items[i], &c, limit, state);
         }
     }
     free_names(&names);

@@ -455,6 +455,10 @@ MEMBER(patio_queues_ops, get_state, 32,
 MEMBER(patio_queues_ops, set_limit, 40,
        patio_status (*)(patio_transport *t, const char *queue, uint64_t max_in_flight,
                         uint64_t timeout_ms, patio_error *err));
+/* 1.1 */
+MEMBER(patio_queues_ops, get_limit, 48,
+       patio_status (*)(patio_transport *t, const char *queue, uint64_t timeout_ms,
+                        uint64_t *max_in_flight, patio_error *err));
 
 /* patio/presence.h */
 GROWS(patio_presence, 48);

@@ -255,6 +255,9 @@ static void a_limit_bounds_what_runs(void **state)
     fixture f;
     fixture_open(&f, SETTINGS("executor.workers=4"));
     assert_ok(patio_queue_set_limit(f.broker, NULL, 2, 0, &f.err), f.err);
+    uint64_t limit = 0;
+    assert_ok(patio_queue_get_limit(f.broker, NULL, 0, &limit, &f.err), f.err);
+    assert_int_equal(limit, 2);
     for (int i = 0; i < 8; i++) {
         assert_ok(patio_send(f.broker, "gate", PATIO_ARGS(1), NULL, NULL, &f.err), f.err);
     }

@@ -9,12 +9,13 @@ id=00112233445566778899aabbccddeeff
 {
     run stats $on
     expect_code 0
-    expect_out "QUEUE  READY  LEASED  DELAYED  DEAD  OLDEST  WORKERS  STATE"
+    expect_out "QUEUE  READY  LEASED  DELAYED  DEAD  OLDEST  WORKERS  LIMIT  STATE"
     run stats $on -q mail --json
     expect_code 0
     expect_out_has '"queue": "mail"'
     expect_out_has '"oldest_age_ms": 0'
     expect_out_has '"state": "open"'
+    expect_out_has '"limit": 0'
     run workers $on --json
     expect_code 0
     run ping $on

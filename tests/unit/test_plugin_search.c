@@ -154,7 +154,7 @@ static void error_lists_every_place_and_a_near_name(void **state)
                    "  %s/transports/godo.so  added folder  no such file\n"
                    "  %s/transports/godo.so  added folder  no such folder\n"
                    "  %s/transports/godo.so  built-in folder  no such file\n"
-                   "  did you mean \"good\"?  (found at %s/transports/good.so, 1.2.3, ABI 1.0)",
+                   "  did you mean \"good\"?  (found at %s/transports/good.so, 1.2.3, ABI 1.1)",
                    t->one, t->two, missing, pt_plugins_builtin_dir(), t->two);
     squeeze(err.message);
     assert_string_equal(expected, err.message);
@@ -281,7 +281,7 @@ static void listing_is_sorted_and_shows_the_shadowed(void **state)
     static const char *const expected[] = {
         "transport Not-a-name INVALID  0.0 0 -|not a plugin's name",
         "transport bad_magic PROTOCOL  0.0 0 -|magic number is 0xdeadbeef",
-        "transport good OK 1.2.3 1.0 4 depth|",
+        "transport good OK 1.2.3 1.1 4 depth|",
         "transport good EXISTS  0.0 0 -|shadowed by /tmp/patio_plugins.",
         "transport new_table OK 7.0.0 1.7 0 -|",
     };
@@ -313,7 +313,7 @@ static void describe_shows_one_plugin(void **state)
     assert_int_equal(PATIO_OK,
                      pt_plugins_describe(t->plugins, "transport", "good", note, &seen, &err));
     assert_int_equal(1, seen.count);
-    assert_string_equal("transport good OK 1.2.3 1.0 4 depth|", seen.lines[0]);
+    assert_string_equal("transport good OK 1.2.3 1.1 4 depth|", seen.lines[0]);
     assert_int_equal(PATIO_NOT_FOUND,
                      pt_plugins_describe(t->plugins, "executor", "good", note, &seen, &err));
     assert_int_equal(PATIO_INVALID,

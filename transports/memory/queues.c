@@ -136,9 +136,22 @@ static patio_status queues_set_limit(patio_transport *t, const char *name, uint6
     return PATIO_OK;
 }
 
+static patio_status queues_get_limit(patio_transport *t, const char *name, uint64_t timeout_ms,
+                                     uint64_t *max_in_flight, patio_error *err)
+{
+    (void)timeout_ms;
+    (void)err;
+    pthread_mutex_lock(&t->hub->lock);
+    const queue *q = store_queue(&t->hub->room, name, false);
+    *max_in_flight = q != NULL ? q->limit : 0;
+    pthread_mutex_unlock(&t->hub->lock);
+    return PATIO_OK;
+}
+
 const patio_queues_ops memory_queues_ops = {
     PATIO_SIZED(patio_queues_ops), .list = queues_list,           .purge = queues_purge,
     .set_state = queues_set_state, .get_state = queues_get_state, .set_limit = queues_set_limit,
+    .get_limit = queues_get_limit,
 };
 
 /* ---- dead letters and results ---- */

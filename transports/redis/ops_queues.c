@@ -189,6 +189,18 @@ static patio_status set_limit(patio_transport *t, const char *queue_name, uint64
     return tell(t, queue_name, "limit", max_in_flight, timeout_ms, NULL, err);
 }
 
+static patio_status get_limit(patio_transport *t, const char *queue_name, uint64_t timeout_ms,
+                              uint64_t *max_in_flight, patio_error *err)
+{
+    uint64_t     answer[2] = {0, 0};
+    patio_status st        = tell(t, queue_name, "get", 0, timeout_ms, answer, err);
+    if (st == PATIO_OK) {
+        *max_in_flight = answer[1];
+    }
+    return st;
+}
+
 const patio_queues_ops redis_queues_ops = {
     PATIO_SIZED(patio_queues_ops), .list = list,           .purge = purge,
-    .set_state = set_state,        .get_state = get_state, .set_limit = set_limit};
+    .set_state = set_state,        .get_state = get_state, .set_limit = set_limit,
+    .get_limit = get_limit};

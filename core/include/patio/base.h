@@ -22,7 +22,7 @@ extern "C" {
  * MAJOR: a meaning or a layout changed; plugins of another major are refused.
  * MINOR: members or slots were appended; old and new keep working in both directions. */
 #define PATIO_ABI_MAJOR 1u
-#define PATIO_ABI_MINOR 0u
+#define PATIO_ABI_MINOR 1u
 
 #define PATIO_EXPORT __attribute__((visibility("default")))
 /* The application API: everything declared so is exported by libpatio. */

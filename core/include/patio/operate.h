@@ -42,6 +42,12 @@ PATIO_API PATIO_CHECKED patio_status patio_queue_get_state(patio_broker *broker,
 PATIO_API PATIO_CHECKED patio_status patio_queue_set_limit(patio_broker *broker, const char *queue,
                                                            uint64_t max_in_flight,
                                                            uint64_t timeout_ms, patio_error *err);
+/* What was set; *max_in_flight is 0 where there is no limit. UNSUPPORTED: the transport has none,
+ * or cannot say. */
+PATIO_API PATIO_CHECKED patio_status patio_queue_get_limit(patio_broker *broker, const char *queue,
+                                                           uint64_t     timeout_ms,
+                                                           uint64_t    *max_in_flight,
+                                                           patio_error *err);
 
 /* ---- one task, by its id ---- */
 

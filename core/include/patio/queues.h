@@ -44,6 +44,9 @@ typedef struct patio_queues_ops {
      * capability LIMITS. */
     patio_status (*set_limit)(patio_transport *t, const char *queue, uint64_t max_in_flight,
                               uint64_t timeout_ms, patio_error *err);
+    /* Since 1.1: what set_limit has set; *max_in_flight is 0 where there is no limit. */
+    patio_status (*get_limit)(patio_transport *t, const char *queue, uint64_t timeout_ms,
+                              uint64_t *max_in_flight, patio_error *err);
 } patio_queues_ops;
 
 #ifdef __cplusplus

@@ -141,6 +141,26 @@ patio_status patio_queue_set_limit(patio_broker *b, const char *queue, uint64_t 
     return pt_operated(b, ops->set_limit(b->transport, queue, max_in_flight, timeout_ms, err), err);
 }
 
+patio_status patio_queue_get_limit(patio_broker *b, const char *queue, uint64_t timeout_ms,
+                                   uint64_t *max_in_flight, patio_error *err)
+{
+    const void  *found = NULL;
+    patio_status st =
+        pt_operate(b, "get the limit", PATIO_QUEUES_ID, &timeout_ms, &queue, &found, err);
+    if (st != PATIO_OK) {
+        return st;
+    }
+    const patio_queues_ops *ops = found;
+    if ((patio_broker_caps(b) & PATIO_CAP_LIMITS) == 0 ||
+        !PATIO_HAS(patio_queues_ops, ops, get_limit) || ops->get_limit == NULL) {
+        return pt_fail(err, PATIO_UNSUPPORTED, "broker",
+                       "get the limit: transport %s cannot bound the tasks in flight, or say how "
+                       "(capability \"limits\")",
+                       b->transport_plugin->identity->name);
+    }
+    return pt_operated(b, ops->get_limit(b->transport, queue, timeout_ms, max_in_flight, err), err);
+}
+
 /* ---- cancelling by id ---- */
 
 static void stop_waiting(patio_broker *b, const pt_cancelling *mine)
