@@ -1,7 +1,9 @@
 #include "tcp_world.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 char folder[] = "/tmp/patio-tcp-XXXXXX";
 
@@ -37,4 +39,33 @@ patio_broker *open_quiet_broker(patio_registry *registry, const char *url, const
     }
     patio_config_destroy(config);
     return broker;
+}
+
+uint64_t sleeps_of(const char *thread)
+{
+    uint64_t       sum = 0;
+    DIR           *dir = opendir("/proc/self/task");
+    struct dirent *d   = NULL;
+    while (dir != NULL && (d = readdir(dir)) != NULL) {
+        char  path[300];
+        char  line[160] = "";
+        bool  ours      = false;
+        FILE *file      = NULL;
+        (void)snprintf(path, sizeof(path), "/proc/self/task/%.200s/status", d->d_name);
+        file = d->d_name[0] != '.' ? fopen(path, "r") : NULL;
+        while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+            unsigned long long n = 0;
+            ours                 = ours || strstr(line, thread) != NULL;
+            if (ours && sscanf(line, "voluntary_ctxt_switches: %llu", &n) == 1) {
+                sum += n;
+            }
+        }
+        if (file != NULL) {
+            (void)fclose(file);
+        }
+    }
+    if (dir != NULL) {
+        (void)closedir(dir);
+    }
+    return sum;
 }

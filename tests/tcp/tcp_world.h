@@ -5,6 +5,8 @@
 
 #include <patio/patio.h>
 
+#include <stdint.h>
+
 /* For sockets and ledgers; there from make_folder to remove_folder, which are for
  * cmocka_run_group_tests. */
 extern char folder[];
@@ -14,5 +16,8 @@ int         remove_folder(void **state);
 /* Started, without a log; it waits 20 s for its link. NULL: why was said on standard error, so that
  * a child process can use it, too. */
 patio_broker *open_quiet_broker(patio_registry *registry, const char *url, const char *workers);
+
+/* How often the threads of this process whose name that is have gone to sleep. */
+uint64_t sleeps_of(const char *thread);
 
 #endif

@@ -3,7 +3,6 @@
  * wait, cancels, tasks of its own process, wake-ups from other threads, stops. Whether the loop of
  * the transport is lent at a given moment is the transport's to decide, so each test first calls
  * until it was, and all hold either way. */
-#include <dirent.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -157,45 +156,16 @@ static void await_value(_Atomic uint32_t *value, uint32_t wanted)
     }
 }
 
-/* How often the threads of that name have gone to sleep. */
-static uint64_t sleeps(const char *name)
-{
-    uint64_t       sum = 0;
-    DIR           *dir = opendir("/proc/self/task");
-    struct dirent *d   = NULL;
-    assert_non_null(dir);
-    while ((d = readdir(dir)) != NULL) {
-        char  path[300];
-        char  line[160] = "";
-        bool  ours      = false;
-        FILE *file      = NULL;
-        (void)snprintf(path, sizeof(path), "/proc/self/task/%.200s/status", d->d_name);
-        file = d->d_name[0] != '.' ? fopen(path, "r") : NULL;
-        while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-            unsigned long long n = 0;
-            ours                 = ours || strstr(line, name) != NULL;
-            if (ours && sscanf(line, "voluntary_ctxt_switches: %llu", &n) == 1) {
-                sum += n;
-            }
-        }
-        if (file != NULL) {
-            (void)fclose(file);
-        }
-    }
-    (void)closedir(dir);
-    return sum;
-}
-
 /* A few calls. Have both sides read by themselves? The I/O threads, of which the worker's would
  * sleep once for each call, then sleep on. */
 static bool are_guests(world *w)
 {
     enum { BURST = 25 };
-    uint64_t before = sleeps("patio-tcp");
+    uint64_t before = sleeps_of("patio-tcp");
     for (int64_t i = 0; i < BURST; i++) {
         call_doubling(w->caller, "twice", i);
     }
-    return sleeps("patio-tcp") - before < BURST / 2;
+    return sleeps_of("patio-tcp") - before < BURST / 2;
 }
 
 /* Call until they have. On a machine that is too busy for quick calls it may not come to that. */
@@ -353,9 +323,9 @@ static void who_waits_for_tasks_costs_nothing(void **state)
     uint64_t woken = UINT64_MAX;
     for (uint64_t end = now_ms() + LONG_MS; woken > TICKS + SOME;) {
         assert_true(now_ms() < end);
-        uint64_t before = sleeps("patio-tcp") + sleeps("patio-loop");
+        uint64_t before = sleeps_of("patio-tcp") + sleeps_of("patio-loop");
         usleep(500 * 1000);
-        woken = sleeps("patio-tcp") + sleeps("patio-loop") - before;
+        woken = sleeps_of("patio-tcp") + sleeps_of("patio-loop") - before;
     }
     close_world(&w);
 }

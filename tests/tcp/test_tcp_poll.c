@@ -5,7 +5,6 @@
  *
  * The program is also its own worker ("worker URL"), for what a kill does. "URL THREAD": all but
  * that over another transport, whose I/O threads have that name. */
-#include <dirent.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -399,48 +398,19 @@ static void a_reply_may_come_from_elsewhere(void **state)
     close_world(&w);
 }
 
-/* How often the I/O threads of this process have gone to sleep. */
-static uint64_t sleeps(void)
-{
-    uint64_t       sum = 0;
-    DIR           *dir = opendir("/proc/self/task");
-    struct dirent *d   = NULL;
-    assert_non_null(dir);
-    while ((d = readdir(dir)) != NULL) {
-        char  path[300];
-        char  line[160] = "";
-        bool  ours      = false;
-        FILE *file      = NULL;
-        (void)snprintf(path, sizeof(path), "/proc/self/task/%.200s/status", d->d_name);
-        file = d->d_name[0] != '.' ? fopen(path, "r") : NULL;
-        while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-            unsigned long long n = 0;
-            ours                 = ours || strstr(line, io_thread) != NULL;
-            if (ours && sscanf(line, "voluntary_ctxt_switches: %llu", &n) == 1) {
-                sum += n;
-            }
-        }
-        if (file != NULL) {
-            (void)fclose(file);
-        }
-    }
-    (void)closedir(dir);
-    return sum;
-}
-
 static void who_calls_no_more_costs_nothing(void **state)
 {
     enum { TICKS = 2 * 2, SOME = 8 }; /* of two brokers, in half a second */
     (void)state;
     world w = open_world("");
     be_guest(w.caller);
-    uint64_t before = sleeps();
+    uint64_t before = sleeps_of(io_thread);
     uint64_t woken  = UINT64_MAX;
     for (uint64_t end = now_ms() + LONG_MS; woken > TICKS + SOME;) {
         assert_true(now_ms() < end);
-        before = sleeps();
+        before = sleeps_of(io_thread);
         usleep(500 * 1000);
-        woken = sleeps() - before;
+        woken = sleeps_of(io_thread) - before;
     }
     close_world(&w);
 }
