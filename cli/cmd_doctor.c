@@ -41,17 +41,24 @@ static int32_t add_finding(void *arg, const patio_finding *f)
 
 static int run_doctor(cli_operation *op)
 {
-    patio_error  err = PATIO_ERROR_INIT;
-    checkup      c   = {.array = op->json ? json_object_new_array() : NULL};
-    patio_status st  = patio_doctor_check(op->broker, op->timeout_ms, add_finding, &c, &err);
+    patio_error  why     = PATIO_ERROR_INIT;
+    patio_error  err     = PATIO_ERROR_INIT;
+    checkup      c       = {.array = op->json ? json_object_new_array() : NULL};
+    patio_status started = patio_broker_start(op->broker, &why);
+    /* a server that patio does not work with is examined, too */
+    patio_status st = patio_doctor_check(op->broker, op->timeout_ms, add_finding, &c, &err);
     if (c.array != NULL) {
         cli_inspect_print(c.array);
+    }
+    int  code  = cli_finish_output();
+    bool named = st == PATIO_OK && c.worst == PATIO_FINDING_ERROR;
+    if (started != PATIO_OK && !named) {
+        return cli_fail("start the broker", started, &why);
     }
     if (st != PATIO_OK) {
         return cli_fail("examine the transport", st, &err);
     }
-    int code = cli_finish_output();
-    return code == CLI_EXIT_OK && c.worst == PATIO_FINDING_ERROR ? CLI_EXIT_INTERNAL : code;
+    return code == CLI_EXIT_OK && named ? CLI_EXIT_INTERNAL : code;
 }
 
 static void print_text(void *arg, patio_bytes text)
@@ -84,7 +91,7 @@ int cmd_doctor(int argc, char **argv)
         .doc       = "Check the server's version, rights, settings and leftovers, and say what to "
                      "change. Nothing is changed. Exit code 1 if something cannot work as it is.",
         .words_max = 1,
-        .takes     = CLI_TAKES_JSON | CLI_TAKES_URL,
+        .takes     = CLI_TAKES_JSON | CLI_TAKES_URL | CLI_STARTS,
         .run       = run_doctor,
     };
     return cli_operation_main(&spec, argc, argv);

@@ -173,7 +173,7 @@ static int open_and_run(cli_operation *op, const cli_operation_spec *spec)
     patio_config  *config  = NULL;
     patio_runtime *runtime = NULL;
     const char    *what    = "read the configuration";
-    bool           start   = (spec->takes & (CLI_NO_START | CLI_PROBES)) == 0;
+    bool           start   = (spec->takes & (CLI_NO_START | CLI_PROBES | CLI_STARTS)) == 0;
     bool           whole   = (spec->takes & CLI_PROBES) != 0 || op->timeout_ms < CLI_CONNECT_MS;
     op->common.connect_ms  = whole ? op->timeout_ms : 0;
     patio_status st        = cli_options_config(&op->common, "error", &config, &err);

@@ -20,6 +20,7 @@ enum {
     CLI_TAKES_URL   = 1u << 4, /* the last word may be the URL to go to */
     CLI_NO_START    = 1u << 5, /* the broker is made, but not started */
     CLI_PROBES      = 1u << 6, /* the command starts the broker itself; --host, --pid, --workers */
+    CLI_STARTS      = 1u << 7, /* the command starts the broker itself */
 };
 
 typedef struct cli_operation {

@@ -68,4 +68,50 @@ cli acl setuser patio on '>secret' '~patio:*' '+@all' '-@dangerous' '+info' >/de
 call_is 42 "$url" --wait-route --timeout 30s mul 6 7
 kill -0 "$worker" || complain "the worker has ended" "$(tail -3 rights.log)"
 ! grep -q secret rights.log || complain "a password was printed"
+kill "$worker"
+wait "$worker"
+
+# The doctor names what a user may not do, and a task that is refused for it says so.
+run doctor "$url"
+expect_code 0
+expect_out_has "every command of the scripts is allowed"
+[ -z "$(cli --raw keys '*:probe')" ] || complain "the doctor has left something"
+# those that the page lists are all of them
+listed=$(sed -n 's/.*one by one: `\([^`]*\)`.*/\1/p' "$PATIO_SOURCE/docs/redis.md")
+# shellcheck disable=SC2086 # words
+cli acl setuser patio -@all $(printf '+%s ' $listed) >/dev/null
+run doctor "$url"
+expect_code 0
+expect_out_has "every command of the scripts is allowed"
+cli acl setuser patio +@all -@dangerous +info >/dev/null
+cli acl setuser patio -xadd -zadd >/dev/null
+run send -b "$url" mul 6 7
+expect_err_has "can't run this command"
+expect_err_has "patio doctor"
+expect_err_has "(AUTH)"
+run doctor "$url"
+expect_code 1
+expect_out_has "the scripts may not run xadd zadd"
+expect_out_has "ACL SETUSER patio +xadd +zadd"
+cli acl setuser patio '+@all' '-@dangerous' '+info' '-script' >/dev/null
+run doctor "$url"
+expect_code 1
+expect_out_has "error  connection: 127.0.0.1:$port: script enqueue was refused"
+
+# It examines a server that patio does not work with.
+url="redis://127.0.0.1:$port"
+cli config set maxmemory-policy allkeys-lru >/dev/null
+run doctor "$url"
+expect_code 1
+expect_out_has "error  maxmemory-policy: 127.0.0.1:$port: allkeys-lru"
+expect_out_has "set it to noeviction"
+cli config set maxmemory-policy noeviction >/dev/null
+cli replicaof 127.0.0.1 1 >/dev/null
+run doctor "$url"
+expect_code 1
+expect_out_has "error  role: 127.0.0.1:$port: a replica"
+run ping -b "$url"
+expect_err_has "READONLY"
+[[ $err != *"is the URL right"* ]] || complain "the hint is wrong: $err"
+cli replicaof no one >/dev/null
 finish

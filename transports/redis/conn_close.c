@@ -9,9 +9,9 @@
 static void node_lost(node *n)
 {
     patio_status status = n->w.why.status;
-    bool         final  = status == PATIO_AUTH || status == PATIO_CONFIG;
+    bool         named  = status == PATIO_AUTH || status == PATIO_CONFIG || status == PATIO_BLOCKED;
     n->ready            = false;
-    n->trouble.status   = final ? status : PATIO_UNREACHABLE;
+    n->trouble.status   = named ? status : PATIO_UNREACHABLE;
     (void)snprintf(n->trouble.message, sizeof(n->trouble.message), "%s:%u: %.600s", n->w.host,
                    n->w.port, n->w.why.message);
 }

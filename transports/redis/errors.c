@@ -46,6 +46,11 @@ uint8_t trouble_of(const resp *r)
             return words[i].trouble;
         }
     }
+    /* inside of a script it has no word of its own: "ERR The user executing the script can't run …"
+     */
+    if (strstr(r->text, "The user executing the script can't") != NULL) {
+        return TROUBLE_AUTH;
+    }
     /* before 7.0 an error inside of a script is quoted: "ERR Error running script …: -OOM …" */
     for (const char *at = strstr(r->text, ": "); at != NULL; at = strstr(at + 1, ": ")) {
         const char *word = at + 2 + (at[2] == '-' ? 1 : 0);
@@ -67,8 +72,9 @@ static void hold(conn *c, patio_status status, const resp *r)
     n->hold_ns  = now_ns(c->t) + ms * 1000000u;
     n->holds += n->holds < 16 ? 1 : 0;
     n->trouble.status = status;
-    (void)snprintf(n->trouble.message, sizeof(n->trouble.message), "the server says: %.600s",
-                   r->text);
+    (void)snprintf(
+        n->trouble.message, sizeof(n->trouble.message), "the server says: %.600s%s", r->text,
+        status == PATIO_AUTH ? "; `patio doctor` names the rights that are missing" : "");
 }
 
 bool trouble_note(conn *c, const cmd *k, uint8_t trouble, const resp *r)

@@ -136,7 +136,7 @@ static void read_facts(server_facts *f, const resp *r)
 static const char *unfit(const patio_transport *t, const server_facts *f, patio_status *status,
                          char *text, size_t room)
 {
-    *status = PATIO_UNREACHABLE;
+    *status = PATIO_BLOCKED;
     if (f->replica) {
         return "READONLY: this server is a replica; name its master, or use redis+sentinel://";
     }
@@ -183,6 +183,7 @@ static void came_info(conn *c, const resp *r)
     const char  *why    = unfit(t, &f, &status, text, sizeof(text));
     if (why != NULL) {
         pthread_mutex_lock(&t->lock);
+        n->facts          = f; /* the doctor tells of them */
         n->trouble.status = status;
         (void)snprintf(n->trouble.message, sizeof(n->trouble.message), "%s", why);
         pthread_mutex_unlock(&t->lock);

@@ -14,10 +14,10 @@ typedef struct look {
 static void say(look *l, uint32_t severity, const char *subject, const char *finding,
                 const char *advice)
 {
-    char          text[640];
+    char          text[900];
     patio_finding f = {PATIO_SIZED(patio_finding), .severity = severity, .subject = subject,
                        .advice = advice};
-    (void)snprintf(text, sizeof(text), "%s: %s", l->who, finding);
+    (void)snprintf(text, sizeof(text), "%s: %.560s", l->who, finding);
     f.finding = text;
     if (!l->done) {
         l->done = l->visit(l->arg, &f) != 0;
@@ -58,6 +58,53 @@ static void say_persistence(look *l, const server_facts *f)
         f->aof ? "" : "set appendonly to yes");
 }
 
+static void say_role(look *l, const server_facts *f)
+{
+    if (f->replica) {
+        say(l, PATIO_FINDING_ERROR, "role", "a replica, which takes no tasks",
+            "name its master, or use redis+sentinel://");
+    }
+}
+
+static void say_facts(look *l, const server_facts *f)
+{
+    say_version(l, f);
+    say_role(l, f);
+    say_memory(l, f);
+    say_persistence(l, f);
+}
+
+/* Every command of the scripts is tried where it does nothing. */
+static void say_rights(patio_transport *t, look *l, uint64_t timeout_ms)
+{
+    const char  *user        = t->endpoint->user[0] != '\0' ? t->endpoint->user : "default";
+    char         names[400]  = "";
+    char         advice[500] = "";
+    patio_error  err         = PATIO_ERROR_INIT;
+    resp_reader *holder      = NULL;
+    const resp  *r           = NULL;
+    patio_status st = ops_ask(t, "", SCRIPT_RIGHTS, NULL, 0, timeout_ms, &holder, &r, &err);
+    for (size_t i = 0; st == PATIO_OK && i < r->count; i++) {
+        size_t at = strlen(names);
+        (void)snprintf(names + at, sizeof(names) - at, " +%.20s", r->items[i]->text);
+    }
+    resp_reader_free(holder);
+    if (st != PATIO_OK) {
+        say(l, PATIO_FINDING_ERROR, "rights", err.message,
+            "allow this user the keys patio:* and the commands that docs/redis.md lists");
+    } else if (names[0] == '\0') {
+        say(l, PATIO_FINDING_OK, "rights", "every command of the scripts is allowed", "");
+    } else {
+        char text[500];
+        (void)snprintf(text, sizeof(text), "the scripts may not run%s", names);
+        for (char *plus = strchr(text, '+'); plus != NULL; plus = strchr(plus, '+')) {
+            memmove(plus, plus + 1, strlen(plus)); /* the names alone */
+        }
+        (void)snprintf(advice, sizeof(advice), "ACL SETUSER %.80s%s", user, names);
+        say(l, PATIO_FINDING_ERROR, "rights", text, advice);
+    }
+}
+
 static patio_status look_at(patio_transport *t, look *l, node *n, uint64_t timeout_ms,
                             patio_error *err)
 {
@@ -65,16 +112,24 @@ static patio_status look_at(patio_transport *t, look *l, node *n, uint64_t timeo
     const resp  *r      = NULL;
     pthread_mutex_lock(&t->lock);
     server_facts f     = n->facts;
-    bool         ready = n->ready;
+    bool         ready = n->ready && t->running;
     char         why[256];
     (void)snprintf(l->who, sizeof(l->who), "%s:%u", n->w.host[0] != '\0' ? n->w.host : t->unix_path,
                    n->w.port);
-    (void)snprintf(why, sizeof(why), "%.250s", n->trouble.message);
+    (void)snprintf(why, sizeof(why), "%.250s", n->w.why.message);
+    bool auth = n->w.why.status == PATIO_AUTH;
     pthread_mutex_unlock(&t->lock);
     if (!ready) {
-        say(l, PATIO_FINDING_ERROR, "connection", why, "");
+        say(l, PATIO_FINDING_ERROR, "connection", why,
+            auth ? "check user and password, and whether it has the rights that docs/redis.md lists"
+                 : "");
+        if (f.known) {
+            say_facts(l, &f);
+            return PATIO_OK;
+        }
         return patio_fail(err, PATIO_UNREACHABLE, 0, "%s", why);
     }
+    say_rights(t, l, timeout_ms);
     uint64_t     from   = now_ns(t);
     patio_bytes  args[] = {ops_text("get")};
     patio_status st     = ops_ask(t, "", SCRIPT_QUEUE, args, 1, timeout_ms, &holder, &r, err);
@@ -91,9 +146,7 @@ static patio_status look_at(patio_transport *t, look *l, node *n, uint64_t timeo
             "INFO is not allowed, so nothing else can be looked at", "allow +info to this user");
         return PATIO_OK;
     }
-    say_version(l, &f);
-    say_memory(l, &f);
-    say_persistence(l, &f);
+    say_facts(l, &f);
     return PATIO_OK;
 }
 

@@ -8,7 +8,7 @@ const char *const script_names[SCRIPT_COUNT] = {
     [SCRIPT_FETCH] = "fetch",       [SCRIPT_BEAT] = "beat",       [SCRIPT_PROMOTE] = "promote",
     [SCRIPT_LEAVE] = "leave",       [SCRIPT_COUNTS] = "counts",   [SCRIPT_CANCEL] = "cancel",
     [SCRIPT_DEAD] = "dead",         [SCRIPT_QUEUE] = "queue",     [SCRIPT_STATE] = "state",
-    [SCRIPT_PRESENCE] = "presence",
+    [SCRIPT_PRESENCE] = "presence", [SCRIPT_RIGHTS] = "rights",
 };
 
 static const struct source {
@@ -25,7 +25,7 @@ static const struct source {
     [SCRIPT_LEAVE] = SOURCE(leave),       [SCRIPT_COUNTS] = SOURCE(counts),
     [SCRIPT_CANCEL] = SOURCE(cancel),     [SCRIPT_DEAD] = SOURCE(dead),
     [SCRIPT_QUEUE] = SOURCE(queue),       [SCRIPT_STATE] = SOURCE(state),
-    [SCRIPT_PRESENCE] = SOURCE(presence),
+    [SCRIPT_PRESENCE] = SOURCE(presence), [SCRIPT_RIGHTS] = SOURCE(rights),
 };
 
 /* What ends tasks, or gives memory back, must work where nothing new is taken for want of memory.

@@ -59,6 +59,7 @@ enum script {
     SCRIPT_QUEUE,
     SCRIPT_STATE,
     SCRIPT_PRESENCE,
+    SCRIPT_RIGHTS,
     SCRIPT_COUNT,
 };
 

@@ -156,7 +156,8 @@ PATIO_API PATIO_CHECKED patio_status patio_worker_list(patio_broker *broker, uin
 /* ---- what the transport stands on ---- */
 
 /* Look at versions, rights, settings and leftovers; nothing is changed. OK: everything could be
- * looked at, whatever was found. */
+ * looked at, whatever was found. Also of a broker whose start has failed: what was seen until then.
+ */
 PATIO_API PATIO_CHECKED patio_status patio_doctor_check(patio_broker *broker, uint64_t timeout_ms,
                                                         patio_finding_visit_fn visit, void *arg,
                                                         patio_error *err);

@@ -231,8 +231,13 @@ patio_status patio_cancel(patio_broker *b, const char *queue, patio_id id, uint6
 patio_status patio_doctor_check(patio_broker *b, uint64_t timeout_ms, patio_finding_visit_fn visit,
                                 void *arg, patio_error *err)
 {
-    const void  *found = NULL;
-    patio_status st    = pt_operate(b, "doctor", PATIO_DOCTOR_ID, &timeout_ms, NULL, &found, err);
+    const void *found = NULL;
+    if (b == NULL || atomic_load(&b->state) == PT_BROKER_NEW) {
+        return pt_fail(err, PATIO_STATE, "broker", "doctor: the broker was not started");
+    }
+    /* not only of one that runs: why it could not be started is the best of questions */
+    patio_status st = find_interface(b, "doctor", PATIO_DOCTOR_ID, &found, err);
+    timeout_ms      = timeout_ms != 0 ? timeout_ms : TIMEOUT_MS;
     if (st != PATIO_OK) {
         return st;
     }
