@@ -164,9 +164,13 @@ is() {
     caller=$!
     pids+=("$caller")
     until_true "it runs" is default leased 1
+    redis-cli -p "$port" xgroup create 'patio:{default:old}:s:4' w 0 mkstream >/dev/null
     run doctor "$url"
     expect_code 0
     expect_out_has "ok"
+    expect_out_has "queues hold nothing and have no workers: "
+    grep -q "no workers:.* old" "$scratch/out" || complain "the doctor does not name the old queue: $out"
+    [[ $out != *default,* && $out != *", default"* ]] || complain "a queue with a worker is called a leftover"
 }
 kill "$one"
 wait "$one"

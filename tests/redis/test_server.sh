@@ -84,15 +84,15 @@ run doctor "$url"
 expect_code 0
 expect_out_has "every command of the scripts is allowed"
 cli acl setuser patio +@all -@dangerous +info >/dev/null
-cli acl setuser patio -xadd -zadd >/dev/null
+cli acl setuser patio -xadd -zadd -hmget >/dev/null
 run send -b "$url" mul 6 7
 expect_err_has "can't run this command"
 expect_err_has "patio doctor"
 expect_err_has "(AUTH)"
 run doctor "$url"
 expect_code 1
-expect_out_has "the scripts may not run xadd zadd"
-expect_out_has "ACL SETUSER patio +xadd +zadd"
+expect_out_has "the scripts may not run xadd zadd hmget"
+expect_out_has "ACL SETUSER patio +xadd +zadd +hmget"
 cli acl setuser patio '+@all' '-@dangerous' '+info' '-script' >/dev/null
 run doctor "$url"
 expect_code 1

@@ -8,6 +8,7 @@ typedef struct look {
     patio_finding_visit_fn visit;
     void                  *arg;
     bool                   done;
+    bool                   fit; /* every node can be asked */
     char                   who[320];
 } look;
 
@@ -74,8 +75,8 @@ static void say_facts(look *l, const server_facts *f)
     say_persistence(l, f);
 }
 
-/* Every command of the scripts is tried where it does nothing. */
-static void say_rights(patio_transport *t, look *l, uint64_t timeout_ms)
+/* Every command of the scripts is tried where it does nothing. True: none is missing. */
+static bool say_rights(patio_transport *t, look *l, uint64_t timeout_ms)
 {
     const char  *user        = t->endpoint->user[0] != '\0' ? t->endpoint->user : "default";
     char         names[400]  = "";
@@ -103,6 +104,47 @@ static void say_rights(patio_transport *t, look *l, uint64_t timeout_ms)
         (void)snprintf(advice, sizeof(advice), "ACL SETUSER %.80s%s", user, names);
         say(l, PATIO_FINDING_ERROR, "rights", text, advice);
     }
+    return st == PATIO_OK && names[0] == '\0';
+}
+
+typedef struct leftovers {
+    uint32_t count;
+    char     names[300];
+} leftovers;
+
+static int32_t add_leftover(void *arg, const char *name)
+{
+    leftovers *all = arg;
+    size_t     at  = strlen(all->names);
+    if (at + strlen(name) + sizeof(", …") < sizeof(all->names)) {
+        (void)snprintf(all->names + at, sizeof(all->names) - at, "%s%s", at > 0 ? ", " : "", name);
+    }
+    all->count++;
+    return 0;
+}
+
+/* Keys without an end to their time that no queue in use has. */
+static patio_status say_leftovers(patio_transport *t, look *l, uint64_t timeout_ms,
+                                  patio_error *err)
+{
+    leftovers    all = {0};
+    char         text[400];
+    char         advice[200];
+    patio_status st = ops_unused_queues(t, timeout_ms, add_leftover, &all, err);
+    if (st != PATIO_OK) {
+        return st;
+    }
+    (void)snprintf(l->who, sizeof(l->who), "project %s", t->project);
+    (void)snprintf(text, sizeof(text), "%u queues hold nothing and have no workers: %s", all.count,
+                   all.names);
+    (void)snprintf(advice, sizeof(advice),
+                   "delete patio:{%.100s:NAME}:* of those that are not used any more", t->project);
+    if (all.count > 0) {
+        say(l, PATIO_FINDING_NOTE, "leftovers", text, advice);
+    } else {
+        say(l, PATIO_FINDING_OK, "leftovers", "every queue that has keys is in use", "");
+    }
+    return PATIO_OK;
 }
 
 static patio_status look_at(patio_transport *t, look *l, node *n, uint64_t timeout_ms,
@@ -119,17 +161,19 @@ static patio_status look_at(patio_transport *t, look *l, node *n, uint64_t timeo
     (void)snprintf(why, sizeof(why), "%.250s", n->w.why.message);
     bool auth = n->w.why.status == PATIO_AUTH;
     pthread_mutex_unlock(&t->lock);
+    bool fit = ready && say_rights(t, l, timeout_ms);
     if (!ready) {
         say(l, PATIO_FINDING_ERROR, "connection", why,
             auth ? "check user and password, and whether it has the rights that docs/redis.md lists"
                  : "");
+    }
+    if (!fit) {
+        l->fit = false;
         if (f.known) {
             say_facts(l, &f);
-            return PATIO_OK;
         }
-        return patio_fail(err, PATIO_UNREACHABLE, 0, "%s", why);
+        return ready || f.known ? PATIO_OK : patio_fail(err, PATIO_UNREACHABLE, 0, "%s", why);
     }
-    say_rights(t, l, timeout_ms);
     uint64_t     from   = now_ns(t);
     patio_bytes  args[] = {ops_text("get")};
     patio_status st     = ops_ask(t, "", SCRIPT_QUEUE, args, 1, timeout_ms, &holder, &r, err);
@@ -153,7 +197,7 @@ static patio_status look_at(patio_transport *t, look *l, node *n, uint64_t timeo
 static patio_status check(patio_transport *t, uint64_t timeout_ms, patio_finding_visit_fn visit,
                           void *arg, patio_error *err)
 {
-    look         l  = {.visit = visit, .arg = arg};
+    look         l  = {.visit = visit, .arg = arg, .fit = true};
     patio_status st = PATIO_OK;
     pthread_mutex_lock(&t->lock);
     uint32_t count = t->node_count;
@@ -164,7 +208,7 @@ static patio_status check(patio_transport *t, uint64_t timeout_ms, patio_finding
         pthread_mutex_unlock(&t->lock);
         st = used ? look_at(t, &l, &t->nodes[i], timeout_ms, err) : PATIO_OK;
     }
-    return st;
+    return st == PATIO_OK && l.fit ? say_leftovers(t, &l, timeout_ms, err) : st;
 }
 
 const patio_doctor_ops redis_doctor_ops = {PATIO_SIZED(patio_doctor_ops), .check = check};

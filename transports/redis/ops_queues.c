@@ -87,9 +87,10 @@ static bool take_keys(names *n, const char *project, const resp *keys)
     return true;
 }
 
-/* All keys of the project on one node; there are a dozen a queue, and results. */
-static patio_status scan_node(patio_transport *t, node *on, uint64_t until_ns, names *n,
-                              patio_error *err)
+/* Keys of the project on one node, in so many rounds at most; there are a dozen a queue, and
+ * results. */
+static patio_status scan_node(patio_transport *t, node *on, uint64_t until_ns, uint64_t rounds,
+                              names *n, patio_error *err)
 {
     char cursor[32] = "0";
     char pattern[400];
@@ -114,12 +115,15 @@ static patio_status scan_node(patio_transport *t, node *on, uint64_t until_ns, n
             return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory, or more than %u queues",
                               (unsigned)NAMES_MAX);
         }
-    } while (strcmp(cursor, "0") != 0);
+    } while (strcmp(cursor, "0") != 0 && --rounds > 0);
     return PATIO_OK;
 }
 
-static patio_status list(patio_transport *t, uint64_t timeout_ms, patio_queue_visit_fn visit,
-                         void *arg, patio_error *err)
+/* Those that are in use, or those that are not: nothing is in them, set for them, or takes from
+ * them. */
+static patio_status visit_queues(patio_transport *t, uint64_t timeout_ms, uint64_t rounds,
+                                 bool used_ones, patio_queue_visit_fn visit, void *arg,
+                                 patio_error *err)
 {
     timeout_ms         = timeout_ms < 3600000 ? timeout_ms : 3600000;
     uint64_t     until = now_ns(t) + timeout_ms * 1000000u;
@@ -132,19 +136,33 @@ static patio_status list(patio_transport *t, uint64_t timeout_ms, patio_queue_vi
         pthread_mutex_lock(&t->lock);
         bool used = t->nodes[i].used;
         pthread_mutex_unlock(&t->lock);
-        st = used ? scan_node(t, &t->nodes[i], until, &n, err) : PATIO_OK;
+        st = used ? scan_node(t, &t->nodes[i], until, rounds, &n, err) : PATIO_OK;
     }
     bool more = true;
     for (size_t i = 0; i < n.count; i++) {
         uint64_t answer[2] = {0, 0};
         if (st == PATIO_OK && more) {
-            st   = tell(t, n.list[i], "busy", 0, timeout_ms, answer, err);
-            more = st == PATIO_OK && (answer[0] == 0 || visit(arg, n.list[i]) == 0);
+            st         = tell(t, n.list[i], "busy", 0, timeout_ms, answer, err);
+            bool shown = used_ones ? answer[0] != 0 : answer[0] == 0 && answer[1] == 0;
+            more       = st == PATIO_OK && (!shown || visit(arg, n.list[i]) == 0);
         }
         t->host->free(t->host->self, n.list[i]);
     }
     t->host->free(t->host->self, n.list);
     return st;
+}
+
+static patio_status list(patio_transport *t, uint64_t timeout_ms, patio_queue_visit_fn visit,
+                         void *arg, patio_error *err)
+{
+    return visit_queues(t, timeout_ms, UINT64_MAX, true, visit, arg, err);
+}
+
+patio_status ops_unused_queues(patio_transport *t, uint64_t timeout_ms, patio_queue_visit_fn visit,
+                               void *arg, patio_error *err)
+{
+    enum { ROUNDS = 64 };
+    return visit_queues(t, timeout_ms, ROUNDS, false, visit, arg, err);
 }
 
 static patio_status purge(patio_transport *t, const char *queue_name, uint64_t timeout_ms,

@@ -1,5 +1,5 @@
 -- queue.lua: an operator's view. ARGV: what, value.
---   busy: {1} if it holds something, has workers, or is not open
+--   busy: {1 if it holds something, has workers, or is not open; limit}
 --   purge: {count, 1 if there is more}: a stretch of what waits
 --   get: {state, limit}    set, limit: {1}; every worker is told
 local what = ARGV[1]
@@ -17,8 +17,9 @@ elseif what == 'busy' then
     local count = redis.call('ZCARD', T .. ':d') + redis.call('XLEN', T .. ':x') +
                   redis.call('ZCOUNT', T .. ':c', num(clock()), '+inf')
     for _, suffix in ipairs(suffixes()) do count = count + redis.call('XLEN', T .. ':s:' .. suffix) end
-    if (redis.call('HGET', T .. ':m', 's') or '0') ~= '0' then count = count + 1 end
-    return {count > 0 and 1 or 0}
+    local set = redis.call('HMGET', T .. ':m', 's', 'l')
+    if (set[1] or '0') ~= '0' then count = count + 1 end
+    return {count > 0 and 1 or 0, tonumber(set[2] or 0)}
 end
 local count, budget, why = 0, 2000, 'the queue was purged'
 for _, id in ipairs(redis.call('ZRANGE', T .. ':d', 0, budget - 1)) do
