@@ -1,5 +1,7 @@
 /* How a run's end becomes the settlement of its delivery: docs/architecture.md has the table. */
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "runtime/broker.h"
@@ -40,14 +42,19 @@ static void reject(const pt_ending *end, const char *cause, const patio_outcome 
 {
     _Alignas(16) uint8_t scratch[512];
     _Alignas(16) uint8_t reply_scratch[1024];
+    char                 host[256] = "";
+    char                 worker[280];
     pt_arena             arena;
     patio_broker        *b = end->broker;
+    (void)gethostname(host, sizeof(host) - 1);
+    (void)snprintf(worker, sizeof(worker), "%s:%ld", host, (long)getpid());
     pt_arena_init(&arena, b->mem, scratch, sizeof(scratch), 4096);
     pt_death death = {
         .cause      = cause,
         .status     = out->status,
         .message    = patio_status_text(out->status),
         .error_type = patio_status_name(out->status),
+        .worker     = worker,
         .attempts   = end->attempt,
         .crashes    = end->crashes,
     };

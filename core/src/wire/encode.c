@@ -336,6 +336,7 @@ patio_bytes pt_encode_death(pt_arena *arena, const pt_death *death)
     letter.status          = death->status;
     letter.message         = text(message);
     letter.error_type      = text(type);
+    letter.worker          = text(death->worker != NULL ? death->worker : "");
     letter.attempts        = death->attempts;
     letter.crashes         = death->crashes;
     letter.died_at_unix_ms = (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;

@@ -119,6 +119,7 @@ typedef struct pt_death {
     patio_status status;
     const char  *message;
     const char  *error_type;
+    const char  *worker; /* host:pid; NULL: nobody */
     uint32_t     attempts;
     uint32_t     crashes;
 } pt_death;
