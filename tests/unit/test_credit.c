@@ -75,6 +75,17 @@ static void in_strict_order_a_quiet_first_leaves_the_rest(void **state)
     assert_int_equal(s[1].credit, 6 + 1);
 }
 
+/* Its one more is all that a small weight needs. */
+static void a_small_weight_leaves_the_slots_to_a_large_one(void **state)
+{
+    (void)state;
+    pt_claim s[] = {{.weight = 1, .most = 8, .wants = true},
+                    {.weight = 9, .most = 8, .wants = true}};
+    share(s, 2, false);
+    assert_int_equal(s[0].credit, 0 + 1);
+    assert_int_equal(s[1].credit, 8 + 1);
+}
+
 static void one_queue_alone_has_what_there_is(void **state)
 {
     (void)state;
@@ -93,7 +104,7 @@ static void more_queues_than_slots_have_one_each_at_least(void **state)
     }
     share(s, 10, false);
     for (size_t i = 0; i < 10; i++) {
-        assert_in_range(s[i].credit, 1, 2);
+        assert_in_range(s[i].credit, 1, 3);
         sum += s[i].credit;
     }
     assert_int_equal(sum, CAPACITY + 10);
@@ -108,6 +119,7 @@ int main(void)
         cmocka_unit_test(the_executor_bounds_a_share_and_the_rest_goes_to_others),
         cmocka_unit_test(in_strict_order_the_first_gets_all_it_wants),
         cmocka_unit_test(in_strict_order_a_quiet_first_leaves_the_rest),
+        cmocka_unit_test(a_small_weight_leaves_the_slots_to_a_large_one),
         cmocka_unit_test(one_queue_alone_has_what_there_is),
         cmocka_unit_test(more_queues_than_slots_have_one_each_at_least),
     };

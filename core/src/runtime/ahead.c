@@ -46,10 +46,8 @@ void pt_ahead_start(patio_broker *b)
 void pt_ahead_waits(pt_job *job)
 {
     patio_broker *b = job->end.broker;
-    if (b->queue_count > 1 || b->ahead.wait_ns != 0) {
-        job->since_ns = pt_clock_tick(&b->runtime->clock);
-    }
     if (b->ahead.wait_ns != 0) {
+        job->since_ns = pt_clock_tick(&b->runtime->clock);
         atomic_store(&job->stage, STAGE_WAITS);
         plan(b, b->ahead.wait_ns);
     }

@@ -35,16 +35,17 @@ static bool is_open(const pt_claim *s)
     return s->wants && s->credit < s->most;
 }
 
-/* One at a time to the queue that has least for its weight: at most `capacity` rounds over a few
- * queues, some ten times a second. */
+/* One at a time to the queue that would still have least for its weight: at most `capacity` rounds
+ * over a few queues, some ten times a second. */
 static void grant_by_weight(pt_claim *shares, size_t count, uint32_t left)
 {
     for (; left > 0; left--) {
         pt_claim *poorest = NULL;
         for (size_t i = 0; i < count; i++) {
             pt_claim *s = &shares[i];
-            if (is_open(s) && (poorest == NULL || (uint64_t)s->credit * poorest->weight <
-                                                      (uint64_t)poorest->credit * s->weight)) {
+            if (is_open(s) &&
+                (poorest == NULL || (s->credit + UINT64_C(1)) * poorest->weight <
+                                        (poorest->credit + UINT64_C(1)) * s->weight)) {
                 poorest = s;
             }
         }

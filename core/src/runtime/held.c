@@ -13,9 +13,6 @@
 
 enum { STRIDE = 1u << 20 };
 
-/* One that came so long ago does not wait for what is only expected. */
-#define KEPT_NS (100 * PT_NS_PER_MS)
-
 static bool has_slot(const pt_executor *x)
 {
     return x->broker->queue_count < 2 || x->taken < x->slots + atomic_load(&x->lent);
@@ -60,10 +57,7 @@ static pt_job **choose(pt_executor *x)
 static bool must_wait(patio_broker *b, const pt_job *job)
 {
     uint64_t now = pt_clock_now(&b->runtime->clock);
-    if (b->runtime->clock.manual || now > job->since_ns + KEPT_NS) {
-        return false;
-    }
-    for (size_t i = 0; i < b->queue_count; i++) {
+    for (size_t i = 0; i < b->queue_count && !b->runtime->clock.manual; i++) {
         const pt_queue *q   = &b->queues[i];
         uint64_t        due = atomic_load(&q->due_ns);
         if (due > now && turn_of(b, q) < turn_of(b, job->queue)) {

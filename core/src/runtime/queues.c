@@ -18,6 +18,8 @@ enum { LOOK_MS = 100, QUEUES_MAX = 256 };
 
 /* From a settlement to the delivery that it makes room for, over a slow network. */
 #define DUE_NS (5 * PT_NS_PER_MS)
+/* One that has not had all of its credit for so long has no more than comes anyway. */
+#define BACKLOG_NS (100 * PT_NS_PER_MS)
 
 /* ---- which queues ---- */
 
@@ -246,6 +248,20 @@ static void share_again(void *self)
     pthread_mutex_unlock(&b->lock);
 }
 
+/* It had all of its credit, or has just been given some back: another task of it is on its way, if
+ * it has been so until lately. */
+static void expect_more(const patio_broker *b, pt_queue *q, bool full)
+{
+    uint64_t now = pt_clock_now(&b->runtime->clock);
+    if (full) {
+        atomic_store(&q->full_ns, now);
+    }
+    if (full || atomic_load(&q->due_ns) > now) {
+        uint64_t end = atomic_load(&q->full_ns) + BACKLOG_NS;
+        atomic_store(&q->due_ns, now + DUE_NS < end ? now + DUE_NS : end);
+    }
+}
+
 patio_status pt_queues_subscribe(patio_broker *b, patio_error *err)
 {
     pt_claim     shares[QUEUES_MAX];
@@ -258,7 +274,7 @@ patio_status pt_queues_subscribe(patio_broker *b, patio_error *err)
     for (size_t i = 0; i < b->queue_count; i++) {
         b->queues[i].credit = UINT32_MAX; /* not yet subscribed: whatever comes out is a change */
         atomic_store(&b->queues[i].full, 1);
-        atomic_store(&b->queues[i].due_ns, pt_clock_now(&b->runtime->clock) + DUE_NS);
+        expect_more(b, &b->queues[i], true);
     }
     (void)look(b, shares);
     for (size_t i = 0; i < b->queue_count && st == PATIO_OK; i++) {
@@ -343,7 +359,7 @@ pt_queue *pt_queues_took(patio_broker *b, const char *name)
     if (q == NULL || atomic_fetch_add(&q->held, 1) + 1 < q->credit) {
         return q;
     }
-    atomic_store(&q->due_ns, pt_clock_now(&b->runtime->clock) + DUE_NS);
+    expect_more(b, q, true);
     if (atomic_exchange(&q->full, 1) == 0) {
         pthread_mutex_lock(&b->lock);
         look_later(b, LOOK_MS);
@@ -357,9 +373,5 @@ void pt_queues_gave(patio_broker *b, pt_queue *q)
     if (q == NULL) {
         return;
     }
-    uint64_t now  = pt_clock_now(&b->runtime->clock);
-    bool     full = atomic_fetch_sub(&q->held, 1) >= q->credit;
-    if (full || atomic_load(&q->due_ns) > now) {
-        atomic_store(&q->due_ns, now + DUE_NS);
-    }
+    expect_more(b, q, atomic_fetch_sub(&q->held, 1) >= q->credit);
 }

@@ -18,13 +18,14 @@ typedef struct pt_queue {
     const char     **tasks;
     size_t           task_count;
     uint32_t         weight;
-    uint32_t         most;   /* what its executors can run at once */
-    _Atomic uint32_t credit; /* as the transport knows it */
-    _Atomic uint32_t held;   /* delivered, not settled; only counted among several queues */
-    _Atomic uint32_t full;   /* it used all of its credit since the last look */
-    _Atomic uint64_t took;   /* delivered so far; only counted among several queues */
-    _Atomic uint64_t due_ns; /* it had all of its credit: until then its next task may come */
-    uint64_t         turn;   /* by weight: the lowest is next; under the broker's lock */
+    uint32_t         most;    /* what its executors can run at once */
+    _Atomic uint32_t credit;  /* as the transport knows it */
+    _Atomic uint32_t held;    /* delivered, not settled; only counted among several queues */
+    _Atomic uint32_t full;    /* it used all of its credit since the last look */
+    _Atomic uint64_t took;    /* delivered so far; only counted among several queues */
+    _Atomic uint64_t full_ns; /* when it last had all of its credit */
+    _Atomic uint64_t due_ns;  /* and until when its next task is expected */
+    uint64_t         turn;    /* by weight: the lowest is next; under the broker's lock */
 } pt_queue;
 
 /* When the broker is made: the queues that are configured, if any. */
