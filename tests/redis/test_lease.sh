@@ -27,4 +27,13 @@ until_true "another worker has it" sh -c "[ \$(grep -c '^start 1 ' slow) = 2 ]"
 kill -CONT "$slow"
 expect_all_done slow
 until_true "all is settled" sh -c "[ \$(redis-cli -p $port xlen 'patio:{default:default}:s:f') = 0 ]"
+
+# One that had claimed its task is dead: the dead letter names it, since it cannot.
+cli eval "local id = redis.call('XADD', KEYS[1], '*', 'h', ARGV[1], 'b', 'x')
+    redis.call('XREADGROUP', 'GROUP', 'w', 'deadbeefdeadbeef', 'COUNT', 1, 'STREAMS', KEYS[1], '>')
+    redis.call('XCLAIM', KEYS[1], 'w', 'deadbeefdeadbeef', 0, id, 'RETRYCOUNT', 1000)
+    return id" 1 'patio:{default:default}:s:4' "$(printf %032d 7) 0 1 0 0 0 0 0 4 - - log" >/dev/null
+until_true "it is a dead letter" sh -c "'$PATIO' dlq ls -b '$url' --json | grep -q '\"cause\": \"claimed\"'"
+run dlq ls -b "$url" --json
+expect_out_has '"worker": "deadbeefdeadbeef"'
 finish

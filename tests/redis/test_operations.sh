@@ -152,12 +152,6 @@ is() {
     is late ready 0 || complain "ready: $(field late ready)"
     run dlq ls -q late $on
     expect_out_has "expired"
-    # whoever was taken for dead could not say who it was: the entry does
-    redis-cli -p "$port" xadd 'patio:{default:late}:x' '*' h "$(printf %032d 7) 0 1 0 0 0 0 0 4 - - mul" b x \
-        c "$(printf '\n\007claimed')" w 0123456789abcdef >/dev/null
-    run dlq ls -q late $on --json
-    expect_out_has '"cause": "claimed"'
-    expect_out_has '"worker": "0123456789abcdef"'
 
     # a name that was a mistake leaves nothing behind
     for words in "pause typo" "resume typo" "limit typo 3" "limit typo 0"; do

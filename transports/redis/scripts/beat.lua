@@ -54,7 +54,7 @@ local function take_over(dead)
             if not found then
                 lost = lost + 1
             elseif not e then
-                bury(found[2], cause_of('undecodable'), dead, most_dead, 0)
+                bury(found[2], cause_of('undecodable', dead), dead, most_dead, 0)
             else
                 taken = taken + 1
                 grow_older(e, entry_ms(entry), now)
@@ -62,9 +62,9 @@ local function take_over(dead)
                 if count > 1 then e.crashes = e.crashes + 1 else e.losses = e.losses + 1 end
                 local body = field(found[2], 'b') or ''
                 if count >= 1000 then
-                    bury({'h', write(e), 'b', body}, cause_of('claimed'), dead, most_dead, 0)
+                    bury({'h', write(e), 'b', body}, cause_of('claimed', dead), dead, most_dead, 0)
                 elseif e.crashes > most_crashes then
-                    bury({'h', write(e), 'b', body}, cause_of('crashes'), dead, most_dead, 0)
+                    bury({'h', write(e), 'b', body}, cause_of('crashes', dead), dead, most_dead, 0)
                 else
                     queue_up(e, body, 'f')
                 end

@@ -13,12 +13,8 @@ local function look(entry)
             foreign = true}
 end
 
--- Who had it goes before the cause as patio.v1.DeadLetter's `worker`: one in the cause itself counts.
 local function tell_of(entry, e, body)
-    local who = field(entry[2], 'w') or ''
-    who = #who > 0 and #who < 128 and string.char(58, #who) .. who or ''
-    local out = {e.id, e.task, e.attempt, e.crashes, math.max(0, now - entry_ms(entry[1])),
-                 who .. (field(entry[2], 'c') or '')}
+    local out = {e.id, e.task, e.attempt, e.crashes, math.max(0, now - entry_ms(entry[1])), field(entry[2], 'c') or ''}
     if body then out[7] = field(entry[2], 'b') or '' end
     return out
 end

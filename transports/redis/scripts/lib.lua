@@ -103,8 +103,10 @@ local function promote(now, most)
     return math.max(0, tonumber(first[2]) - now)
 end
 
--- One of patio.v1.DeadLetter, whose first member is the cause.
-local function cause_of(word) return string.char(10, #word) .. word end
+-- One of patio.v1.DeadLetter, whose first member is the cause, and the seventh who had the task.
+local function cause_of(word, owner)
+    return string.char(10, #word) .. word .. (owner and string.char(58, #owner) .. owner or '')
+end
 
 local function bury(fields, cause, owner, most, oldest_ms)
     local dead = T .. ':x'

@@ -77,7 +77,8 @@ for _, o in ipairs(others) do
         local e = read(field(found[2], 'h'))
         if kind == 'X' or not e then
             local oldest = tonumber(ARGV[3]) > 0 and now - ARGV[3] or 0
-            bury(found[2], kind == 'X' and ARGV[p + 3] or cause_of('undecodable'), owner, tonumber(ARGV[2]), oldest)
+            local cause = kind == 'X' and ARGV[p + 3] or cause_of('undecodable', owner)
+            bury(found[2], cause, owner, tonumber(ARGV[2]), oldest)
             if kind == 'X' then
                 if ARGV[p + 4] ~= '-' and ARGV[p + 7] ~= '' then answer(ARGV[p + 4], ARGV[p + 5], ARGV[p + 7]) end
                 if ARGV[p + 6] ~= '-' then answer_attached(ARGV[p + 5], ARGV[p + 6], ARGV[p + 7]) end
