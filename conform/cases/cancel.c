@@ -89,7 +89,9 @@ static void who_attached_to_what_is_removed_hears_so(kit *k)
     kit_await_counts(p.caller, 1, 0, 0, 0);
     m = kit_quiet_call(k, 2);
     keyed(&m, PATIO_DEDUP_ATTACH);
-    kit_send_message(p.caller, &m);
+    if (kit_conflict_is_refused(p.caller, &m, "attach")) {
+        return;
+    }
     cancel(k, p.caller, 1, PATIO_CANCEL_REMOVED);
     kit_await_cancelled(p.caller, 2);
     /* nobody will answer these, either */

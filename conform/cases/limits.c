@@ -194,26 +194,11 @@ static void a_duplicate_is_dropped_within_its_window(kit *k)
     kit_settle_ok(p.worker, kit_delivered(p.worker, 2).tag, PATIO_ACK, 0, 10);
 }
 
-/* May be refused by name, as may REPLACE: the capability says that one of them is there. */
-static bool conflict_is_refused(kit *k, kit_instance *i, patio_message *m, const char *word)
-{
-    patio_error  err = PATIO_ERROR_INIT;
-    patio_status st  = kit_publish_message(i, m, 10, &err);
-    if (st != PATIO_UNSUPPORTED) {
-        KIT_STATUS(k, st, PATIO_OK, "publish");
-        return false;
-    }
-    KIT_CHECK(k, strstr(err.message, word) != NULL, "the refusal does not name \"%s\": %s", word,
-              err.message);
-    kit_note(k, "%s is refused", word);
-    return true;
-}
-
 static void an_attached_caller_gets_the_one_result(kit *k)
 {
     kit_pair      p = kit_pair_open(k, NULL);
     patio_message m = keyed(k, 1, "key", PATIO_DEDUP_ATTACH);
-    if (conflict_is_refused(k, p.caller, &m, "attach")) {
+    if (kit_conflict_is_refused(p.caller, &m, "attach")) {
         return;
     }
     p.caller->foreign_bodies = true; /* the reply's pattern is the original's */
@@ -235,7 +220,7 @@ static void a_replacing_task_takes_the_queued_one_away(kit *k)
     kit_pair      p = kit_pair_open(k, NULL);
     patio_message m = keyed(k, 1, "key", PATIO_DEDUP_REPLACE);
     m.flags         = 0;
-    if (conflict_is_refused(k, p.caller, &m, "replace")) {
+    if (kit_conflict_is_refused(p.caller, &m, "replace")) {
         return;
     }
     KIT_EQUAL(k, kit_outcome(p.caller, 1), PATIO_ACCEPTED, "outcome");
@@ -268,13 +253,13 @@ static void who_waits_for_what_is_replaced_hears_so(kit *k)
     kit_pair      p = kit_pair_open(k, NULL);
     patio_message m = keyed(k, 1, "key", PATIO_DEDUP_REPLACE);
     m.flags |= PATIO_MESSAGE_NO_RECEIPT;
-    if (conflict_is_refused(k, p.caller, &m, "replace")) {
+    if (kit_conflict_is_refused(p.caller, &m, "replace")) {
         return;
     }
     kit_await_counts(p.caller, 1, 0, 0, 0);
     m = keyed(k, 2, "key", PATIO_DEDUP_ATTACH);
     m.flags |= PATIO_MESSAGE_NO_RECEIPT;
-    if (conflict_is_refused(k, p.caller, &m, "attach")) {
+    if (kit_conflict_is_refused(p.caller, &m, "attach")) {
         return;
     }
     m       = keyed(k, 3, "key", PATIO_DEDUP_REPLACE);

@@ -108,6 +108,21 @@ void kit_await_cancelled(kit_instance *i, uint32_t number)
     KIT_STATUS(i->k, r.status, PATIO_CANCELLED, "the receipt of what is gone");
 }
 
+bool kit_conflict_is_refused(kit_instance *i, patio_message *m, const char *word)
+{
+    kit         *k   = i->k;
+    patio_error  err = PATIO_ERROR_INIT;
+    patio_status st  = kit_publish_message(i, m, 10, &err);
+    if (st != PATIO_UNSUPPORTED) {
+        KIT_STATUS(k, st, PATIO_OK, "publish");
+        return false;
+    }
+    KIT_CHECK(k, strstr(err.message, word) != NULL, "the refusal does not name \"%s\": %s", word,
+              err.message);
+    kit_note(k, "%s is refused", word);
+    return true;
+}
+
 void kit_send_message(kit_instance *i, patio_message *m)
 {
     patio_error  err    = PATIO_ERROR_INIT;

@@ -343,6 +343,9 @@ patio_status kit_publish(kit_instance *i, uint32_t number, uint32_t flags);
 /* Must be accepted: by return and by receipt. */
 void kit_send(kit_instance *i, uint32_t number);
 void kit_send_message(kit_instance *i, patio_message *m);
+/* A dedup conflict may be refused by name: the capability says that one of them is there. Else it
+ * is published. */
+bool kit_conflict_is_refused(kit_instance *i, patio_message *m, const char *word);
 void kit_call(kit_instance *i, uint32_t number);
 /* As the core calls: it hears of nothing but a failure and the reply. */
 patio_message kit_quiet_call(kit *k, uint32_t number);

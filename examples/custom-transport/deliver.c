@@ -124,7 +124,8 @@ static void raise_one(patio_transport *t, uint32_t sub, const char *queue, row *
     bool          late = r->expires != 0 && left <= 0;
     patio_message m    = {
            PATIO_SIZED(patio_message),
-           .flags = (uint32_t)r->flags | (r->fence > 1 ? (uint32_t)PATIO_MESSAGE_REDELIVERED : 0) |
+           .flags = ((uint32_t)r->flags & ~(uint32_t)PATIO_MESSAGE_NO_RECEIPT) |
+                    (r->fence > 1 ? (uint32_t)PATIO_MESSAGE_REDELIVERED : 0) |
                     (late ? (uint32_t)PATIO_MESSAGE_EXPIRED : 0),
            .id       = r->id,
            .queue    = queue,
@@ -243,6 +244,17 @@ bool spool_deliver(patio_transport *t)
     return some;
 }
 
+/* The task was removed before it began; its caller wanted no receipt of success. */
+static void tell_gone(patio_transport *t, const patio_reply *r)
+{
+    patio_bytes   text = t->host->buf_view(t->host->self, r->body);
+    patio_error   why  = PATIO_ERROR_INIT;
+    patio_receipt gone = {PATIO_SIZED(patio_receipt), .outcome = PATIO_UNKNOWN, .id = r->id,
+                          .error = &why};
+    (void)patio_fail(&why, PATIO_CANCELLED, 0, "%.*s", (int)text.size, (const char *)text.data);
+    t->events->published(t->events->self, &gone);
+}
+
 /* One at a time: what was taken away is told before the next is read. */
 bool spool_take_replies(patio_transport *t)
 {
@@ -259,7 +271,11 @@ bool spool_take_replies(patio_transport *t)
             break; /* no memory: later */
         }
         last = sqlite3_column_int64(s, 0);
-        t->events->replied(t->events->self, &r);
+        if ((r.flags & SPOOL_GONE) != 0) {
+            tell_gone(t, &r);
+        } else {
+            t->events->replied(t->events->self, &r);
+        }
         t->host->buf_drop(t->host->self, r.body);
     }
     if (s != NULL) {

@@ -64,8 +64,8 @@ static void fail_all(patio_transport *t, command *batch, const char *why)
 static void tell_published(patio_transport *t, const command *c, const patio_error *why)
 {
     bool ok = c->outcome == PATIO_ACCEPTED || c->outcome == PATIO_DUPLICATE;
-    if (ok && (c->message.flags & PATIO_MESSAGE_NO_RECEIPT) != 0) {
-        return;
+    if (c->outcome == PATIO_ACCEPTED && (c->message.flags & PATIO_MESSAGE_NO_RECEIPT) != 0) {
+        return; /* a reply follows; of a duplicate none would */
     }
     patio_receipt r = {
         PATIO_SIZED(patio_receipt), .outcome = c->outcome,     .id = c->id,

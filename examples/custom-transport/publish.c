@@ -52,8 +52,11 @@ static bool check_key(patio_transport *t, command *c, bool *insert)
         return true;
     }
     if (taken && m->dedup_conflict == PATIO_DEDUP_REPLACE &&
-        spool_do(&t->io, "DELETE FROM tasks WHERE project=? AND id=? AND state IN (0,1)", "td",
-                 t->project, &c->original) < 0) {
+        (spool_do(&t->io, SPOOL_FAREWELL("project=? AND id=?"), "titd",
+                  "another task with the same dedup key replaced it", (int64_t)0, t->project,
+                  &c->original) < 0 ||
+         spool_do(&t->io, "DELETE FROM tasks WHERE project=? AND id=? AND state IN (0,1)", "td",
+                  t->project, &c->original) < 0)) {
         return false;
     }
     return spool_do(&t->io, "INSERT OR REPLACE INTO keys VALUES (?,?,?,?,?)", "ttbdi", t->project,
@@ -79,8 +82,7 @@ bool spool_do_publish(patio_transport *t, command *c)
     if (!insert) {
         return true;
     }
-    uint32_t once = PATIO_MESSAGE_WAIT_ROUTE | PATIO_MESSAGE_NO_RECEIPT |
-                    PATIO_MESSAGE_REDELIVERED | PATIO_MESSAGE_EXPIRED;
+    uint32_t    once = PATIO_MESSAGE_WAIT_ROUTE | PATIO_MESSAGE_REDELIVERED | PATIO_MESSAGE_EXPIRED;
     patio_bytes body = t->host->buf_view(t->host->self, c->body);
     c->outcome       = PATIO_ACCEPTED;
     /* the same id again: it was accepted before */
@@ -118,7 +120,9 @@ bool spool_do_cancel(patio_transport *t, command *c)
     }
     if (state == READY || state == DELAYED) {
         c->outcome = PATIO_CANCEL_REMOVED;
-        return spool_do(&t->io, "DELETE FROM tasks WHERE seq=?", "i", seq) >= 0;
+        return spool_do(&t->io, SPOOL_FAREWELL("seq=?"), "tii", "it was cancelled by somebody else",
+                        (int64_t)t->incarnation, seq) >= 0 &&
+               spool_do(&t->io, "DELETE FROM tasks WHERE seq=?", "i", seq) >= 0;
     }
     c->outcome = PATIO_CANCEL_TOLD;
     return told || (spool_do(&t->io, "UPDATE tasks SET told=1 WHERE seq=?", "i", seq) >= 0 &&

@@ -94,9 +94,17 @@ static patio_status purge(patio_transport *t, const char *queue, uint64_t timeou
     if (d == NULL) {
         return PATIO_UNREACHABLE;
     }
-    int64_t gone = spool_do(d, "DELETE FROM tasks WHERE project=? AND queue=? AND state IN (0,1)",
-                            "tt", t->project, queue);
+    int64_t gone  = -1;
+    bool    begun = spool_do(d, "BEGIN IMMEDIATE", "") >= 0;
+    if (begun && spool_do(d, SPOOL_FAREWELL("project=? AND queue=?"), "titt",
+                          "the queue was purged", (int64_t)0, t->project, queue) >= 0) {
+        gone = spool_do(d, "DELETE FROM tasks WHERE project=? AND queue=? AND state IN (0,1)", "tt",
+                        t->project, queue);
+    }
     patio_status st = gone >= 0 ? PATIO_OK : spool_fail(d, "purge", err);
+    if (begun) {
+        (void)spool_do(d, gone >= 0 ? "COMMIT" : "ROLLBACK", "");
+    }
     spool_asked(t);
     if (st == PATIO_OK && count != NULL) {
         *count = (uint64_t)gone;

@@ -132,6 +132,13 @@ void         spool_db_close(db *d);
 sqlite3_stmt *spool_sql(db *d, const char *text, const char *types, ...);
 /* Bind, step to the end, reset. The number of rows changed, or -1. */
 int64_t spool_do(db *d, const char *text, const char *types, ...);
+/* In place of a reply, for callers that wanted no receipt (flags 1 and 4), of what waits and is
+ * about to be removed: why ("t"), a caller who is not told ("i"; 0: none), then what `which` asks
+ * for. */
+enum { SPOOL_GONE = 1 << 8 };
+#define SPOOL_FAREWELL(which)                                                                      \
+    "INSERT INTO replies (caller, id, flags, body) SELECT caller, id, 256, CAST(? AS BLOB) FROM "  \
+    "tasks WHERE (flags & 5) = 5 AND caller <> ? AND state IN (0,1) AND " which
 /* The first column of the first row, or `none`. */
 int64_t      spool_number(db *d, int64_t none, const char *text, const char *types, ...);
 patio_status spool_fail(const db *d, const char *what, patio_error *err);

@@ -62,7 +62,7 @@ all_of_them() {
     run ping "${at[@]}"
     expect_code 0
     expect_out_has "answered in"
-    expect_out_has "1 workers"
+    expect_out_has "1 worker"
 
     # counts, and cancelling what runs, what waits for its time, what is over
     order send sleep 60
@@ -173,7 +173,7 @@ free_port
 sender "tcp+listen://127.0.0.1:$port"
 worker w1.log "tcp://127.0.0.1:$port?reconnect_max_ms=200" -j 1
 at=(-b "tcp://127.0.0.1:$port")
-until_out "1 workers" ping "${at[@]}"
+until_out "1 worker" ping "${at[@]}"
 order send sleep 60
 counts_are "0 1 0 0 1"
 run cancel "$id" "${at[@]}"

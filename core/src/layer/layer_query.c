@@ -96,9 +96,16 @@ static patio_status queues_set_limit(patio_transport *t, const char *queue, uint
     PASS(t, patio_queues_ops, PATIO_QUEUES_ID, set_limit, queue, most, timeout_ms, err);
 }
 
+static patio_status queues_get_limit(patio_transport *t, const char *queue, uint64_t timeout_ms,
+                                     uint64_t *most, patio_error *err)
+{
+    PASS(t, patio_queues_ops, PATIO_QUEUES_ID, get_limit, queue, timeout_ms, most, err);
+}
+
 static const patio_queues_ops queues = {
     PATIO_SIZED(patio_queues_ops), .list = queues_list,           .purge = queues_purge,
     .set_state = queues_set_state, .get_state = queues_get_state, .set_limit = queues_set_limit,
+    .get_limit = queues_get_limit,
 };
 
 static patio_status presence_announce(patio_transport *t, patio_bytes info, patio_error *err)
