@@ -283,6 +283,10 @@ static void what_cannot_be_done_is_refused_by_name(void **state)
     assert_status(patio_send(w.f.broker, "mul", PATIO_NO_ARGS, &options, NULL, &w.f.err),
                   PATIO_UNSUPPORTED);
     assert_contains(w.f.err.message, "priority");
+    options = (patio_call_options){PATIO_SIZED(patio_call_options), .delay_ms = 30 * 86400000ull};
+    assert_status(patio_send(w.f.broker, "mul", PATIO_NO_ARGS, &options, NULL, &w.f.err),
+                  PATIO_UNSUPPORTED);
+    assert_contains(w.f.err.message, "delay");
     world_close(&w);
 }
 

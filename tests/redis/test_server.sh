@@ -78,7 +78,7 @@ expect_out_has "every command of the scripts is allowed"
 [ -z "$(cli --raw keys '*:probe')" ] || complain "the doctor has left something"
 # those that the page lists are all of them
 listed=$(sed -n 's/.*one by one: `\([^`]*\)`.*/\1/p' "$PATIO_SOURCE/docs/redis.md")
-# shellcheck disable=SC2086 # words
+# shellcheck disable=SC2046,SC2086 # words
 cli acl setuser patio -@all $(printf '+%s ' $listed) >/dev/null
 run doctor "$url"
 expect_code 0

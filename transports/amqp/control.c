@@ -173,7 +173,7 @@ static void heard(patio_transport *t, const char *words)
         cancel_open(t, &id, NULL);
     } else if (strncmp(words, "removed ", 8) == 0 && strlen(words) > 41 &&
                props_read_id(&id, (amqp_bytes_t){.len = 32, .bytes = wire_text(words + 8).bytes})) {
-        cancel_open(t, &id, place_queue(t, words + 41, true));
+        cancel_open(t, &id, place_queue(t, words + 41, false)); /* anybody may name anything */
     }
     pthread_mutex_unlock(&t->lock);
 }

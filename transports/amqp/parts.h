@@ -147,6 +147,7 @@ void confirm_end(patio_transport *t);                    /* what is left when al
 /* ---- place.c: under the lock ---- */
 queue       *place_queue(patio_transport *t, const char *name, bool make);
 place       *place_delay(patio_transport *t, queue *q, uint64_t delay_ms);
+uint64_t     place_longest_delay_ms(void); /* no lock */
 place       *place_step_at(patio_transport *t, queue *q, int step);
 void         place_shorten(char *out, size_t most, const char *name);
 patio_status place_check_name(const char *name, patio_error *err); /* no lock */

@@ -93,8 +93,12 @@ place *place_step_at(patio_transport *t, queue *q, int step)
     return q->delay[step];
 }
 
-/* The smallest step that is not shorter; a longer delay waits in the longest.
- */
+uint64_t place_longest_delay_ms(void)
+{
+    return step_ms(DELAY_STEPS - 1);
+}
+
+/* The smallest step that is not shorter; a longer delay, of a back-off, waits in the longest. */
 place *place_delay(patio_transport *t, queue *q, uint64_t delay_ms)
 {
     int step = 0;

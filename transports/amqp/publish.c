@@ -33,6 +33,13 @@ static patio_status refuse_unsupported(const patio_transport *t, const patio_mes
     if (m->priority != PATIO_PRIORITY_DEFAULT && t->set.queue_type == QUEUE_QUORUM) {
         return refuse_priority(m, err);
     }
+    if (m->delay_ms > place_longest_delay_ms()) {
+        return patio_fail(err, PATIO_UNSUPPORTED, 0,
+                          "send %s: a delay of %llu ms is asked for, and the longest delay queue "
+                          "has %llu (capability \"delay\")",
+                          m->task, (unsigned long long)m->delay_ms,
+                          (unsigned long long)place_longest_delay_ms());
+    }
     return PATIO_OK;
 }
 
