@@ -54,6 +54,8 @@ expect_err_has 'capability "priority"'
 run send -b "$url" -p "$mine-raft" --priority 9 --delay 200ms mul 1 1
 [ "$code" != 0 ] || complain "a delayed priority was accepted for a queue that has none"
 run doctor -b "$url" -p "$mine-raft"
+expect_out_has "AMQP lists no queues"
+expect_out_has "may declare, write and read"
 expect_out_has "quorum, because it was made so before"
 worker w5.log "$url" -p "$mine-plain"
 wait_for w5.log "queue patio:$mine-plain:default: classic, because queue_type=auto"

@@ -54,6 +54,24 @@ static int32_t say_types(patio_transport *t, patio_finding_visit_fn visit, void 
     return stop;
 }
 
+/* What cannot be seen is said, with who can see it. */
+static int32_t say_rights(const patio_transport *t, patio_finding_visit_fn visit, void *arg)
+{
+    bool own = t->set.reply == REPLY_QUEUE; /* it has to answer before the link is up */
+    return say(visit, arg, own ? PATIO_FINDING_OK : PATIO_FINDING_NOTE, "rights",
+               own ? "may declare, write and read: its own reply queue was made and has answered"
+                   : "not tried: replies come directly, nothing of ours is declared",
+               own ? "" : "it needs write and read on ^(patio:.*|amq\\.default)$ of this vhost");
+}
+
+static int32_t say_leftovers(patio_finding_visit_fn visit, void *arg)
+{
+    return say(visit, arg, PATIO_FINDING_NOTE, "leftovers",
+               "not seen from here: AMQP lists no queues",
+               "rabbitmqctl list_queues name messages consumers: one named patio:… that has "
+               "neither may be deleted");
+}
+
 static patio_status check(patio_transport *t, uint64_t timeout_ms, patio_finding_visit_fn visit,
                           void *arg, patio_error *err)
 {
@@ -86,6 +104,12 @@ static patio_status check(patio_transport *t, uint64_t timeout_ms, patio_finding
     if (stop == 0 && !t->set.tls_verify) {
         stop = say(visit, arg, PATIO_FINDING_ERROR, "tls_verify", "any certificate is accepted",
                    "set tls_verify=true and tls_ca_file");
+    }
+    if (stop == 0) {
+        stop = say_rights(t, visit, arg);
+    }
+    if (stop == 0) {
+        stop = say_leftovers(visit, arg);
     }
     if (stop == 0 && !t->set.persistent) {
         stop = say(visit, arg, PATIO_FINDING_WARN, "persistent",
