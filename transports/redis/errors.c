@@ -46,9 +46,10 @@ uint8_t trouble_of(const resp *r)
             return words[i].trouble;
         }
     }
-    /* inside of a script it has no word of its own: "ERR The user executing the script can't run …"
-     */
-    if (strstr(r->text, "The user executing the script can't") != NULL) {
+    /* inside of a script it has no word of its own: "ERR The user executing the script can't run
+     * …", Valkey and later Redis "ERR ACL failure in script: …" */
+    if (strstr(r->text, "The user executing the script can't") != NULL ||
+        strstr(r->text, "ACL failure in script") != NULL) {
         return TROUBLE_AUTH;
     }
     /* before 7.0 an error inside of a script is quoted: "ERR Error running script …: -OOM …" */
