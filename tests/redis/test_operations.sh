@@ -160,6 +160,17 @@ is() {
     done
     [ -z "$(redis-cli -p "$port" --raw keys 'patio:{default:typo}*')" ] || complain "something is left of typo"
 
+    # a running one is not replaced
+    "$PATIO" call $on --dedup-key one --dedup-window 1min sleep 3 >slept 2>&1 &
+    caller=$!
+    pids+=("$caller")
+    until_true "it runs" is default leased 1
+    run send $on --dedup-key one --dedup-window 1min --dedup-conflict replace sleep 1
+    expect_code 0
+    expect_err_has "a duplicate"
+    wait "$caller" || complain "it was replaced while it ran: $(<slept)"
+    until_true "it is done" is default leased 0
+
     # a running one is told
     "$PATIO" call $on sleep 3 >slept 2>&1 &
     caller=$!

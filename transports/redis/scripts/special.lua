@@ -33,13 +33,15 @@ if record and string.sub(record, 1, 32) ~= e.id then
         end
         return {2, id, 1}
     end
-    -- replace: what waits goes, what runs stays
+    -- replace: what waits goes
     local found, gone = find(id, suffix, entry), nil
     if found and suffix == 'd' then
         gone = take_delayed(id)
     elseif found and #redis.pcall('XPENDING', T .. ':s:' .. suffix, GROUP, entry, entry, 1) == 0 then
         redis.call('XDEL', T .. ':s:' .. suffix, entry)
         gone = read(field(found[2], 'h'))
+    elseif found then
+        return {2, id, 0} -- it runs, and is the one
     end
     if gone then farewell(gone, 'another task with the same dedup key replaced it') end
 elseif record then
