@@ -33,11 +33,14 @@ static const char doc[] =
     "Show what a plugin can do and which options it takes, or which tasks a module has."
     "\v"
     "  patio describe transport memory\n\n"
+    "  patio describe transport fault\n\n"
     "  patio describe executor thread --json\n\n"
     "  patio describe tasks -m ./tasks.so\n\n"
     "Options of a transport go into its URL (memory://?max_queued=1000), those of an "
     "executor "
-    "into the configuration. Tasks are shown as this configuration treats them: what their code "
+    "into the configuration. The transport fault is what fault+URL puts before any other, for "
+    "tests (fault+memory://?drop=0.1). Tasks are shown as this configuration treats them: what "
+    "their code "
     "says, "
     "and over it tasks.NAME.OPTION.";
 

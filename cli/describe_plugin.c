@@ -53,9 +53,11 @@ static void print_options(const patio_option *const *options, const char *title)
 void cli_describe_plugin(const patio_plugin_info *info)
 {
     printf("%s %s %s: %s\n", info->kind, info->name, info->version, info->summary);
-    printf("  ABI %u.%u, license %s, %s\n", info->abi_major, info->abi_minor, info->license,
-           info->path);
-    print_caps(info);
+    if (info->abi_major != 0) {
+        printf("  ABI %u.%u, license %s, %s\n", info->abi_major, info->abi_minor, info->license,
+               info->path);
+        print_caps(info);
+    }
     if (info->options != NULL && info->options[0] != NULL) {
         print_options(info->options, "Options");
     } else {

@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "config/options.h"
+#include "layer/fault.h"
 
 #define NOTICE "<!-- Printed by tools/docgen.c; renew with scripts/generate-docs. -->\n\n"
 
@@ -205,6 +206,12 @@ static bool print_options(void)
     print_table(pt_queue_options, "");
     puts("\n## Transports\n\nIn the URL (`memory://?max_queued=1000`), or as `transport.…`.");
     bool good = print_plugins(runtime, "transport");
+    puts(
+        "\n### fault\n\nA transport behind `fault+` misbehaves repeatably, for tests of one's own "
+        "tasks\n([testing.md](testing.md)): `fault+memory://?seed=7&drop=0.1`. These names are the "
+        "layer's in such a URL; an\noption of the transport with the same name is set as "
+        "`transport.…`.\n");
+    print_table(pt_fault_options, "");
     print_meanings(transport_caps);
     puts("\n## Executors\n\nAs `executor.…` for the default executor, or `executors.NAME.…`.");
     good = print_plugins(runtime, "executor") && good;

@@ -32,6 +32,15 @@ run describe transport memory --json
 expect_code 0
 expect_out_has '"capabilities"'
 expect_out_has '"options"'
+run describe transport fault
+expect_code 0
+expect_out_has "fault+URL"
+for option in seed drop dup delay cut reorder stall stall_ms; do
+    grep -qE "^ +$option +" "$scratch/out" || complain "describe transport fault lacks $option" "$out"
+done
+run describe transport fault --json
+expect_code 0
+expect_out_has '"name": "reorder"'
 run describe transport memroy
 expect_code 2
 expect_err_has "memory"

@@ -116,7 +116,7 @@ static void without_faults_each_task_runs_once(void **state)
 static void what_is_dropped_is_unknown_and_what_is_accepted_runs(void **state)
 {
     (void)state;
-    tally t = send_all("fault+memory://?fault_seed=7&fault_drop=0.1");
+    tally t = send_all("fault+memory://?seed=7&drop=0.1");
     assert_int_equal(t.missing, 0);
     assert_in_range(t.unknown, TASKS / 20, TASKS / 5);
     assert_int_equal(t.accepted + t.unknown, TASKS);
@@ -125,7 +125,7 @@ static void what_is_dropped_is_unknown_and_what_is_accepted_runs(void **state)
 static void lost_settlements_make_tasks_run_again(void **state)
 {
     (void)state;
-    tally t = send_all("fault+memory://?fault_seed=7&fault_dup=0.2");
+    tally t = send_all("fault+memory://?seed=7&dup=0.2");
     assert_int_equal(t.missing, 0);
     assert_in_range(t.twice, TASKS / 10, TASKS / 2);
 }
@@ -133,9 +133,8 @@ static void lost_settlements_make_tasks_run_again(void **state)
 static void everything_at_once_loses_nothing(void **state)
 {
     (void)state;
-    tally t =
-        send_all("fault+memory://?fault_seed=3&fault_drop=0.05&fault_dup=0.05&fault_delay_ms=2"
-                 "&fault_cut=0.01&fault_reorder=0.1&fault_stall=0.002&fault_stall_ms=20");
+    tally t = send_all("fault+memory://?seed=3&drop=0.05&dup=0.05&delay=2"
+                       "&cut=0.01&reorder=0.1&stall=0.002&stall_ms=20");
     assert_int_equal(t.missing, 0);
     assert_true(t.twice > 0);
 }
@@ -147,8 +146,8 @@ static void the_same_seed_decides_the_same(void **state)
     uint32_t unknown[3] = {0};
     for (int round = 0; round < 3; round++) {
         world w;
-        open_world(&w, round < 2 ? "fault+memory://?fault_seed=11&fault_drop=0.3"
-                                 : "fault+memory://?fault_seed=12&fault_drop=0.3");
+        open_world(&w, round < 2 ? "fault+memory://?seed=11&drop=0.3"
+                                 : "fault+memory://?seed=12&drop=0.3");
         patio_call_options elsewhere = {PATIO_SIZED(patio_call_options), .queue = "nobody"};
         for (int64_t n = 0; n < 24; n++) {
             patio_future *f = NULL;
@@ -170,7 +169,7 @@ static void calls_end_once_under_faults(void **state)
 {
     (void)state;
     world w;
-    open_world(&w, "fault+memory://?fault_seed=5&fault_drop=0.05&fault_dup=0.1&fault_delay_ms=1");
+    open_world(&w, "fault+memory://?seed=5&drop=0.05&dup=0.1&delay=1");
     uint32_t ok = 0;
     for (int64_t n = 0; n < 500; n++) {
         patio_future *f  = NULL;
@@ -192,14 +191,16 @@ static void a_wrong_part_is_a_mistake_of_the_configuration(void **state)
     (void)state;
     patio_error   err    = PATIO_ERROR_INIT;
     patio_broker *broker = NULL;
-    assert_int_equal(patio_broker_open(NULL, "fault+memory://?fault_drop=1.5", &broker, &err),
+    assert_int_equal(patio_broker_open(NULL, "fault+memory://?drop=1.5", &broker, &err),
                      PATIO_CONFIG);
-    assert_non_null(strstr(err.message, "fault_drop"));
-    assert_int_equal(patio_broker_open(NULL, "fault+memory://?fault_dorp=1", &broker, &err),
+    assert_non_null(strstr(err.message, "drop"));
+    assert_int_equal(patio_broker_open(NULL, "fault+memory://?dorp=1", &broker, &err),
                      PATIO_CONFIG);
-    assert_non_null(strstr(err.message, "fault_drop")); /* the near one */
-    assert_int_equal(patio_broker_open(NULL, "memory://?fault_drop=1", &broker, &err),
+    assert_non_null(strstr(err.message, "drop")); /* the near one */
+    assert_int_equal(patio_broker_open(NULL, "memory://?drop=1", &broker, &err), PATIO_CONFIG);
+    assert_int_equal(patio_broker_open(NULL, "fault+memory://?delay=0.1", &broker, &err),
                      PATIO_CONFIG);
+    assert_non_null(strstr(err.message, "delay"));
 }
 
 static void options_of_the_transport_stand_beside_its_own(void **state)
@@ -207,17 +208,15 @@ static void options_of_the_transport_stand_beside_its_own(void **state)
     (void)state;
     patio_error   err    = PATIO_ERROR_INIT;
     patio_broker *broker = NULL;
-    assert_int_equal(
-        patio_broker_open(NULL, "fault+memory://?max_queued=2&fault_dup=0.1", &broker, &err),
-        PATIO_OK);
+    assert_int_equal(patio_broker_open(NULL, "fault+memory://?max_queued=2&dup=0.1", &broker, &err),
+                     PATIO_OK);
     assert_int_equal(patio_broker_start(broker, &err), PATIO_OK);
     assert_int_equal(patio_send(broker, "nobody", PATIO_NO_ARGS, NULL, NULL, &err), PATIO_OK);
     assert_int_equal(patio_send(broker, "nobody", PATIO_NO_ARGS, NULL, NULL, &err), PATIO_OK);
     assert_int_equal(patio_send(broker, "nobody", PATIO_NO_ARGS, NULL, NULL, &err), PATIO_FULL);
     patio_broker_destroy(broker);
-    assert_int_equal(
-        patio_broker_open(NULL, "fault+memory://?max_quued=2&fault_dup=0.1", &broker, &err),
-        PATIO_CONFIG);
+    assert_int_equal(patio_broker_open(NULL, "fault+memory://?max_quued=2&dup=0.1", &broker, &err),
+                     PATIO_CONFIG);
     assert_non_null(strstr(err.message, "max_queued"));
 }
 

@@ -387,7 +387,7 @@ static void a_reply_may_come_from_elsewhere(void **state)
 {
     (void)state;
     char url[320];
-    (void)snprintf(url, sizeof(url), "fault+%s?fault_delay_ms=3", connect_url);
+    (void)snprintf(url, sizeof(url), "fault+%s?delay=3ms", connect_url);
     world w = open_world("");
     patio_broker_destroy(w.caller);
     w.caller = open_quiet_broker(NULL, url, "3");

@@ -50,9 +50,10 @@ static patio_status fail_unknown(const patio_option *const *table, size_t rows, 
     return pt_error_at(err, PATIO_CONFIG, setting->origin);
 }
 
-static patio_status check_known(const patio_option *const *table, size_t rows, const char *who,
-                                const pt_setting *settings, size_t count, patio_error *err)
+patio_status pt_options_check_known(const patio_option *const *table, const char *who,
+                                    const pt_setting *settings, size_t count, patio_error *err)
 {
+    size_t rows = pt_options_count(table);
     for (size_t i = 0; i < count; i++) {
         if (!has_option(table, rows, settings[i].key)) {
             return fail_unknown(table, rows, who, &settings[i], err);
@@ -123,7 +124,7 @@ patio_status pt_options_parse(const patio_allocator *mem, const patio_option *co
 {
     *out                = NULL;
     size_t       rows   = pt_options_count(table);
-    patio_status status = check_known(table, rows, who, settings, count, err);
+    patio_status status = pt_options_check_known(table, who, settings, count, err);
     if (status != PATIO_OK || rows == 0) {
         return status;
     }

@@ -26,6 +26,9 @@ size_t pt_options_count(const patio_option *const *table);
 patio_status pt_options_parse(const patio_allocator *mem, const patio_option *const *table,
                               const char *who, const pt_setting *settings, size_t count,
                               patio_option_value **out, patio_error *err);
+/* Only the first of these mistakes: CONFIG for an unknown key. */
+patio_status pt_options_check_known(const patio_option *const *table, const char *who,
+                                    const pt_setting *settings, size_t count, patio_error *err);
 /* Overwrites secrets before freeing. NULL is allowed. */
 void pt_options_free(const patio_allocator *mem, const patio_option *const *table,
                      patio_option_value *values);

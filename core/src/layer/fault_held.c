@@ -38,7 +38,7 @@ static void do_held(pt_held *h)
         pt_fault_up(f)->replied(pt_fault_up(f)->self, &h->reply);
         break;
     case HELD_RECEIPT:
-        pt_fault_say(&why, "the link was lost before the task was accepted (fault_drop)");
+        pt_fault_say(&why, "the link was lost before the task was accepted (fault+, drop)");
         h->receipt.error = &why;
         pt_fault_up(f)->published(pt_fault_up(f)->self, &h->receipt);
         break;
@@ -49,7 +49,7 @@ static void do_held(pt_held *h)
         pt_fault_give_back(f, h->tag);
         break;
     case HELD_FAILED:
-        pt_fault_say(&why, "the settlement was lost on its way (fault_dup)");
+        pt_fault_say(&why, "the settlement was lost on its way (fault+, dup)");
         pt_fault_up(f)->settle_failed(pt_fault_up(f)->self, h->tag, &why);
         break;
     default:

@@ -8,7 +8,7 @@ enum {
     OPT_SEED,
     OPT_DROP,
     OPT_DUP,
-    OPT_DELAY_MS,
+    OPT_DELAY,
     OPT_CUT,
     OPT_REORDER,
     OPT_STALL,
@@ -21,27 +21,63 @@ enum {
                            .help = (help_)})
 
 const patio_option *const pt_fault_options[] = {
-    [OPT_SEED]     = ROW("fault_seed", PATIO_OPTION_INT, "1", 0, INT64_MAX,
+    [OPT_SEED]     = ROW("seed", PATIO_OPTION_INT, "1", 0, INT64_MAX,
                          "the same seed decides the same, operation by operation"),
-    [OPT_DROP]     = ROW("fault_drop", PATIO_OPTION_STRING, "0", 0, 0,
+    [OPT_DROP]     = ROW("drop", PATIO_OPTION_STRING, "0", 0, 0,
                          "part of publishes and deliveries that are lost, 0 to 1"),
-    [OPT_DUP]      = ROW("fault_dup", PATIO_OPTION_STRING, "0", 0, 0,
+    [OPT_DUP]      = ROW("dup", PATIO_OPTION_STRING, "0", 0, 0,
                          "part of finished tasks whose settlement is lost: they run again, 0 to 1"),
-    [OPT_DELAY_MS] = ROW("fault_delay_ms", PATIO_OPTION_MS, "0", 0, 3600000,
+    [OPT_DELAY]    = ROW("delay", PATIO_OPTION_MS, "0", 0, 3600000,
                          "longest time by which deliveries and replies come late"),
-    [OPT_CUT]      = ROW("fault_cut", PATIO_OPTION_STRING, "0", 0, 0,
-                         "part of operations at which the link is cut: all leases are lost, 0 to 1"),
-    [OPT_REORDER]  = ROW("fault_reorder", PATIO_OPTION_STRING, "0", 0, 0,
+    [OPT_CUT]      = ROW("cut", PATIO_OPTION_STRING, "0", 0, 0,
+                         "part of publishes at which the link is cut: all leases are lost, 0 to 1"),
+    [OPT_REORDER]  = ROW("reorder", PATIO_OPTION_STRING, "0", 0, 0,
                          "part of deliveries that others overtake, 0 to 1"),
-    [OPT_STALL]    = ROW("fault_stall", PATIO_OPTION_STRING, "0.01", 0, 0,
-                         "part of operations at which everything stalls for fault_stall_ms, 0 to 1"),
-    [OPT_STALL_MS] = ROW("fault_stall_ms", PATIO_OPTION_MS, "0", 0, 3600000, "how long a stall is"),
+    [OPT_STALL]    = ROW("stall", PATIO_OPTION_STRING, "0", 0, 0,
+                         "part of deliveries and replies at which all stand still, 0 to 1"),
+    [OPT_STALL_MS] = ROW("stall_ms", PATIO_OPTION_MS, "1s", 0, 3600000, "how long a stall is"),
     NULL,
+};
+
+const patio_plugin_info pt_fault_info = {
+    PATIO_SIZED(patio_plugin_info),
+    .kind    = "transport",
+    .name    = "fault",
+    .version = PATIO_VERSION,
+    .license = "MIT",
+    .summary =
+        "fault+URL puts it before any transport: it misbehaves repeatably, for tests of tasks",
+    .path    = "built in",
+    .options = pt_fault_options,
+    .problem = "",
 };
 
 bool pt_fault_is_option(const char *key)
 {
-    return strncmp(key, "fault_", 6) == 0;
+    for (const patio_option *const *o = pt_fault_options; *o != NULL; o++) {
+        if (strcmp((*o)->name, key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+patio_status pt_fault_check_known(const patio_allocator *mem, const patio_option *const *theirs,
+                                  const char *who, const pt_setting *settings, size_t count,
+                                  patio_error *err)
+{
+    size_t               ours  = pt_options_count(pt_fault_options);
+    size_t               rest  = pt_options_count(theirs);
+    const patio_option **table = pt_calloc(mem, ours + rest + 1, sizeof(const patio_option *));
+    if (table == NULL) {
+        return pt_no_memory(err, "fault");
+    }
+    for (size_t i = 0; i < ours + rest; i++) {
+        table[i] = i < ours ? pt_fault_options[i] : theirs[i - ours];
+    }
+    patio_status st = pt_options_check_known(table, who, settings, count, err);
+    pt_free(mem, (void *)table);
+    return st;
 }
 
 /* "0.1", "1", ".25" */
@@ -91,7 +127,7 @@ patio_status pt_fault_read(const patio_allocator *mem, const pt_setting *setting
         return st;
     }
     f->seed                  = (uint64_t)v[OPT_SEED].number;
-    f->delay_ms              = (uint64_t)v[OPT_DELAY_MS].number;
+    f->delay_ms              = (uint64_t)v[OPT_DELAY].number;
     f->stall_ms              = (uint64_t)v[OPT_STALL_MS].number;
     static const int parts[] = {OPT_DROP, OPT_DUP, OPT_CUT, OPT_REORDER, OPT_STALL};
     double *const    into[]  = {&f->drop, &f->dup, &f->cut, &f->reorder, &f->stall};

@@ -56,7 +56,11 @@ static patio_status parse_endpoint(patio_broker *b, const patio_config *config, 
     char                       who[64];
     (void)snprintf(who, sizeof(who), "transport %s", url->plugin);
     patio_status st = pt_config_under(b->mem, config, "transport.", &under, &count, err);
+    if (st == PATIO_OK && b->fault) {
+        st = pt_fault_check_known(b->mem, ops->options, who, url->query, url->query_count, err);
+    }
     if (st != PATIO_OK) {
+        pt_free(b->mem, under);
         return st;
     }
     pt_setting *all = pt_calloc(b->mem, count + url->query_count + 1, sizeof(*all));

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "layer/fault.h"
 
 static patio_status read_log_settings(pt_log *log, const patio_allocator *mem,
                                       const patio_config *config, patio_error *err)
@@ -176,5 +177,10 @@ patio_status patio_runtime_plugins(patio_runtime *runtime, patio_plugin_visit_fn
 patio_status patio_runtime_describe(patio_runtime *runtime, const char *kind, const char *name,
                                     patio_plugin_visit_fn visit, void *arg, patio_error *err)
 {
+    if (kind != NULL && name != NULL && strcmp(kind, "transport") == 0 &&
+        strcmp(name, "fault") == 0) {
+        visit(arg, &pt_fault_info);
+        return PATIO_OK;
+    }
     return pt_plugins_describe(runtime->plugins, kind, name, visit, arg, err);
 }
