@@ -6,6 +6,7 @@
 #include "json.h"
 #include "parse.h"
 #include "result.h"
+#include "task_policy.h"
 
 enum {
     KEY_KW = 0x300,
@@ -138,14 +139,9 @@ static void add_header(cli_call *call, struct argp_state *state, const char *pai
 
 static void read_conflict(struct argp_state *state, const char *word, uint32_t *out)
 {
-    static const char *const words[] = {"drop", "attach", "replace"}; /* by PATIO_DEDUP_… */
-    for (uint32_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcmp(words[i], word) == 0) {
-            *out = i;
-            return;
-        }
+    if (!cli_word_number(cli_conflict_words, word, out)) {
+        argp_error(state, "--dedup-conflict wants drop, attach or replace, not \"%s\"", word);
     }
-    argp_error(state, "--dedup-conflict wants drop, attach or replace, not \"%s\"", word);
 }
 
 static error_t parse_delivery(int key, const char *arg, cli_call *call, struct argp_state *state)

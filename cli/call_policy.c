@@ -15,6 +15,7 @@ enum {
     KEY_MAX_CRASHES,
     KEY_BACKOFF,
     KEY_ATTEMPT_TIMEOUT,
+    KEY_ACK,
     TEXT_BYTES = 64,
 };
 
@@ -23,8 +24,14 @@ static const struct argp_option options[] = {
      "How safe it must be once it is accepted, or be refused: process, peer, disk, replicated", 3},
     {"max-attempts", KEY_MAX_ATTEMPTS, "N", 0, "Starts before it is dead", 3},
     {"max-crashes", KEY_MAX_CRASHES, "N", 0, "Lost workers before it is dead", 3},
-    {"backoff", KEY_BACKOFF, "KIND[:BASE[:CAP]]", 0,
-     "Waits between attempts: exponential:1s:10min, with full jitter; fixed:5s", 3},
+    {"backoff", KEY_BACKOFF, "WAITS", 0,
+     "Waits between attempts: exponential:1s:10min, with full jitter; fixed:5s; or one by one, the "
+     "last for all that follow: 1s,10s,5min",
+     3},
+    {"ack", KEY_ACK, "WORD", 0,
+     "When the worker settles it: on_done, or before its run, so that it never runs twice: "
+     "on_start, on_receive",
+     3},
     {"attempt-timeout", KEY_ATTEMPT_TIMEOUT, "TIME", 0, "How long one run may take", 3},
     {0},
 };
@@ -55,11 +62,15 @@ static void read_backoff(struct argp_state *state, const char *text, patio_call_
     char     parts[TEXT_BYTES];
     char    *rest = NULL;
     uint32_t kind = 0;
-    bool     ok   = snprintf(parts, sizeof(parts), "%s", text) < (int)sizeof(parts);
-    char    *word = strtok_r(parts, ":", &rest);
-    char    *base = word != NULL ? strtok_r(NULL, ":", &rest) : NULL;
-    char    *cap  = base != NULL ? strtok_r(NULL, ":", &rest) : NULL;
-    ok            = ok && word != NULL && cli_word_number(cli_backoff_words, word, &kind) &&
+    if (text[0] >= '0' && text[0] <= '9') {
+        o->backoff_list = text; /* checked with the call */
+        return;
+    }
+    bool  ok   = snprintf(parts, sizeof(parts), "%s", text) < (int)sizeof(parts);
+    char *word = strtok_r(parts, ":", &rest);
+    char *base = word != NULL ? strtok_r(NULL, ":", &rest) : NULL;
+    char *cap  = base != NULL ? strtok_r(NULL, ":", &rest) : NULL;
+    ok         = ok && word != NULL && cli_word_number(cli_backoff_words, word, &kind) &&
          (base == NULL ||
           (cli_parse_duration(base, &o->backoff_base_ms) && o->backoff_base_ms != 0)) &&
          (cap == NULL || (cli_parse_duration(cap, &o->backoff_cap_ms) && o->backoff_cap_ms != 0)) &&
@@ -67,10 +78,19 @@ static void read_backoff(struct argp_state *state, const char *text, patio_call_
     if (!ok) {
         argp_error(state,
                    "--backoff wants exponential or fixed, and times such as "
-                   "exponential:1s:10min or fixed:5s, not \"%s\"",
+                   "exponential:1s:10min or fixed:5s, or a list such as 1s,10s,5min, not \"%s\"",
                    text);
     }
     o->backoff = kind + 1;
+}
+
+static void read_ack(struct argp_state *state, const char *word, uint32_t *ack)
+{
+    uint32_t number = 0;
+    if (!cli_word_number(cli_ack_words, word, &number)) {
+        argp_error(state, "--ack wants on_done, on_start or on_receive, not \"%s\"", word);
+    }
+    *ack = number + 1;
 }
 
 static error_t parse(int key, char *marked, struct argp_state *state)
@@ -89,6 +109,9 @@ static error_t parse(int key, char *marked, struct argp_state *state)
         return 0;
     case KEY_BACKOFF:
         read_backoff(state, arg, o);
+        return 0;
+    case KEY_ACK:
+        read_ack(state, arg, &o->ack);
         return 0;
     case KEY_ATTEMPT_TIMEOUT:
         if (!cli_parse_timeout(arg, &o->attempt_timeout_ms) || o->attempt_timeout_ms == 0) {

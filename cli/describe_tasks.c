@@ -58,6 +58,19 @@ static void backoff_text(const patio_task_options *o, char *text, size_t room)
     }
 }
 
+/* "-", "1d", "args 1d, attach" */
+static void dedup_text(const patio_task_options *o, char *text, size_t room)
+{
+    char window[32];
+    time_text(o->dedup_window_ms, window, sizeof(window));
+    if (o->dedup_window_ms == 0) {
+        (void)snprintf(text, room, "-");
+    } else {
+        (void)snprintf(text, room, "%s %s, %s", word_of(cli_dedup_words, o->dedup_by), window,
+                       word_of(cli_conflict_words, o->dedup_conflict));
+    }
+}
+
 static void ttl_text(uint64_t ms, char *text, size_t room)
 {
     if (ms == 0) {
@@ -75,14 +88,18 @@ static void add_row(cli_table *table, const char *name, const patio_task_options
     char backoff[128];
     char queue_ttl[32];
     char result_ttl[32];
+    char delay[32];
+    char dedup[64];
     (void)snprintf(attempts, sizeof(attempts), "%u+%u", o->max_attempts, o->max_crashes);
     time_text(o->attempt_timeout_ms, attempt_time, sizeof(attempt_time));
     time_text(o->call_timeout_ms, call_time, sizeof(call_time));
     backoff_text(o, backoff, sizeof(backoff));
     ttl_text(o->queue_ttl_ms, queue_ttl, sizeof(queue_ttl));
     ttl_text(o->result_ttl_ms, result_ttl, sizeof(result_ttl));
-    CLI_ROW(table, name, o->queue, o->executor, call_time, attempt_time, attempts, backoff,
-            queue_ttl, result_ttl, word_of(cli_level_words, o->level),
+    ttl_text(o->delay_ms, delay, sizeof(delay));
+    dedup_text(o, dedup, sizeof(dedup));
+    CLI_ROW(table, name, o->queue, o->executor, call_time, attempt_time, attempts, backoff, delay,
+            dedup, queue_ttl, result_ttl, word_of(cli_level_words, o->level),
             word_of(cli_ack_words, o->ack), (o->flags & PATIO_TASK_IDEMPOTENT) != 0 ? "yes" : "no");
 }
 
@@ -111,6 +128,12 @@ static json_object *task_json(const char *name, const patio_task_options *o)
     json_object_object_add(object, "queue_ttl_ms",
                            o->queue_ttl_ms != 0 ? json_object_new_uint64(o->queue_ttl_ms) : NULL);
     json_object_object_add(object, "result_ttl_ms", json_object_new_uint64(o->result_ttl_ms));
+    json_object_object_add(object, "delay_ms", json_object_new_uint64(o->delay_ms));
+    json_object_object_add(object, "dedup",
+                           json_object_new_string(word_of(cli_dedup_words, o->dedup_by)));
+    json_object_object_add(object, "dedup_window_ms", json_object_new_uint64(o->dedup_window_ms));
+    json_object_object_add(object, "dedup_conflict",
+                           json_object_new_string(word_of(cli_conflict_words, o->dedup_conflict)));
     json_object_object_add(object, "level",
                            json_object_new_string(word_of(cli_level_words, o->level)));
     json_object_object_add(object, "ack", json_object_new_string(word_of(cli_ack_words, o->ack)));
@@ -129,7 +152,7 @@ int cli_describe_tasks(const patio_registry *registry, const patio_config *confi
     patio_error     err   = PATIO_ERROR_INIT;
     patio_status    st    = PATIO_OK;
     CLI_ROW(&table, "TASK", "QUEUE", "EXECUTOR", "CALL", "ATTEMPT", "RUNS+CRASHES", "BACKOFF",
-            "QUEUE TTL", "RESULT TTL", "LEVEL", "ACK", "IDEMPOTENT");
+            "DELAY", "DEDUP", "QUEUE TTL", "RESULT TTL", "LEVEL", "ACK", "IDEMPOTENT");
     for (size_t i = 0; st == PATIO_OK && patio_registry_at(registry, i, &info, NULL) == PATIO_OK;
          i++) {
         patio_task_options options = *info.options;

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-enum { CLI_TABLE_COLUMNS_MAX = 12 };
+enum { CLI_TABLE_COLUMNS_MAX = 16 };
 
 typedef struct cli_table {
     size_t columns;
@@ -22,7 +22,10 @@ void cli_table_free(cli_table *table);
 
 /* CLI_ROW(table, "a", "b"): one row. */
 #define CLI_ROW(table, ...)                                                                        \
-    cli_table_add((table), sizeof((const char *[]){__VA_ARGS__}) / sizeof(const char *),           \
-                  (const char *const[]){__VA_ARGS__})
+    do {                                                                                           \
+        const char *const row_[] = {__VA_ARGS__};                                                  \
+        _Static_assert(sizeof(row_) / sizeof(row_[0]) <= CLI_TABLE_COLUMNS_MAX, "columns fit");    \
+        cli_table_add((table), sizeof(row_) / sizeof(row_[0]), row_);                              \
+    } while (0)
 
 #endif

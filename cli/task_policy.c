@@ -8,9 +8,11 @@
 
 #include "parse.h"
 
-const char *const cli_ack_words[]     = {"on_done", "on_start", "on_receive", NULL};
-const char *const cli_backoff_words[] = {"exponential", "fixed", NULL};
-const char *const cli_level_words[]   = {"process", "peer", "disk", "replicated", NULL};
+const char *const cli_ack_words[]      = {"on_done", "on_start", "on_receive", NULL};
+const char *const cli_conflict_words[] = {"drop", "attach", "replace", NULL};
+const char *const cli_dedup_words[]    = {"key", "args", NULL};
+const char *const cli_backoff_words[]  = {"exponential", "fixed", NULL};
+const char *const cli_level_words[]    = {"process", "peer", "disk", "replicated", NULL};
 
 bool cli_word_number(const char *const *words, const char *word, uint32_t *number)
 {
@@ -120,6 +122,10 @@ patio_status cli_task_policy(const patio_config *config, const char *name, patio
     READ("version", read_count(text, &o->version));
     READ("queue_ttl_ms", read_ttl(text, &o->queue_ttl_ms));
     READ("result_ttl_ms", read_time(text, &o->result_ttl_ms));
+    READ("delay_ms", read_time(text, &o->delay_ms));
+    READ("dedup", cli_word_number(cli_dedup_words, text, &o->dedup_by));
+    READ("dedup_window_ms", read_time(text, &o->dedup_window_ms));
+    READ("dedup_conflict", cli_word_number(cli_conflict_words, text, &o->dedup_conflict));
     READ("level", cli_word_number(cli_level_words, text, &o->level));
     return r.bad == NULL ? PATIO_OK
                          : patio_fail(err, PATIO_CONFIG, 0, "%.200s: \"%.64s\" is no value for it",

@@ -58,6 +58,7 @@ _patio_value() {
         _patio_words "exponential: fixed:" "$current"
         compopt -o nospace 2>/dev/null
         ;;
+    --ack) _patio_words "on_done on_start on_receive" "$current" ;;
     --dedup-conflict) _patio_words "drop attach replace" "$current" ;;
     *) return 1 ;;
     esac

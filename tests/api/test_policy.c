@@ -42,6 +42,105 @@ static void a_call_overrides_attempts_and_back_off(void **state)
     fixture_close(&f);
 }
 
+static void a_call_names_its_waits_one_by_one(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_call_options listed = {PATIO_SIZED(patio_call_options), .max_attempts = 4,
+                                 .backoff_list = "1ms,2ms,0"};
+    patio_call_options bad    = {PATIO_SIZED(patio_call_options), .backoff_list = "1s,soon"};
+    open_with(&f, SETTINGS("tasks.again.backoff_list=1h"));
+    assert_status(patio_call(f.broker, "again", PATIO_NO_ARGS, &listed, NULL, &f.err),
+                  PATIO_TASK_FAILED);
+    assert_int_equal(atomic_load(&runs), 4);
+    assert_status(patio_call(f.broker, "again", PATIO_NO_ARGS, &bad, NULL, &f.err), PATIO_INVALID);
+    assert_contains(f.err.message, "1s,10s,5min");
+    fixture_close(&f);
+}
+
+/* What is settled before its run is never run again. */
+static void a_call_overrides_when_it_is_settled(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_call_options before = {PATIO_SIZED(patio_call_options), .backoff_list = "0",
+                                 .ack = PATIO_ACK_ON_START + 1};
+    patio_call_options after  = {PATIO_SIZED(patio_call_options), .backoff_list = "0",
+                                 .max_attempts = 3, .ack = PATIO_ACK_ON_DONE + 1};
+    patio_call_options wrong  = {PATIO_SIZED(patio_call_options), .ack = 4};
+    open_with(&f, NULL);
+    assert_status(patio_call(f.broker, "again", PATIO_NO_ARGS, &before, NULL, &f.err),
+                  PATIO_TASK_FAILED);
+    assert_int_equal(atomic_load(&runs), 1);
+    assert_status(patio_call(f.broker, "again", PATIO_NO_ARGS, &wrong, NULL, &f.err),
+                  PATIO_INVALID);
+    fixture_close(&f);
+    atomic_store(&runs, 0);
+    open_with(&f, SETTINGS("tasks.again.ack=on_receive"));
+    assert_status(patio_call(f.broker, "again", PATIO_NO_ARGS, &after, NULL, &f.err),
+                  PATIO_TASK_FAILED);
+    assert_int_equal(atomic_load(&runs), 3);
+    fixture_close(&f);
+}
+
+static void a_task_has_a_delay_of_its_own(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_call_options now = {PATIO_SIZED(patio_call_options), .at_unix_ms = 1};
+    open_with(&f, SETTINGS("tasks.count.delay_ms=1h"));
+    assert_ok(patio_send(f.broker, "count", PATIO_NO_ARGS, NULL, NULL, &f.err), f.err);
+    assert_int_equal(counts_of(f.broker, NULL).delayed, 1);
+    assert_ok(patio_send(f.broker, "count", PATIO_NO_ARGS, &now, NULL, &f.err), f.err);
+    AWAIT(atomic_load(&runs) == 1);
+    assert_int_equal(counts_of(f.broker, NULL).delayed, 1);
+    fixture_close(&f);
+}
+
+static void the_same_arguments_are_a_duplicate_where_the_task_says_so(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_broker      *broker = NULL;
+    patio_id           first;
+    patio_id           id;
+    patio_call_options none = {PATIO_SIZED(patio_call_options), .dedup_key = ""};
+    open_with(&f, SETTINGS("tasks.count.dedup=args", "tasks.count.dedup_window_ms=1h"));
+    assert_ok(patio_send(f.broker, "count", PATIO_ARGS(1, "a"), NULL, &first, &f.err), f.err);
+    assert_ok(patio_send(f.broker, "count", PATIO_ARGS(1, "a"), NULL, &id, &f.err), f.err);
+    assert_memory_equal(&first, &id, sizeof(id));
+    assert_ok(patio_send(f.broker, "count", PATIO_ARGS(1, "b"), NULL, &id, &f.err), f.err);
+    assert_memory_not_equal(&first, &id, sizeof(id));
+    assert_ok(patio_send(f.broker, "count", PATIO_ARGS(1, "a"), &none, &id, &f.err), f.err);
+    assert_memory_not_equal(&first, &id, sizeof(id));
+    AWAIT(atomic_load(&runs) == 3);
+    fixture_close(&f);
+    fixture_init(&f);
+    assert_status(try_broker(&f, NULL, SETTINGS("tasks.count.dedup=args"), &broker), PATIO_CONFIG);
+    assert_contains(f.err.message, "dedup_window_ms");
+    fixture_close(&f);
+}
+
+/* A key of the call's own, with what the task says of keys. */
+static void a_key_is_remembered_as_the_task_says(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_future      *other = NULL;
+    patio_call_options keyed = {PATIO_SIZED(patio_call_options), .dedup_key = "k"};
+    open_with(&f, SETTINGS("tasks.gate.dedup_window_ms=1h", "tasks.gate.dedup_conflict=attach"));
+    patio_future *first = NULL;
+    assert_ok(patio_start(f.broker, "gate", PATIO_ARGS(5), &keyed, &first, &f.err), f.err);
+    assert_ok(patio_start(f.broker, "gate", PATIO_ARGS(6), &keyed, &other, &f.err), f.err);
+    gate_open(&the_gate);
+    assert_status(patio_future_wait(other, 20000), PATIO_OK);
+    assert_status(patio_future_status(other, NULL), PATIO_OK);
+    assert_value(patio_future_value(other), PATIO_VALUE(5));
+    patio_future_destroy(first);
+    patio_future_destroy(other);
+    fixture_close(&f);
+}
+
 static void a_list_of_waits_comes_from_the_configuration(void **state)
 {
     (void)state;
@@ -217,6 +316,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_overrides_attempts_and_back_off),
+        cmocka_unit_test(a_call_names_its_waits_one_by_one),
+        cmocka_unit_test(a_call_overrides_when_it_is_settled),
+        cmocka_unit_test(a_task_has_a_delay_of_its_own),
+        cmocka_unit_test(the_same_arguments_are_a_duplicate_where_the_task_says_so),
+        cmocka_unit_test(a_key_is_remembered_as_the_task_says),
         cmocka_unit_test(a_list_of_waits_comes_from_the_configuration),
         cmocka_unit_test(a_list_that_is_none_is_a_mistake),
         cmocka_unit_test(a_caller_honours_what_is_said_of_tasks_that_it_does_not_have),

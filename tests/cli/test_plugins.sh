@@ -59,19 +59,20 @@ expect_out_has '"ack": "on_done"'
 cat >p.yaml <<END
 tasks:
   mul: {queue: side, level: disk, max_attempts: 7, backoff: fixed, backoff_base_ms: 2s, queue_ttl_ms: 10min, result_ttl_ms: 1h}
-  div: {backoff_list: "1s,5s", idempotent: true, ack: on_start, call_timeout_ms: forever}
+  div: {backoff_list: "1s,5s", idempotent: true, ack: on_start, delay_ms: 5s, dedup: args, dedup_window_ms: 90s, dedup_conflict: attach, call_timeout_ms: forever}
 END
 run describe tasks -m demo -f p.yaml
 expect_code 0
 row() {
     tr -s ' ' <"$scratch/out" | grep -qx "$1" || complain "no row: $1" "$out"
 }
-row "mul side - 30s 5min 7+3 2s each 10min 60min disk on_done no"
-row "div default - forever 5min 5+3 1s,5s - - process on_start yes"
+row "mul side - 30s 5min 7+3 2s each - - 10min 60min disk on_done no"
+row "div default - forever 5min 5+3 1s,5s 5s args 90s, attach - - process on_start yes"
 run describe tasks -m demo -f p.yaml --json
 expect_code 0
 for word in '"queue": "side"' '"level": "disk"' '"max_attempts": 7' '"backoff": "fixed"' '"backoff_base_ms": 2000' \
-    '"queue_ttl_ms": 600000' '"result_ttl_ms": 3600000' '"backoff_list": "1s,5s"'; do
+    '"queue_ttl_ms": 600000' '"result_ttl_ms": 3600000' '"backoff_list": "1s,5s"' \
+    '"delay_ms": 5000' '"dedup": "args"' '"dedup_window_ms": 90000' '"dedup_conflict": "attach"'; do
     expect_out_has "$word"
 done
 run describe tasks -m demo -o tasks.mul.level=dusk

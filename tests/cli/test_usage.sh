@@ -37,6 +37,7 @@ refused "--level wants process" send --level dusk echo
 refused "--max-attempts wants a number" call --max-attempts 0 echo
 refused "--max-crashes wants a number" call --max-crashes many echo
 refused "--attempt-timeout wants a time" call --attempt-timeout soon echo
+refused "--ack wants" call --ack never echo
 for backoff in linear fixed:0 fixed:1s:2s:3s exponential:soon; do
     refused "--backoff wants" call --backoff "$backoff" echo
 done

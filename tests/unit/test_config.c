@@ -11,6 +11,7 @@
 #include <patio/registry.h>
 
 #include "config/config.h"
+#include "config/config_table.h"
 #include "failing_alloc.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -494,7 +495,7 @@ static void the_tables_are_complete(void **state)
     (void)state;
     assert_int_equal(pt_options_count(pt_core_options), PT_CORE_OPTION_COUNT);
     assert_int_equal(pt_options_count(pt_log_options), PT_LOG_OPTION_COUNT);
-    assert_int_equal(pt_options_count(pt_task_option_table), 17);
+    assert_int_equal(pt_options_count(pt_task_option_table), PT_TASK_OPTION_COUNT);
 }
 
 /* ---- memory ---- */

@@ -58,6 +58,39 @@ static void what_the_caller_said_wins_over_the_worker(void **state)
     pt_buf_drop(buf);
 }
 
+static void a_list_and_an_ack_mode_travel(void **state)
+{
+    (void)state;
+    pt_policy  said = {.ack             = PATIO_ACK_ON_START + 1,
+                       .backoff         = PATIO_BACKOFF_FIXED + 1,
+                       .backoff_base_ms = 3,
+                       .backoff_count   = 3,
+                       .backoff_list_ms = {5, 0, 2592000000}};
+    patio_buf *buf  = encode(&said);
+    pt_policy  mine = {.ack = PATIO_ACK_ON_RECEIVE, .backoff_count = 1};
+    uint64_t   ttl  = 0;
+    pt_policy_read(pt_buf_view(buf), &mine, &ttl);
+    assert_int_equal(mine.ack, PATIO_ACK_ON_START);
+    assert_int_equal(mine.backoff_count, 3);
+    assert_int_equal(pt_policy_backoff_ms(&mine, 1, 9), 5);
+    assert_int_equal(pt_policy_backoff_ms(&mine, 2, 9), 0);
+    assert_int_equal(pt_policy_backoff_ms(&mine, 7, 9), 2592000000);
+    pt_buf_drop(buf);
+}
+
+/* As it may come from a stranger: 40 waits, an ack mode of a later version. */
+static void what_is_beyond_bounds_is_cut_or_ignored(void **state)
+{
+    (void)state;
+    uint8_t request[2 + 3 + 4 + 40] = {8 << 3 | 2, 47, 0x82, 0x01, 44, 9 << 3, 77, 10 << 3 | 2, 40};
+    memset(request + 9, 1, 40);
+    pt_policy mine = {.ack = PATIO_ACK_ON_START};
+    uint64_t  ttl  = 0;
+    pt_policy_read((patio_bytes){request, sizeof(request)}, &mine, &ttl);
+    assert_int_equal(mine.ack, PATIO_ACK_ON_START);
+    assert_int_equal(mine.backoff_count, PT_BACKOFF_LIST_MAX);
+}
+
 static void nothing_said_changes_nothing(void **state)
 {
     (void)state;
@@ -93,10 +126,9 @@ static void no_cut_or_broken_request_does_harm(void **state)
 static void waits_follow_the_kind(void **state)
 {
     (void)state;
-    static const uint64_t list[]      = {10, 20};
-    pt_policy             fixed       = {.backoff = PATIO_BACKOFF_FIXED, .backoff_base_ms = 30};
-    pt_policy             listed      = {.backoff_count = 2, .backoff_list_ms = list};
-    pt_policy             exponential = {.backoff_base_ms = 10, .backoff_cap_ms = 25};
+    pt_policy fixed       = {.backoff = PATIO_BACKOFF_FIXED, .backoff_base_ms = 30};
+    pt_policy listed      = {.backoff_count = 2, .backoff_list_ms = {10, 20}};
+    pt_policy exponential = {.backoff_base_ms = 10, .backoff_cap_ms = 25};
     assert_int_equal(pt_policy_backoff_ms(&fixed, 1, 99), 30);
     assert_int_equal(pt_policy_backoff_ms(&fixed, 9, 7), 30);
     assert_int_equal(pt_policy_backoff_ms(&listed, 1, 99), 10);
@@ -112,6 +144,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_caller_said_wins_over_the_worker),
+        cmocka_unit_test(a_list_and_an_ack_mode_travel),
+        cmocka_unit_test(what_is_beyond_bounds_is_cut_or_ignored),
         cmocka_unit_test(nothing_said_changes_nothing),
         cmocka_unit_test(no_cut_or_broken_request_does_harm),
         cmocka_unit_test(waits_follow_the_kind),

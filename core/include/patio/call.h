@@ -37,7 +37,7 @@ typedef struct patio_call_options {
     uint32_t       struct_size;
     uint32_t       flags;        /* PATIO_CALL_… */
     uint64_t       timeout_ms;   /* 0: the task's, else 30 s; PATIO_FOREVER: none */
-    uint64_t       delay_ms;     /* run not before */
+    uint64_t       delay_ms;     /* run not before; 0: the task's, else now */
     const char    *queue;        /* NULL: the task's default queue */
     patio_context *parent;       /* inside a task: inherit what is left of its deadline, and its
                                     trace context */
@@ -47,13 +47,14 @@ typedef struct patio_call_options {
     size_t              header_count;
     const char         *traceparent; /* W3C trace context; NULL: the parent's */
     const char         *tracestate;
-    const char         *dedup_key; /* NULL: none */
-    uint64_t            dedup_window_ms;
-    uint32_t            dedup_conflict; /* PATIO_DEDUP_… of patio/message.h */
-    uint16_t            priority;       /* PATIO_PRIORITY(0..9); 0: the task's */
-    uint16_t            level;          /* PATIO_LEVEL_… demanded */
-    patio_progress_fn   on_progress;    /* NULL: none */
-    void               *on_progress_arg;
+    const char         *dedup_key;       /* NULL: the task's, if it has one; "": none */
+    uint64_t            dedup_window_ms; /* 0: the task's */
+    uint32_t            dedup_conflict;  /* PATIO_DEDUP_… of patio/message.h; 0 without a
+                                            window: the task's */
+    uint16_t          priority;          /* PATIO_PRIORITY(0..9); 0: the task's */
+    uint16_t          level;             /* PATIO_LEVEL_… demanded */
+    patio_progress_fn on_progress;       /* NULL: none */
+    void             *on_progress_arg;
     /* These win over the task's own options, here and at the worker; 0: as those say. */
     uint64_t queue_ttl_ms;       /* not started by then: a call ends with TIMEOUT, a send as dead
                                     letter "expired" */
@@ -63,10 +64,12 @@ typedef struct patio_call_options {
     uint64_t backoff_cap_ms;
     uint32_t max_attempts;
     uint32_t max_crashes;
-    uint32_t backoff; /* PATIO_BACKOFF_… + 1; 0: the task's */
-    uint32_t reserved;
+    uint32_t backoff;    /* PATIO_BACKOFF_… + 1; 0: the task's */
+    uint32_t ack;        /* PATIO_ACK_… + 1; 0: the task's */
     int64_t  at_unix_ms; /* run not before this time of the wall clock, by this machine's clock at
-                            the time of the call; 0: now. Not together with delay_ms */
+                            the time of the call; one that has passed is now, also for a task that
+                            has a delay of its own; 0: as delay_ms says. Not together with it */
+    const char *backoff_list; /* as of patio_task_options; NULL: as `backoff` says */
 } patio_call_options;
 
 /* A task's error, as its caller sees it. Borrowed from the future. */

@@ -45,6 +45,11 @@ enum {
 };
 
 enum {
+    PATIO_DEDUP_BY_KEY  = 0, /* only calls that name a key (default) */
+    PATIO_DEDUP_BY_ARGS = 1, /* calls of the task with the same arguments are duplicates */
+};
+
+enum {
     PATIO_BACKOFF_EXPONENTIAL = 0, /* random(0, min(cap, base * 2^(attempt-1))) */
     PATIO_BACKOFF_FIXED       = 1, /* base, each time */
 };
@@ -77,6 +82,13 @@ typedef struct patio_task_options {
     const char *backoff_list;
     uint32_t    backoff; /* PATIO_BACKOFF_… */
     uint32_t    level;   /* PATIO_LEVEL_… of patio/message.h that a call or send demands */
+    /* What callers that have these options do where the call itself says nothing. */
+    uint64_t delay_ms;        /* run not before */
+    uint64_t dedup_window_ms; /* how long a dedup key is remembered */
+    uint32_t dedup_conflict;  /* PATIO_DEDUP_… of patio/message.h */
+    /* PATIO_DEDUP_BY_…; BY_ARGS needs dedup_window_ms. Its key is a hash over the task's name and
+     * its encoded arguments, so callers should write them in one way: order and types count. */
+    uint32_t dedup_by;
 } patio_task_options;
 
 #define PATIO_FOREVER UINT64_MAX

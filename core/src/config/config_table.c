@@ -83,9 +83,20 @@ const patio_option *const pt_task_option_table[] = {
                                      "exponential with full jitter, or backoff_base_ms each time"),
     [PT_TASK_BACKOFF_LIST] =
         TEXT("backoff_list", "", "waits before the second, third ... attempt: 1s,10s,5min"),
-    [PT_TASK_LEVEL]        = CHOICE("level", "process", "process|peer|disk|replicated",
-                                    "how safe an accepted task must be at least"),
-    [PT_TASK_OPTION_COUNT] = NULL,
+    [PT_TASK_LEVEL] = CHOICE("level", "process", "process|peer|disk|replicated",
+                             "how safe an accepted task must be at least"),
+    [PT_TASK_DELAY_MS] =
+        MS("delay_ms", "0", 0, DAYS_MS(365), "run not before, for calls that name no delay"),
+    [PT_TASK_DEDUP] =
+        CHOICE("dedup", "key", "key|args",
+               "duplicates: calls with the same key, or also with the same arguments"),
+    [PT_TASK_DEDUP_WINDOW_MS] =
+        MS("dedup_window_ms", "0", 0, DAYS_MS(365),
+           "how long a dedup key is remembered, for calls that name no window"),
+    [PT_TASK_DEDUP_CONFLICT] = CHOICE("dedup_conflict", "drop", "drop|attach|replace",
+                                      "what happens to a duplicate: it is dropped, it gets the "
+                                      "result of the first, or it replaces that"),
+    [PT_TASK_OPTION_COUNT]   = NULL,
 };
 
 const patio_option *const pt_queue_options[] = {

@@ -129,6 +129,18 @@ static void set_number(patio_task_options *options, enum pt_task_option row, int
     case PT_TASK_LEVEL:
         options->level = (uint32_t)number;
         break;
+    case PT_TASK_DELAY_MS:
+        options->delay_ms = (uint64_t)number;
+        break;
+    case PT_TASK_DEDUP:
+        options->dedup_by = (uint32_t)number;
+        break;
+    case PT_TASK_DEDUP_WINDOW_MS:
+        options->dedup_window_ms = (uint64_t)number;
+        break;
+    case PT_TASK_DEDUP_CONFLICT:
+        options->dedup_conflict = (uint32_t)number;
+        break;
     case PT_TASK_BACKOFF_LIST:
     case PT_TASK_EXECUTOR:
     case PT_TASK_QUEUE:
@@ -196,5 +208,10 @@ patio_status pt_config_task(const patio_allocator *mem, const patio_config *conf
         options->backoff_list = list.value;
     }
     pt_options_free(mem, pt_task_option_table, values);
+    if (options->dedup_by == PATIO_DEDUP_BY_ARGS && options->dedup_window_ms == 0) {
+        return pt_fail(err, PATIO_CONFIG, "config",
+                       "%s: dedup by args needs dedup_window_ms: how long arguments are remembered",
+                       who);
+    }
     return PATIO_OK;
 }

@@ -60,7 +60,6 @@ typedef struct pt_route {
     pt_executor        *executor; /* NULL: this broker does not run it */
     patio_option_value *values;   /* by the executor's task_options; NULL if it has none */
     pt_policy           policy;   /* of the options */
-    uint64_t            backoff_list_ms[PT_BACKOFF_LIST_MAX];
 } pt_route;
 
 /* What settling a delivery needs to know of it. */
@@ -329,6 +328,8 @@ void pt_jobs_tell_all(patio_broker *broker, uint32_t what);
 /* policy.c */
 /* What a route's options say; CONFIG for a list of waits that is none. */
 patio_status pt_route_policy(pt_route *route, patio_error *err);
+/* Read "1s,10s,5min" into policy->backoff_list_ms. False: it is no such list, or too long. */
+bool pt_policy_list(pt_policy *policy, const char *list);
 /* For a delivery to job->end.route: sets job->end.policy, and returns the milliseconds that are
  * left to its caller, 0 for any time. Takes no memory. */
 uint64_t pt_job_policy(pt_job *job, const patio_message *message);

@@ -22,9 +22,9 @@ static patio_status encode(patio_broker *b, const pt_outgoing *o, const patio_fu
         .task_version    = o->own != NULL ? o->own->version : 0,
         .traceparent     = o->traceparent != NULL ? o->traceparent : "",
         .tracestate      = o->tracestate != NULL ? o->tracestate : "",
-        .dedup_key       = options->dedup_key != NULL ? options->dedup_key : "",
-        .dedup_window_ms = options->dedup_window_ms,
-        .dedup_conflict  = options->dedup_conflict,
+        .dedup_key       = o->dedup_key,
+        .dedup_window_ms = o->dedup_window_ms,
+        .dedup_conflict  = o->dedup_conflict,
         .headers         = options->headers,
         .header_count    = options->headers != NULL ? options->header_count : 0,
         .wants_progress  = f->listens,
@@ -57,18 +57,17 @@ static uint16_t level_of(const pt_outgoing *o)
 static patio_status publish(patio_broker *b, const pt_outgoing *o, const patio_id *id,
                             patio_buf *body, patio_error *err)
 {
-    const char   *key     = o->options->dedup_key != NULL ? o->options->dedup_key : "";
     patio_message message = {
         PATIO_SIZED(patio_message),
         .flags           = o->flags,
         .id              = *id,
         .queue           = o->queue,
         .task            = o->task,
-        .dedup_key       = {(const uint8_t *)key, strlen(key)},
-        .dedup_window_ms = o->options->dedup_window_ms,
-        .dedup_conflict  = o->options->dedup_conflict,
+        .dedup_key       = {(const uint8_t *)o->dedup_key, strlen(o->dedup_key)},
+        .dedup_window_ms = o->dedup_window_ms,
+        .dedup_conflict  = o->dedup_conflict,
         .ttl_ms          = first_end(o),
-        .delay_ms        = o->delay_ms != 0 ? o->delay_ms : o->options->delay_ms,
+        .delay_ms        = o->delay_ms,
         .priority        = (uint16_t)(o->priority == 0 ? PATIO_PRIORITY_DEFAULT : o->priority - 1u),
         .attempt         = 1,
         .level           = level_of(o),
@@ -106,9 +105,9 @@ static patio_status start(patio_broker *b, uint32_t kind, const char *task,
         return pt_fail(err, PATIO_INVALID, "broker", "call %.255s: broker or out is NULL",
                        task != NULL ? task : "");
     }
-    pt_outgoing  o = {.task = task, .kind = kind, .options = options ? options : &no_options};
-    pt_policy    said; /* written only where there is something to say */
-    patio_status st = pt_outgoing_prepare(b, &o, &said, err);
+    pt_outgoing      o = {.task = task, .kind = kind, .options = options ? options : &no_options};
+    pt_outgoing_room room;
+    patio_status     st = pt_outgoing_prepare(b, &o, payload, &room, err);
     if (st != PATIO_OK) {
         return st;
     }

@@ -71,24 +71,57 @@ static patio_status choose_deadline(const patio_broker *b, pt_outgoing *o, patio
 
 static patio_status choose_delay(pt_outgoing *o, patio_error *err)
 {
-    const patio_call_options *c = o->options;
-    if (c->at_unix_ms != 0 && c->delay_ms != 0) {
+    const patio_call_options *c  = o->options;
+    int64_t                   at = PATIO_HAS(patio_call_options, c, at_unix_ms) ? c->at_unix_ms : 0;
+    if (at == 0) {
+        o->delay_ms = c->delay_ms == 0 && o->own != NULL ? o->own->delay_ms : c->delay_ms;
+        return PATIO_OK;
+    }
+    if (c->delay_ms != 0) {
         return pt_fail(err, PATIO_INVALID, "broker",
                        "call %s: at_unix_ms and delay_ms exclude each other", o->task);
     }
     uint64_t now = pt_wall_ms();
-    uint64_t at  = c->at_unix_ms > 0 ? (uint64_t)c->at_unix_ms : 0;
-    o->delay_ms  = at > now ? at - now : 0;
+    uint64_t due = at > 0 ? (uint64_t)at : 0;
+    o->delay_ms  = due > now ? due - now : 0;
     return PATIO_OK;
 }
 
+static patio_status choose_dedup(const patio_broker *b, pt_outgoing *o,
+                                 const patio_payload *payload, pt_outgoing_room *room,
+                                 patio_error *err)
+{
+    const patio_call_options *c  = o->options;
+    patio_status              st = PATIO_OK;
+    o->dedup_key                 = c->dedup_key != NULL ? c->dedup_key : "";
+    o->dedup_window_ms           = c->dedup_window_ms;
+    o->dedup_conflict            = c->dedup_conflict;
+    if (o->own == NULL) {
+        return PATIO_OK;
+    }
+    if (c->dedup_key == NULL && o->own->dedup_by == PATIO_DEDUP_BY_ARGS) {
+        st = pt_args_key(b->mem, o->task, payload, b->max_body_bytes, room->dedup_key, err);
+        o->dedup_key = room->dedup_key;
+    }
+    if (o->dedup_window_ms == 0) { /* else the call has said all of it */
+        o->dedup_window_ms = o->own->dedup_window_ms;
+        o->dedup_conflict  = o->dedup_conflict != 0 ? o->dedup_conflict : o->own->dedup_conflict;
+    }
+    return st;
+}
+
 /* Options of an older program end before these. */
+static const char *list_of(const patio_call_options *c)
+{
+    return PATIO_HAS(patio_call_options, c, backoff_list) ? c->backoff_list : NULL;
+}
+
 static bool says_policy(const patio_call_options *c)
 {
-    return PATIO_HAS(patio_call_options, c, at_unix_ms) &&
-           (c->queue_ttl_ms | c->result_ttl_ms | c->attempt_timeout_ms | c->backoff_base_ms |
-            c->backoff_cap_ms | c->max_attempts | c->max_crashes | c->backoff |
-            (uint64_t)c->at_unix_ms) != 0;
+    return PATIO_HAS(patio_call_options, c, ack) &&
+           ((c->queue_ttl_ms | c->result_ttl_ms | c->attempt_timeout_ms | c->backoff_base_ms |
+             c->backoff_cap_ms | c->max_attempts | c->max_crashes | c->backoff | c->ack) != 0 ||
+            list_of(c) != NULL);
 }
 
 static patio_status read_policy(pt_outgoing *o, pt_policy *said, patio_error *err)
@@ -98,18 +131,28 @@ static patio_status read_policy(pt_outgoing *o, pt_policy *said, patio_error *er
         return pt_fail(err, PATIO_INVALID, "broker", "call %s: backoff is PATIO_BACKOFF_... + 1",
                        o->task);
     }
+    if (c->ack > PATIO_ACK_ON_RECEIVE + 1) {
+        return pt_fail(err, PATIO_INVALID, "broker", "call %s: ack is PATIO_ACK_... + 1", o->task);
+    }
     *said = (pt_policy){
         .attempt_timeout_ms = c->attempt_timeout_ms,
         .max_attempts       = c->max_attempts,
         .max_crashes        = c->max_crashes,
         .backoff            = c->backoff,
+        .ack                = c->ack,
         .backoff_base_ms    = c->backoff_base_ms,
         .backoff_cap_ms     = c->backoff_cap_ms,
     };
     o->policy        = said;
     o->queue_ttl_ms  = c->queue_ttl_ms;
     o->result_ttl_ms = c->result_ttl_ms;
-    return c->at_unix_ms != 0 ? choose_delay(o, err) : PATIO_OK;
+    if (list_of(c) != NULL && !pt_policy_list(said, list_of(c))) {
+        return pt_fail(err, PATIO_INVALID, "broker",
+                       "call %s: backoff_list is not up to %d times with commas between, such as "
+                       "1s,10s,5min",
+                       o->task, PT_BACKOFF_LIST_MAX);
+    }
+    return PATIO_OK;
 }
 
 /* What the call itself says about its treatment; the worker has the task's own options. *said is
@@ -159,7 +202,8 @@ static uint32_t message_flags(const pt_outgoing *o)
     return flags;
 }
 
-patio_status pt_outgoing_prepare(patio_broker *b, pt_outgoing *o, pt_policy *said, patio_error *err)
+patio_status pt_outgoing_prepare(patio_broker *b, pt_outgoing *o, const patio_payload *payload,
+                                 pt_outgoing_room *room, patio_error *err)
 {
     if (!PATIO_HAS(patio_call_options, o->options, level)) {
         return pt_fail(err, PATIO_INVALID, "broker",
@@ -182,7 +226,13 @@ patio_status pt_outgoing_prepare(patio_broker *b, pt_outgoing *o, pt_policy *sai
         st = choose_deadline(b, o, err);
     }
     if (st == PATIO_OK) {
-        st = choose_policy(o, said, err);
+        st = choose_policy(o, &room->policy, err);
+    }
+    if (st == PATIO_OK) {
+        st = choose_delay(o, err);
+    }
+    if (st == PATIO_OK) {
+        st = choose_dedup(b, o, payload, room, err);
     }
     if (st == PATIO_OK && o->result_ttl_ms != 0 &&
         (b->transport_plugin->ops.caps & PATIO_CAP_RESULTS) == 0) {

@@ -22,12 +22,21 @@ typedef struct pt_outgoing {
     uint64_t                  queue_ttl_ms;  /* 0: any time */
     uint64_t                  result_ttl_ms; /* 0: not kept */
     uint64_t                  delay_ms;
+    const char               *dedup_key; /* "": none */
+    uint64_t                  dedup_window_ms;
+    uint32_t                  dedup_conflict;
     const pt_policy          *policy; /* what the caller said; NULL: nothing */
 } pt_outgoing;
 
-/* Lay defaults, route and parent under o->options; o->task, o->kind and o->options are set. *said
- * is room for o->policy. Fails as patio_start. */
-patio_status pt_outgoing_prepare(patio_broker *broker, pt_outgoing *o, pt_policy *said,
-                                 patio_error *err);
+/* Room for what most calls do not have; written only as far as o points into it. */
+typedef struct pt_outgoing_room {
+    pt_policy policy;
+    char      dedup_key[PT_ARGS_KEY_BYTES];
+} pt_outgoing_room;
+
+/* Lay defaults, route and parent under o->options; o->task, o->kind and o->options are set. Fails
+ * as patio_start. */
+patio_status pt_outgoing_prepare(patio_broker *broker, pt_outgoing *o, const patio_payload *payload,
+                                 pt_outgoing_room *room, patio_error *err);
 
 #endif

@@ -7,47 +7,49 @@
 #include "config/say.h"
 #include "runtime/broker.h"
 
-/* "1s,10s,5min" */
-static patio_status read_list(pt_route *route, patio_error *err)
+bool pt_policy_list(pt_policy *policy, const char *list)
 {
     static const patio_option one = {PATIO_SIZED(patio_option), .type = PATIO_OPTION_MS,
                                      .name = "backoff_list", .min = 0,
                                      .max = INT64_C(30) * 86400000};
-    const char               *at  = route->options.backoff_list;
+    const char               *at  = list;
+    policy->backoff_count         = 0;
     while (*at != '\0') {
         char    text[32];
-        char    quoted[PT_QUOTE_BYTES];
         int64_t number = 0;
         size_t  size   = strcspn(at, ",");
-        bool    fits   = size < sizeof(text) && route->policy.backoff_count < PT_BACKOFF_LIST_MAX;
+        bool    fits   = size < sizeof(text) && policy->backoff_count < PT_BACKOFF_LIST_MAX;
         memcpy(text, at, fits ? size : 0);
         text[fits ? size : 0] = '\0';
         if (!fits || pt_option_parse_number(&one, text, &number, NULL) != PATIO_OK) {
-            return pt_fail(err, PATIO_CONFIG, "broker",
-                           "task \"%s\": option backoff_list: %s is not up to %d times with commas "
-                           "between, such as 1s,10s,5min",
-                           route->task->name, pt_quote(quoted, route->options.backoff_list),
-                           PT_BACKOFF_LIST_MAX);
+            return false;
         }
-        route->backoff_list_ms[route->policy.backoff_count++] = (uint64_t)number;
+        policy->backoff_list_ms[policy->backoff_count++] = (uint32_t)number;
         at += size + (at[size] == ',' ? 1 : 0);
     }
-    return PATIO_OK;
+    return true;
 }
 
 patio_status pt_route_policy(pt_route *route, patio_error *err)
 {
     const patio_task_options *o = &route->options;
-    route->policy               = (pt_policy){
-                      .attempt_timeout_ms = o->attempt_timeout_ms,
-                      .backoff_base_ms    = o->backoff_base_ms,
-                      .backoff_cap_ms     = o->backoff_cap_ms,
-                      .max_attempts       = o->max_attempts,
-                      .max_crashes        = o->max_crashes,
-                      .backoff            = o->backoff,
-                      .backoff_list_ms    = route->backoff_list_ms,
+    char                      quoted[PT_QUOTE_BYTES];
+    route->policy = (pt_policy){
+        .attempt_timeout_ms = o->attempt_timeout_ms,
+        .backoff_base_ms    = o->backoff_base_ms,
+        .backoff_cap_ms     = o->backoff_cap_ms,
+        .max_attempts       = o->max_attempts,
+        .max_crashes        = o->max_crashes,
+        .backoff            = o->backoff,
+        .ack                = o->ack,
     };
-    return o->backoff_list != NULL ? read_list(route, err) : PATIO_OK;
+    if (o->backoff_list != NULL && !pt_policy_list(&route->policy, o->backoff_list)) {
+        return pt_fail(err, PATIO_CONFIG, "broker",
+                       "task \"%s\": option backoff_list: %s is not up to %d times with commas "
+                       "between, such as 1s,10s,5min",
+                       route->task->name, pt_quote(quoted, o->backoff_list), PT_BACKOFF_LIST_MAX);
+    }
+    return PATIO_OK;
 }
 
 /* The time left to a delivery: of its transport, and, where only its start was to be in time, of

@@ -60,6 +60,12 @@ static const char *options_problem(const patio_task_options *options)
     if (options->level > PATIO_LEVEL_REPLICATED) {
         return "level is not one of PATIO_LEVEL_...";
     }
+    if (options->dedup_conflict > PATIO_DEDUP_REPLACE) {
+        return "dedup_conflict is not one of PATIO_DEDUP_...";
+    }
+    if (options->dedup_by > PATIO_DEDUP_BY_ARGS) {
+        return "dedup_by is not one of PATIO_DEDUP_BY_...";
+    }
     if (options->queue != NULL && !pt_is_plain_name(options->queue, NAME_MAX_BYTES)) {
         return "queue is not 1..255 bytes of [A-Za-z0-9._-]";
     }

@@ -126,7 +126,7 @@ static void settle_retry(const pt_ending *end, const patio_outcome *out)
     patio_broker    *b      = end->broker;
     const pt_policy *policy = end->policy;
     /* one that was claimed before it ran is never run again, whatever it asks for */
-    if (end->attempt >= policy->max_attempts || end->route->options.ack != PATIO_ACK_ON_DONE) {
+    if (end->attempt >= policy->max_attempts || end->policy->ack != PATIO_ACK_ON_DONE) {
         settle_failure(end, "attempts", out);
         return;
     }
@@ -156,7 +156,7 @@ static void settle_crash(const pt_ending *end, const patio_outcome *out)
     const pt_policy *policy  = end->policy;
     pt_ending        counted = *end;
     counted.crashes += end->crashes < policy->max_crashes ? 1 : 0;
-    if (counted.crashes >= policy->max_crashes || end->route->options.ack != PATIO_ACK_ON_DONE) {
+    if (counted.crashes >= policy->max_crashes || end->policy->ack != PATIO_ACK_ON_DONE) {
         settle_failure(&counted, "crashes", out);
         return;
     }
@@ -216,7 +216,7 @@ void pt_settle_outcome(const pt_ending *end, const patio_outcome *out)
         settle_retry(end, out);
         return;
     case PATIO_RETURN:
-        if (out->status == PATIO_TASK_SNOOZE && end->route->options.ack != PATIO_ACK_ON_DONE) {
+        if (out->status == PATIO_TASK_SNOOZE && end->policy->ack != PATIO_ACK_ON_DONE) {
             settle_failure(end, "failed", out);
             return;
         }

@@ -61,7 +61,7 @@ static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d
     job->end.flags        = m->flags;
     job->end.call_ends_ns = of_call ? job->base.deadline_ns : 0;
     job->begun            = false;
-    bool quiet            = route->options.ack == PATIO_ACK_ON_DONE &&
+    bool quiet            = job->end.policy->ack == PATIO_ACK_ON_DONE &&
                  (route->executor == NULL ||
                   (job->end.broker->transport_plugin->ops.caps & PATIO_CAP_STARTED) == 0);
     job->base.traits = quiet ? PATIO_JOB_BEGINS_AT_ONCE : 0;
@@ -184,7 +184,7 @@ static patio_status before_run(pt_job *job)
     if (job->base.deadline_ns != 0 && pt_clock_passed(&b->runtime->clock, job->base.deadline_ns)) {
         return PATIO_TIMEOUT;
     }
-    if (job->end.route->options.ack != PATIO_ACK_ON_DONE) {
+    if (job->end.policy->ack != PATIO_ACK_ON_DONE) {
         return claim(job);
     }
     if ((b->transport_plugin->ops.caps & PATIO_CAP_STARTED) != 0) {

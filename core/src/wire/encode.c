@@ -143,7 +143,14 @@ static bool add_policy(Patio__V1__Extra *extra, const pt_policy *p, pt_arena *ar
     policy->backoff_cap_ms     = p->backoff_cap_ms;
     policy->result_ttl_ms      = p->result_ttl_ms;
     policy->queue_ttl_ms       = p->queue_ttl_ms;
+    policy->ack_plus_one       = p->ack; /* shifted as well */
+    policy->n_backoff_list_ms  = p->backoff_count;
+    policy->backoff_list_ms    = pt_arena_alloc(arena, sizeof(p->backoff_list_ms));
     extra->policy              = policy;
+    if (policy->backoff_list_ms == NULL) {
+        return false;
+    }
+    memcpy(policy->backoff_list_ms, p->backoff_list_ms, sizeof(p->backoff_list_ms));
     return true;
 }
 
@@ -194,8 +201,8 @@ static patio_status add_extra(Patio__V1__Envelope *envelope, Patio__V1__Extra *e
     return PATIO_OK;
 }
 
-static void init_scratch(pt_arena *arena, const patio_allocator *mem, void *first, size_t size,
-                         uint64_t max_bytes)
+void pt_encode_scratch(pt_arena *arena, const patio_allocator *mem, void *first, size_t size,
+                       uint64_t max_bytes)
 {
     size_t budget = 0;
     if (__builtin_add_overflow((size_t)max_bytes, (size_t)PT_ENVELOPE_HEAD_MAX, &budget) ||
@@ -214,7 +221,7 @@ patio_status pt_encode_request(const patio_allocator *mem, const pt_request *r,
     pt_payload_plan      plan;
     Patio__V1__Extra     extra;
     Patio__V1__Envelope  envelope;
-    init_scratch(&arena, mem, scratch, sizeof(scratch), max_bytes);
+    pt_encode_scratch(&arena, mem, scratch, sizeof(scratch), max_bytes);
     patio__v1__envelope__init(&envelope);
 
     patio_status st = pt_payload_plan_make(&plan, &arena, payload, err);
@@ -275,7 +282,7 @@ patio_status pt_encode_reply(const patio_allocator *mem, const pt_reply *r,
     pt_payload_plan      plan;
     Patio__V1__TaskError error;
     Patio__V1__Envelope  envelope;
-    init_scratch(&arena, mem, scratch, sizeof(scratch), max_bytes);
+    pt_encode_scratch(&arena, mem, scratch, sizeof(scratch), max_bytes);
     patio__v1__envelope__init(&envelope);
 
     patio_status st = pt_payload_plan_make(&plan, &arena, payload, err);
@@ -308,7 +315,7 @@ patio_status pt_encode_progress(const patio_allocator *mem, const patio_id *id,
     pt_arena             arena;
     pt_payload_plan      plan;
     Patio__V1__Envelope  envelope;
-    init_scratch(&arena, mem, scratch, sizeof(scratch), sizeof(*p));
+    pt_encode_scratch(&arena, mem, scratch, sizeof(scratch), sizeof(*p));
     patio__v1__envelope__init(&envelope);
     patio_status st = pt_payload_plan_make(&plan, &arena, &payload, err);
     if (st == PATIO_OK) {

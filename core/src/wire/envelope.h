@@ -52,6 +52,14 @@ typedef struct pt_request {
     const pt_policy    *policy; /* to be encoded: what the caller says; NULL: nothing */
 } pt_request;
 
+/* "args:" and 128 bits in hex, with the NUL. */
+enum { PT_ARGS_KEY_BYTES = 38 };
+
+/* A dedup key that calls of one task with the same arguments share: a hash over both as they are
+ * encoded. Fails as encoding the payload does. */
+patio_status pt_args_key(const patio_allocator *mem, const char *task, const patio_payload *payload,
+                         uint64_t max_bytes, char key[PT_ARGS_KEY_BYTES], patio_error *err);
+
 typedef struct pt_reply {
     patio_id     id;
     patio_status status;

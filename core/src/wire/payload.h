@@ -20,6 +20,10 @@ patio_status pt_payload_plan_make(pt_payload_plan *plan, pt_arena *arena,
                                   const patio_payload *payload, patio_error *err);
 void         pt_payload_plan_write(const pt_payload_plan *plan, uint8_t *out);
 
+/* An arena over `first` in which a payload of up to max_bytes can be planned and encoded. */
+void pt_encode_scratch(pt_arena *arena, const patio_allocator *mem, void *first, size_t size,
+                       uint64_t max_bytes);
+
 /* Values as columns in pre-order. */
 patio_status pt_values_from_payload(Patio__V1__Values *out, pt_arena *arena,
                                     const patio_payload *payload, patio_error *err);

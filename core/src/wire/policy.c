@@ -1,7 +1,6 @@
 #include "wire/policy.h"
 
 #include <patio/plugin_util.h>
-#include <patio/registry.h>
 
 #include "wire/scan.h"
 
@@ -42,10 +41,22 @@ static void set32(uint32_t *out, uint64_t number)
     *out = number > UINT32_MAX ? UINT32_MAX : (uint32_t)number;
 }
 
+/* Of a list, packed; what is beyond our longest, or no number, ends it. */
+static void read_list(pt_policy *p, patio_bytes list)
+{
+    size_t   at      = 0;
+    uint64_t ms      = 0;
+    p->backoff_count = 0;
+    while (at < list.size && p->backoff_count < PT_BACKOFF_LIST_MAX &&
+           pt_scan_varint(list, &at, &ms)) {
+        set32(&p->backoff_list_ms[p->backoff_count++], ms);
+    }
+}
+
 static void lay_over(pt_policy *p, const pt_field *field)
 {
     uint64_t number = field->number;
-    switch (number != 0 ? field->tag : 0) {
+    switch (number != 0 || field->bytes.size > 0 ? field->tag : 0) {
     case VARINT_TAG(1):
         p->attempt_timeout_ms = number;
         break;
@@ -72,6 +83,12 @@ static void lay_over(pt_policy *p, const pt_field *field)
         break;
     case VARINT_TAG(8):
         p->queue_ttl_ms = number;
+        break;
+    case VARINT_TAG(9):
+        p->ack = number <= PATIO_ACK_ON_RECEIVE + 1 ? (uint32_t)number - 1 : p->ack;
+        break;
+    case BYTES_TAG(10): /* behind 4 and 5, which undo a list */
+        read_list(p, field->bytes);
         break;
     default:
         break; /* a later patio's */
