@@ -51,12 +51,6 @@ case $err in *BLOCKED* | *accepts\ nothing* | *low\ on\ memory*) ;; *) complain 
 ctl set_vm_memory_high_watermark absolute 1GB
 call_is 30 "$url$quick" --timeout 20s mul 5 6
 
-# A queue with other arguments is explained.
-amqp-declare-queue -u "$url" -d -q patio:other:default >/dev/null || complain "amqp-declare-queue failed"
-run call -b "$url" -p other mul 1 1
-expect_err_has CONFIG
-expect_err_has 'queue "patio:other:default" exists with another'
-
 # Nothing is left of those who have gone, but durable queues.
 kill -TERM "$worker"
 wait "$worker"

@@ -35,6 +35,16 @@ expect_code 0
 kill -TERM "$worker"
 wait "$worker"
 
+# One with another argument is explained: which queue, which argument, what it has, what patio wants.
+sed "s/$mine-checked/$mine-other/g" definitions.json |
+    jq '(.queues[].arguments | select(."x-max-priority")."x-max-priority") = 5' >other.json
+ctl import_definitions other.json >/dev/null || complain "not imported"
+run call -b "$url" -p "$mine-other" mul 1 1
+[ "$code" != 0 ] || complain "a queue with another argument was called"
+expect_err_has CONFIG
+expect_err_has "queue \"patio:$mine-other:default\" exists with another x-max-priority"
+case $err in *"it has "*"'5'"*"patio wants "*"'9'"*) ;; *) complain "it does not say has and wants: $err" ;; esac
+
 # An operator has made a quorum queue: it is taken as it is.
 worker w3.log "$url?queue_type=quorum" -p "$mine-raft"
 call_is 56 "$url?queue_type=quorum" -p "$mine-raft" mul 7 8
