@@ -41,25 +41,19 @@ static bool holds(amqp_bytes_t body, const void *part, size_t size)
     return false;
 }
 
-/* 6 * 7, and the delivery mode of its reply */
-static uint8_t call_plainly(const char *options)
+/* A call of mul(6, 7), whose reply goes to a queue of this client's with such arguments. */
+static void publish_call(const world *w, amqp_connection_state_t c, amqp_table_t arguments,
+                         char reply_to[256])
 {
-    static const uint8_t id[16]    = {0xAB, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xCD};
-    static const uint8_t values[]  = {0x0A, 2, 3, 3, 0x12, 2, 12, 14, 0x38, 2}; /* (6, 7) */
-    static const uint8_t product[] = {0x12, 1, 84};                             /* 42 */
-    world                w;
+    static const uint8_t id[16]   = {0xAB, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xCD};
+    static const uint8_t values[] = {0x0A, 2, 3, 3, 0x12, 2, 12, 14, 0x38, 2}; /* (6, 7) */
     uint8_t              body[MOST];
-    world_init(&w, options);
-    w.f.broker                = world_worker(&w, NULL);
-    amqp_connection_state_t c = plain_open(&w);
-    AWAIT(counts_of(w.f.broker, NULL).consumers == 1); /* then its queue is there, too */
-    size_t                   size = envelope(body, 1, id, "mul", w.project, values, sizeof(values));
+    AWAIT(counts_of(w->f.broker, NULL).consumers == 1); /* then its queue is there, too */
+    size_t size = envelope(body, 1, id, "mul", w->project, values, sizeof(values));
     amqp_queue_declare_ok_t *own =
-        amqp_queue_declare(c, 1, amqp_empty_bytes, 0, 0, 1, 1, amqp_empty_table);
+        amqp_queue_declare(c, 1, amqp_empty_bytes, 0, 0, 1, 1, arguments);
     assert_non_null(own);
-    char reply_to[256];
-    (void)snprintf(reply_to, sizeof(reply_to), "%.*s", (int)own->queue.len,
-                   (const char *)own->queue.bytes);
+    (void)snprintf(reply_to, 256, "%.*s", (int)own->queue.len, (const char *)own->queue.bytes);
     amqp_basic_properties_t p = {._flags = AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TYPE_FLAG |
                                            AMQP_BASIC_REPLY_TO_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG,
                                  .delivery_mode = 2,
@@ -67,9 +61,23 @@ static uint8_t call_plainly(const char *options)
                                      amqp_cstring_bytes("ab010203-0405-0607-0809-0a0b0c0d0ecd"),
                                  .type     = amqp_cstring_bytes("mul"),
                                  .reply_to = amqp_cstring_bytes(reply_to)};
-    plain_publish(c, queue_name(&w, ""), &p, body, size);
+    plain_publish(c, queue_name(w, ""), &p, body, size);
+}
+
+/* 6 * 7, and the delivery mode of its reply */
+static uint8_t call_plainly(const char *options)
+{
+    static const uint8_t product[] = {0x12, 1, 84}; /* 42 */
+    world                w;
+    char                 reply_to[256];
+    world_init(&w, options);
+    w.f.broker                = world_worker(&w, NULL);
+    amqp_connection_state_t c = plain_open(&w);
+    publish_call(&w, c, amqp_empty_table, reply_to);
     amqp_message_t m;
-    assert_true(plain_get(c, reply_to, &m));
+    uint64_t       tag = plain_get(c, reply_to, &m);
+    assert_true(tag != 0);
+    assert_int_equal(amqp_basic_ack(c, 1, tag, false), AMQP_STATUS_OK);
     assert_true((m.properties._flags & AMQP_BASIC_CORRELATION_ID_FLAG) != 0);
     assert_int_equal(m.properties.correlation_id.len, 32);
     assert_memory_equal(m.properties.correlation_id.bytes, "ab0102030405060708090a0b0c0d0ecd", 32);
@@ -80,6 +88,30 @@ static uint8_t call_plainly(const char *options)
     plain_close(c);
     world_close(&w);
     return mode;
+}
+
+/* A caller whose queue takes nothing holds no task of a worker's for ever. */
+static void a_reply_that_is_refused_is_given_up(void **state)
+{
+    (void)state;
+    world              w;
+    char               reply_to[256];
+    amqp_table_entry_t full[] = {
+        {.key   = amqp_cstring_bytes("x-max-length"),
+         .value = {.kind = AMQP_FIELD_KIND_I64, .value.i64 = 0}},
+        {.key   = amqp_cstring_bytes("x-overflow"),
+         .value = {.kind        = AMQP_FIELD_KIND_UTF8,
+                   .value.bytes = amqp_cstring_bytes("reject-publish")}},
+    };
+    world_init(&w, "");
+    w.f.broker                = world_worker(&w, NULL);
+    amqp_connection_state_t c = plain_open(&w);
+    publish_call(&w, c, (amqp_table_t){.num_entries = 2, .entries = full}, reply_to);
+    AWAIT(stats_of(w.f.broker).tasks_ok == 1);
+    AWAIT(counts_of(w.f.broker, NULL).leased == 0);
+    assert_int_equal(plain_count(c, reply_to), 0);
+    plain_close(c);
+    world_close(&w);
 }
 
 static void a_plain_client_calls(void **state)
@@ -107,7 +139,8 @@ static void a_plain_client_executes(void **state)
     amqp_connection_state_t c = plain_open(&w);
     amqp_message_t          m;
     AWAIT(counts_of(w.f.broker, NULL).ready == 1);
-    assert_true(plain_get(c, queue_name(&w, ""), &m));
+    uint64_t tag = plain_get(c, queue_name(&w, ""), &m);
+    assert_true(tag != 0);
     const amqp_flags_t needed =
         AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TYPE_FLAG | AMQP_BASIC_REPLY_TO_FLAG;
     assert_true((m.properties._flags & needed) == needed);
@@ -133,6 +166,11 @@ static void a_plain_client_executes(void **state)
     assert_value(patio_future_value(f), PATIO_VALUE((int64_t)42));
     patio_future_destroy(f);
     amqp_destroy_message(&m);
+    /* nothing is left when it hangs up: the task was settled */
+    assert_int_equal(amqp_basic_ack(c, 1, tag, false), AMQP_STATUS_OK);
+    plain_close(c);
+    c = plain_open(&w);
+    assert_int_equal(plain_count(c, queue_name(&w, "")), 0);
     plain_close(c);
     world_close(&w);
 }
@@ -176,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plain_client_calls),
         cmocka_unit_test(a_reply_is_as_durable_as_is_asked),
+        cmocka_unit_test(a_reply_that_is_refused_is_given_up),
         cmocka_unit_test(a_plain_client_executes),
         cmocka_unit_test(what_is_no_task_is_parked),
     };

@@ -212,7 +212,7 @@ static void a_failed_send_is_a_dead_letter(void **state)
     AWAIT(counts_of(w.f.broker, NULL).dead == 1);
     amqp_connection_state_t c = plain_open(&w);
     amqp_message_t          m;
-    assert_true(plain_get(c, queue_name(&w, ":dead"), &m));
+    assert_true(plain_get(c, queue_name(&w, ":dead"), &m) != 0);
     assert_true((m.properties._flags & AMQP_BASIC_TYPE_FLAG) != 0);
     assert_int_equal(m.properties.type.len, 4);
     assert_memory_equal(m.properties.type.bytes, "fail", 4);

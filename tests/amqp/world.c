@@ -128,17 +128,18 @@ void plain_publish(amqp_connection_state_t c, const char *queue, amqp_basic_prop
                      AMQP_STATUS_OK);
 }
 
-bool plain_get(amqp_connection_state_t c, const char *queue, amqp_message_t *out)
+uint64_t plain_get(amqp_connection_state_t c, const char *queue, amqp_message_t *out)
 {
     for (uint64_t until = test_now_ms() + 20000; test_now_ms() < until; test_pause()) {
         amqp_rpc_reply_t r = amqp_basic_get(c, 1, amqp_cstring_bytes(queue), 0);
         assert_int_equal(r.reply_type, AMQP_RESPONSE_NORMAL);
         if (r.reply.id == AMQP_BASIC_GET_OK_METHOD) {
+            uint64_t tag = ((const amqp_basic_get_ok_t *)r.reply.decoded)->delivery_tag;
             assert_int_equal(amqp_read_message(c, 1, out, 0).reply_type, AMQP_RESPONSE_NORMAL);
-            return true;
+            return tag;
         }
     }
-    return false;
+    return 0;
 }
 
 uint32_t plain_count(amqp_connection_state_t c, const char *queue)

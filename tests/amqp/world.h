@@ -33,8 +33,9 @@ amqp_connection_state_t plain_open(const world *w);
 void                    plain_close(amqp_connection_state_t c);
 void plain_publish(amqp_connection_state_t c, const char *queue, amqp_basic_properties_t *p,
                    const void *body, size_t size);
-/* Takes one message without acknowledging; false: there is none within 20 s. */
-bool plain_get(amqp_connection_state_t c, const char *queue, amqp_message_t *out);
+/* Takes one message without acknowledging it, and gives its delivery tag; 0: there is none within
+ * 20 s. */
+uint64_t plain_get(amqp_connection_state_t c, const char *queue, amqp_message_t *out);
 /* Messages ready; fails the test if there is no such queue. */
 uint32_t plain_count(amqp_connection_state_t c, const char *queue);
 

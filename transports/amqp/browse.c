@@ -31,7 +31,7 @@ void browse_step(patio_transport *t)
     start_next(t);
 }
 
-/* Under the lock: give back what was only looked at, and tell who waits. */
+/* Under the lock: give back what was only looked at, and tell who waits. why: NULL: as it is. */
 static void finish(patio_transport *t, browse *b, patio_status status, const char *why)
 {
     connection *c = &t->links[CONSUMING];
@@ -46,7 +46,9 @@ static void finish(patio_transport *t, browse *b, patio_status status, const cha
     b->running = false;
     b->done    = true;
     b->status  = status;
-    (void)snprintf(b->why, sizeof(b->why), "%s", why);
+    if (why != NULL) {
+        (void)snprintf(b->why, sizeof(b->why), "%s", why);
+    }
     pthread_cond_broadcast(&t->calm);
     t->work = true;
 }
@@ -64,7 +66,7 @@ void browse_empty(patio_transport *t)
         browse *b = t->browses;
         b->at_end = true;
         if (b->moving == 0) {
-            finish(t, b, PATIO_OK, "");
+            finish(t, b, b->status, NULL);
         }
     }
     pthread_mutex_unlock(&t->lock);
@@ -130,7 +132,26 @@ void browse_moved(patio_transport *t, const post *p)
     b->moving--;
     b->count++;
     if (b->moving == 0 && b->at_end) {
-        finish(t, b, PATIO_OK, "");
+        finish(t, b, b->status, NULL);
+    }
+}
+
+/* Under the lock: work does not take it, nor those after it, so it stays dead. */
+void browse_refused(patio_transport *t, const post *p, patio_status status)
+{
+    browse *b = t->browses;
+    if (b == NULL || b->moving == 0) {
+        return;
+    }
+    connection         *c    = &t->links[CONSUMING];
+    amqp_basic_reject_t back = {.delivery_tag = p->browsed, .requeue = 1};
+    (void)wire_method(c, CH_BROWSE, AMQP_BASIC_REJECT_METHOD, &back);
+    socket_push(c);
+    b->status = status;
+    refused_say(t, p->place, status, b->why, sizeof(b->why));
+    b->moving--;
+    if (b->moving == 0 && b->at_end) {
+        finish(t, b, b->status, NULL);
     }
 }
 
@@ -177,8 +198,13 @@ void browse_message(patio_transport *t, inbound *in)
         pthread_mutex_unlock(&t->lock);
         return;
     }
-    bool more = true;
-    bool ok   = take(t, b, in, &more);
+    bool more = b->status == PATIO_OK; /* else one was refused, and so would be this one */
+    bool ok   = true;
+    if (more) {
+        ok = take(t, b, in, &more);
+    } else {
+        b->last = in->number;
+    }
     if (!ok) {
         finish(t, b, PATIO_NO_MEMORY, "out of memory");
     } else if (more) {
@@ -186,7 +212,7 @@ void browse_message(patio_transport *t, inbound *in)
     } else if (b->moving > 0) {
         b->at_end = true;
     } else {
-        finish(t, b, PATIO_OK, "");
+        finish(t, b, b->status, NULL);
     }
     pthread_mutex_unlock(&t->lock);
 }

@@ -2,7 +2,7 @@
  * given up. */
 #include "transport.h"
 
-enum { RETURNS_MOST = 3 };
+enum { REFUSALS_MOST = 3, REPLY_REFUSALS_MOST = 8 };
 
 /* No task of our caller's any more that counts against its bounds. */
 static void uncount(patio_transport *t, const post *p)
@@ -55,19 +55,19 @@ static void failed_now(patio_transport *t, post *p, patio_status status, const c
     post_free(t, p);
 }
 
-/* Under the lock. Its queue was not there: a reply has lost its caller, which
- * costs nothing; a task has it declared again, if that is ours to do. True: it
- * is done. */
-static bool was_returned(patio_transport *t, post *p)
+/* Under the lock. Its queue was not there: a reply has lost its caller, which costs nothing, also
+ * one whose queue takes no more; anything else has it declared again, if that is ours to do. True:
+ * it is done. */
+static bool was_refused(patio_transport *t, post *p, patio_status status)
 {
-    if (p->place == NULL) {
+    p->refusals = (uint8_t)(p->refusals + (p->refusals < UINT8_MAX));
+    if (p->place == NULL && (p->returned || p->refusals >= REPLY_REFUSALS_MOST)) {
         t->replies_undeliverable += p->kind == POST_REPLY;
         return true;
     }
-    if (p->place->state == PLACE_READY) {
+    if (status == PATIO_NO_ROUTE && p->place->state == PLACE_READY) {
         p->place->state = PLACE_UNKNOWN;
     }
-    p->returns++;
     return false;
 }
 
@@ -75,14 +75,9 @@ static bool was_returned(patio_transport *t, post *p)
  * to follow. */
 static bool settle_one(patio_transport *t, post *p, bool accepted, patio_status *status)
 {
-    *status = PATIO_OK;
-    if (p->returned && !was_returned(t, p)) {
-        accepted = false;
-        *status  = PATIO_NO_ROUTE;
-    } else if (!accepted) {
-        *status = PATIO_FULL;
-    }
-    if (accepted) {
+    *status = p->returned ? PATIO_NO_ROUTE : accepted ? PATIO_OK : PATIO_FULL;
+    if (*status == PATIO_OK || was_refused(t, p, *status)) {
+        *status = PATIO_OK;
         if (p->tag != 0 && !p->orphan) {
             settle_confirmed(t, p->tag);
         }
@@ -95,17 +90,22 @@ static bool settle_one(patio_transport *t, post *p, bool accepted, patio_status 
         uncount(t, p);
         return true;
     }
-    bool again = *status == PATIO_NO_ROUTE ? t->set.topology == TOPOLOGY_DECLARE &&
-                                                 p->returns < RETURNS_MOST && p->kind != POST_RENEW
-                                           : false;
     if (p->orphan) {
         *status = PATIO_OK;
         return true;
     }
-    if (again || p->tag != 0) {
-        post_list_add(&t->resend, p); /* a settlement keeps its lease until it has worked */
+    if (p->tag != 0) {
+        refused_add(t, p, *status); /* a settlement keeps its lease until it has worked */
+        return false;
+    }
+    if (*status == PATIO_NO_ROUTE && t->set.topology == TOPOLOGY_DECLARE &&
+        p->refusals < REFUSALS_MOST && p->kind != POST_RENEW) {
+        post_list_add(&t->resend, p);
         t->work = true;
         return false;
+    }
+    if (p->browsed != 0) {
+        browse_refused(t, p, *status);
     }
     uncount(t, p);
     return true;
@@ -139,10 +139,9 @@ static void end_settled(patio_transport *t, const settled *all)
         if (st == PATIO_OK) {
             accepted_now(t, all->posts[i]);
         } else {
-            failed_now(t, all->posts[i], st,
-                       st == PATIO_NO_ROUTE
-                           ? "the broker has no such queue, and it is not ours to declare"
-                           : "the broker refused the message: its queue is full");
+            char why[WHY_BYTES];
+            refused_say(t, all->posts[i]->place, st, why, sizeof(why));
+            failed_now(t, all->posts[i], st, why);
         }
     }
 }
@@ -303,7 +302,7 @@ void confirm_end(patio_transport *t)
     post_list_init(&ended);
     pthread_mutex_lock(&t->lock);
     post_link_lost(t);
-    while ((p = post_list_take(&t->resend)) != NULL) {
+    while ((p = post_list_take(&t->resend)) != NULL || (p = post_list_take(&t->refused)) != NULL) {
         post_list_add(&ended, p);
     }
     for (queue *q = t->queues; q != NULL; q = q->next) {

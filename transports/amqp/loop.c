@@ -66,6 +66,7 @@ static void work(patio_transport *t, uint64_t now)
         }
         acknowledge_inbox(t, now);
     }
+    refused_step(t, now);
     post_step(t);
     state_probe(t);
     for (int i = 0; i < LINKS; i++) {
@@ -76,7 +77,8 @@ static void work(patio_transport *t, uint64_t now)
 static bool is_busy(const patio_transport *t)
 {
     return t->raised != PATIO_LINK_UP || t->posts > 0 || t->resend.first != NULL ||
-           t->rpc_first != NULL || t->asks != NULL || t->inbox_ack != t->inbox_acked;
+           t->refused.first != NULL || t->rpc_first != NULL || t->asks != NULL ||
+           t->inbox_ack != t->inbox_acked;
 }
 
 /* Under the lock: acknowledgements may be held back until the next look, if that comes soon
@@ -223,6 +225,7 @@ static int do_work(patio_transport *t)
     rpc_decide(t);
     if (sweep) {
         confirm_sweep(t, now);
+        refused_tell(t, now);
         kinds_tell(t);
     }
     state_raise(t);

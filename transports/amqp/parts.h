@@ -144,6 +144,14 @@ void confirm_returned(patio_transport *t, const inbound *in);
 void confirm_sweep(patio_transport *t, uint64_t now_ns); /* posts that have waited too long */
 void confirm_end(patio_transport *t);                    /* what is left when all ends */
 
+/* ---- refused.c ---- */
+/* For people: what is wrong with that queue (NULL: a caller's). No lock. */
+void refused_say(const patio_transport *t, const place *p, patio_status status, char *out,
+                 size_t size);
+void refused_add(patio_transport *t, post *p, patio_status status); /* under the lock */
+void refused_step(patio_transport *t, uint64_t now_ns);             /* under the lock */
+void refused_tell(patio_transport *t, uint64_t now_ns); /* I/O thread, without the lock: the log */
+
 /* ---- place.c: under the lock ---- */
 queue       *place_queue(patio_transport *t, const char *name, bool make);
 place       *place_delay(patio_transport *t, queue *q, uint64_t delay_ms);
@@ -295,10 +303,11 @@ struct browse {
     uint64_t     last;   /* delivery tag of the last one to be given back */
     letter      *letters;
     letter     **end;
-    char         why[160];
+    char         why[WHY_BYTES];
 };
 void browse_step(patio_transport *t);                                         /* under the lock */
 void browse_moved(patio_transport *t, const post *p);                         /* under the lock */
+void browse_refused(patio_transport *t, const post *p, patio_status status);  /* under the lock */
 void browse_link_lost(patio_transport *t);                                    /* under the lock */
 void browse_failed(patio_transport *t, patio_status status, const char *why); /* under the lock */
 void browse_message(patio_transport *t, inbound *in);

@@ -70,6 +70,7 @@ static patio_status create(const patio_host *host, const patio_transport_params 
     t->ring_first = t->ring_next = 1;
     t->leases.next = t->leases.prev = &t->leases;
     post_list_init(&t->resend);
+    post_list_init(&t->refused);
     (void)snprintf(t->project, sizeof(t->project), "%s", params->project);
     place_shorten(t->address, sizeof(t->address), params->project);
     (void)snprintf(t->inbox, sizeof(t->inbox), "patio:%.100s:@reply:%016llx", t->address,
@@ -102,7 +103,8 @@ static bool is_flushed(const patio_transport *t)
     if (!subscribe_all_off(t)) {
         return false;
     }
-    if (t->ring_first != t->ring_next || t->resend.first != NULL || t->ackable > 0) {
+    if (t->ring_first != t->ring_next || t->resend.first != NULL || t->refused.first != NULL ||
+        t->ackable > 0) {
         return false;
     }
     for (queue *q = t->queues; q != NULL; q = q->next) {

@@ -162,6 +162,7 @@ void settle_orphan(patio_transport *t, patio_tag tag)
         orphan_in(t->ring[n & (t->ring_size - 1)], tag);
     }
     orphan_list(&t->resend, tag);
+    orphan_list(&t->refused, tag);
     for (queue *q = t->queues; q != NULL; q = q->next) {
         for (int i = 0; i < PLACES; i++) {
             if (place_at(q, i) != NULL) {

@@ -132,7 +132,8 @@ struct post {
     uint32_t   head_size; /* method and header frame, ready to be written */
     uint8_t    kind;
     uint64_t   browsed;     /* delivery tag of the dead letter that goes with it; 0: none */
-    uint8_t    returns;     /* how often its queue was not there */
+    uint64_t   retry_ns;    /* of `refused`: not sent again before */
+    uint8_t    refusals;    /* how often the broker did not take it */
     bool       receipt;     /* acceptance is to be told */
     bool       persistent;  /* on disk when it is confirmed */
     bool       sent;        /* at least once */
@@ -162,9 +163,11 @@ struct place {
     patio_status status;  /* PLACE_FAILED */
     uint8_t      kind;
     uint8_t      state;
-    uint32_t     made;   /* PLACE_DELAY: how often somebody has told that he made it */
-    bool         absent; /* PLACE_DELAY: nobody has made it, as far as we have heard */
-    uint8_t      type;   /* QUEUE_CLASSIC, QUEUE_QUORUM: as last tried */
+    uint32_t     made;    /* PLACE_DELAY: how often somebody has told that he made it */
+    bool         absent;  /* PLACE_DELAY: nobody has made it, as far as we have heard */
+    patio_status refused; /* why it did not take a settlement of late, to be told */
+    uint64_t     told_ns; /* when that was told */
+    uint8_t      type;    /* QUEUE_CLASSIC, QUEUE_QUORUM: as last tried */
     char         name[NAME_MAX_BYTES];
     char         why[WHY_BYTES];
 };
@@ -403,8 +406,9 @@ struct patio_transport {
     uint32_t     ring_size;
     uint64_t     ring_first; /* oldest unconfirmed */
     uint64_t     ring_next;
-    post_list    resend; /* unconfirmed when the link died, in their order */
-    uint64_t     posts;  /* alive */
+    post_list    resend;  /* unconfirmed when the link died, in their order */
+    post_list    refused; /* settlements that the broker did not take */
+    uint64_t     posts;   /* alive */
     uint64_t     post_bytes;
     slot_chunk   chunks[SLOT_CHUNKS];
     uint32_t     chunk_count;
