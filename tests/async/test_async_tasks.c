@@ -395,7 +395,7 @@ static void every_allocation_may_fail(void **state)
 {
     (void)state;
     bool failed = true;
-    for (size_t i = 30; i < 400 && failed; i++) {
+    for (size_t i = 30; i < 800 && failed; i++) {
         live_once(i, &failed);
     }
     assert_false(failed);
