@@ -31,15 +31,42 @@ void browse_step(patio_transport *t)
     start_next(t);
 }
 
+/* A quorum queue puts what is given back behind all that was given back before: the order stays
+ * only if each look goes through all of it, and gives it back one by one. */
+static bool goes_through_all(const browse *b)
+{
+    return b->queue->dead.type == QUEUE_QUORUM;
+}
+
+/* Under the lock: it was only looked at. false: out of memory. */
+static bool note_back(patio_transport *t, browse *b, uint64_t number)
+{
+    b->last = number;
+    return !goes_through_all(b) || obuf_add(t, &b->back, &number, sizeof(number));
+}
+
+static void give_back(patio_transport *t, const browse *b)
+{
+    connection *c = &t->links[CONSUMING];
+    if (b->last == 0 || !c->channel_open[CH_BROWSE]) {
+        return;
+    }
+    for (size_t at = 0; at < b->back.size; at += sizeof(uint64_t)) {
+        amqp_basic_nack_t one = {.requeue = 1};
+        memcpy(&one.delivery_tag, b->back.data + at, sizeof(one.delivery_tag));
+        (void)wire_method(c, CH_BROWSE, AMQP_BASIC_NACK_METHOD, &one);
+    }
+    if (b->back.size == 0) {
+        amqp_basic_nack_t all = {.delivery_tag = b->last, .multiple = 1, .requeue = 1};
+        (void)wire_method(c, CH_BROWSE, AMQP_BASIC_NACK_METHOD, &all);
+    }
+    socket_push(c);
+}
+
 /* Under the lock: give back what was only looked at, and tell who waits. why: NULL: as it is. */
 static void finish(patio_transport *t, browse *b, patio_status status, const char *why)
 {
-    connection *c = &t->links[CONSUMING];
-    if (b->last != 0 && c->channel_open[CH_BROWSE]) {
-        amqp_basic_nack_t back = {.delivery_tag = b->last, .multiple = 1, .requeue = 1};
-        (void)wire_method(c, CH_BROWSE, AMQP_BASIC_NACK_METHOD, &back);
-        socket_push(c);
-    }
+    give_back(t, b);
     if (t->browses == b) {
         t->browses = b->next;
     }
@@ -148,6 +175,7 @@ void browse_refused(patio_transport *t, const post *p, patio_status status)
     (void)wire_method(c, CH_BROWSE, AMQP_BASIC_REJECT_METHOD, &back);
     socket_push(c);
     b->status = status;
+    b->enough = true;
     refused_say(t, p->place, status, b->why, sizeof(b->why));
     b->moving--;
     if (b->moving == 0 && b->at_end) {
@@ -160,31 +188,28 @@ static bool is_id(const inbound *in, const patio_id *id)
     return in->props.has_id && memcmp(&in->props.id, id, sizeof(*id)) == 0;
 }
 
-/* Under the lock: one dead letter. false: out of memory. *more: the next one is wanted, too. */
-static bool take(patio_transport *t, browse *b, inbound *in, bool *more)
+/* Under the lock: one dead letter. false: out of memory. */
+static bool take(patio_transport *t, browse *b, inbound *in)
 {
     bool skip = b->verb == BROWSE_LIST && b->skip;
     bool task = in->body != NULL && in->props.has_id; /* else no task, never was one: it stays */
     if (skip) {
         b->skip = !is_id(in, &b->after);
     }
-    if (skip || (b->one && !is_id(in, &b->id)) || (b->verb == BROWSE_RETRY && !task)) {
-        b->last = in->number;
-        return true;
+    if (skip || b->enough || (b->one && !is_id(in, &b->id)) || (b->verb == BROWSE_RETRY && !task)) {
+        return note_back(t, b, in->number);
     }
+    b->enough = b->one;
     switch (b->verb) {
     case BROWSE_DROP:
         acknowledge(t, in->number);
         b->count++;
-        *more = !b->one;
         return true;
     case BROWSE_RETRY:
-        *more = !b->one;
         return send_to_work(t, b, in);
     default: {
-        b->last = in->number;
-        bool ok = keep_letter(t, b, in);
-        *more   = !b->one && b->count < b->limit;
+        bool ok   = note_back(t, b, in->number) && keep_letter(t, b, in);
+        b->enough = b->enough || b->count >= b->limit;
         return ok;
     }
     }
@@ -198,16 +223,9 @@ void browse_message(patio_transport *t, inbound *in)
         pthread_mutex_unlock(&t->lock);
         return;
     }
-    bool more = b->status == PATIO_OK; /* else one was refused, and so would be this one */
-    bool ok   = true;
-    if (more) {
-        ok = take(t, b, in, &more);
-    } else {
-        b->last = in->number;
-    }
-    if (!ok) {
+    if (!take(t, b, in)) {
         finish(t, b, PATIO_NO_MEMORY, "out of memory");
-    } else if (more) {
+    } else if (!b->enough || goes_through_all(b)) {
         get_next(t, b);
     } else if (b->moving > 0) {
         b->at_end = true;
@@ -241,6 +259,7 @@ void browse_free(patio_transport *t, browse *b)
         t->host->buf_drop(t->host->self, l->cause);
         t->host->free(t->host->self, l);
     }
+    t->host->free(t->host->self, b->back.data);
     t->host->free(t->host->self, b);
 }
 

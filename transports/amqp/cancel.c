@@ -125,6 +125,12 @@ patio_status transport_cancel(patio_transport *t, const char *name, const patio_
     if (st != PATIO_OK) {
         return st;
     }
+    pthread_mutex_lock(&t->lock);
+    bool stopped = !t->started || t->stopping;
+    pthread_mutex_unlock(&t->lock);
+    if (stopped) {
+        return patio_fail(err, PATIO_CLOSED, 0, "cancel: the transport is stopped");
+    }
     if (!control_can(t, err, "cancel")) {
         return PATIO_UNSUPPORTED;
     }
@@ -137,16 +143,14 @@ patio_status transport_cancel(patio_transport *t, const char *name, const patio_
     props_write_id(text, id);
     (void)snprintf(words, sizeof(words), "cancel %s %s", text, name);
     pthread_mutex_lock(&t->lock);
-    bool stopped = !t->started || t->stopping;
-    a->id        = *id;
-    a->queue     = place_queue(t, name, true);
-    a->until_ns  = t->host->now_ns(t->host->self) + WAIT_MS * UINT64_C(1000000);
-    bool asked   = !stopped && a->queue != NULL && control_ask(t, a, words);
+    a->id       = *id;
+    a->queue    = place_queue(t, name, true);
+    a->until_ns = t->host->now_ns(t->host->self) + WAIT_MS * UINT64_C(1000000);
+    bool asked  = !t->stopping && a->queue != NULL && control_ask(t, a, words);
     pthread_mutex_unlock(&t->lock);
     if (!asked) {
         t->host->free(t->host->self, a);
-        return stopped ? patio_fail(err, PATIO_CLOSED, 0, "cancel: the transport is stopped")
-                       : patio_fail(err, PATIO_UNREACHABLE, 0, "cancel: not connected");
+        return patio_fail(err, PATIO_UNREACHABLE, 0, "cancel: not connected");
     }
     return PATIO_OK;
 }

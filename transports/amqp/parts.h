@@ -289,8 +289,9 @@ struct browse {
     browse      *next;
     queue       *queue;
     uint32_t     verb;
-    bool         one;  /* only `id` */
-    bool         skip; /* until `after` has been seen */
+    bool         one;    /* only `id` */
+    bool         skip;   /* until `after` has been seen */
+    bool         enough; /* no more are wanted */
     bool         running;
     bool         at_end;
     bool         done;
@@ -301,6 +302,7 @@ struct browse {
     uint64_t     count;
     uint64_t     moving; /* copies that are not confirmed */
     uint64_t     last;   /* delivery tag of the last one to be given back */
+    obuf         back;   /* all such tags, where each is given back alone */
     letter      *letters;
     letter     **end;
     char         why[WHY_BYTES];

@@ -5,7 +5,12 @@
 
 #include <openssl/evp.h>
 
-enum { RETRY_FAILED_MS = 2000, STEPS_PER_DECADE = 5, HELD_EXPIRES_MS = 120000 };
+enum {
+    RETRY_FAILED_MS  = 2000,
+    STEPS_PER_DECADE = 5,
+    HELD_EXPIRES_MS  = 120000,
+    LOOKS_MOST       = INT32_MAX
+};
 
 /* 100 ms, 160 ms, 250 ms, 400 ms, 630 ms, 1 s … 11.5 days: R5 of ISO 3. */
 static uint64_t step_ms(int step)
@@ -289,6 +294,11 @@ int place_arguments(const patio_transport *t, const place *p, amqp_table_entry_t
     if (p->kind == PLACE_DEAD) {
         out[n++] = number("x-message-ttl", t->set.dead_ttl_ms);
         out[n++] = number("x-max-length", t->set.max_dead);
+        if (quorum) {
+            /* Each look is a delivery. Without a limit what was looked at goes to the end of the
+             * queue, and RabbitMQ 4 drops it after twenty. */
+            out[n++] = number("x-delivery-limit", LOOKS_MOST);
+        }
         return n;
     }
     out[n++] = text("x-dead-letter-exchange", "");
