@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # certificates.sh DIR: a CA, a server (localhost, 127.0.0.1), a client, one for another host, an
-# expired one, a revoked one with its list, and a CA that nobody trusts.
+# expired one, a revoked one with its list, a CA that nobody trusts, and a client of that.
 set -eu
 mkdir -p "$1"
 cd "$1"
@@ -46,6 +46,7 @@ authority ca
 authority stranger
 certificate server ca DNS:localhost,IP:127.0.0.1
 certificate client ca DNS:client
+certificate foreign stranger DNS:client
 certificate elsewhere ca DNS:elsewhere.example
 certificate expired ca DNS:localhost,IP:127.0.0.1 20200101000000Z 20200201000000Z
 certificate revoked ca DNS:localhost,IP:127.0.0.1

@@ -145,10 +145,8 @@ static void secured(connection *c)
 {
     int done = tls_handshake(c);
     if (done < 0) {
-        char why[200];
-        tls_explain(c, why, sizeof(why));
-        bool refused = SSL_get_verify_result(c->ssl) != X509_V_OK;
-        link_fail(c, refused ? PATIO_AUTH : PATIO_UNREACHABLE, "TLS with %s: %s", c->shown, why);
+        patio_status status = tls_explain(c, c->tls_why, sizeof(c->tls_why));
+        link_fail(c, status, "TLS with %s: %s", c->shown, c->tls_why);
     } else if (done > 0) {
         login_begin(c);
     }
@@ -217,6 +215,11 @@ static bool take(connection *c, uint8_t *data, size_t size)
 
 static void ended(connection *c, int error)
 {
+    if (c->tls_why[0] != '\0') {
+        link_fail(c, c->state < LINK_READY ? c->tls_status : PATIO_PEER_LOST, "TLS with %s: %s",
+                  c->shown, c->tls_why);
+        return;
+    }
     if (c->state == LINK_START || c->state == LINK_TUNE) {
         /* brokers of old say no by hanging up */
         link_fail(c, error == 0 && c->state == LINK_TUNE ? PATIO_AUTH : PATIO_UNREACHABLE,

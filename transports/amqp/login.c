@@ -60,8 +60,24 @@ static void read_product(connection *c, const amqp_connection_start_t *start)
     pthread_mutex_unlock(&t->lock);
 }
 
+/* Is a word in a list with spaces between them? */
+static bool offers(amqp_bytes_t list, const char *word)
+{
+    const uint8_t *at   = list.bytes;
+    size_t         size = strlen(word);
+    for (size_t from = 0, i = 0; i <= list.len; i++) {
+        if (i == list.len || at[i] == ' ') {
+            if (i - from == size && memcmp(at + from, word, size) == 0) {
+                return true;
+            }
+            from = i + 1;
+        }
+    }
+    return false;
+}
+
 /* Who we are, what we understand, and the proof. */
-static void start_ok(connection *c)
+static void start_ok(connection *c, const amqp_connection_start_t *start)
 {
     patio_transport   *t      = c->t;
     const char        *role   = c->role == CONSUMING ? "consuming" : "publishing";
@@ -98,9 +114,19 @@ static void start_ok(connection *c)
         link_fail(c, PATIO_CONFIG, "log in to %s: user or password is too long", c->shown);
         return;
     }
+    const char *mechanism = t->set.auth == AUTH_PLAIN ? "PLAIN" : "EXTERNAL";
+    if (!offers(start->mechanisms, mechanism)) {
+        link_fail(c, PATIO_CONFIG, "log in to %s: it offers %.*s, not %s%s", c->shown,
+                  (int)start->mechanisms.len, (const char *)start->mechanisms.bytes, mechanism,
+                  t->set.auth == AUTH_PLAIN
+                      ? " (auth=external?)"
+                      : ": enable rabbitmq_auth_mechanism_ssl, and name EXTERNAL in "
+                        "auth_mechanisms");
+        return;
+    }
     amqp_connection_start_ok_t ok = {
         .client_properties = {.num_entries = sizeof(about) / sizeof(about[0]), .entries = about},
-        .mechanism         = wire_text(t->set.auth == AUTH_PLAIN ? "PLAIN" : "EXTERNAL"),
+        .mechanism         = wire_text(mechanism),
         .response          = {.len = size, .bytes = proof},
         .locale            = wire_text("en_US"),
     };
@@ -216,7 +242,7 @@ void login_method(connection *c, uint16_t channel, const amqp_method_t *m)
     case AMQP_CONNECTION_START_METHOD:
         if (c->state == LINK_START) {
             read_product(c, m->decoded);
-            start_ok(c);
+            start_ok(c, m->decoded);
             return;
         }
         break;

@@ -150,7 +150,8 @@ static bool read_texts(patio_transport *t, const patio_endpoint *e)
     const char *user     = e->values[OPT_USER].text;
     const char *password = e->values[OPT_PASSWORD].text;
     bool        nobody   = user[0] == '\0' && e->user[0] == '\0';
-    user                 = user[0] != '\0' ? user : nobody ? "guest" : e->user;
+    const char *other    = set->auth == AUTH_EXTERNAL ? "who the client certificate says" : "guest";
+    user                 = user[0] != '\0' ? user : nobody ? other : e->user;
     password             = password[0] != '\0' ? password : e->password;
     set->user            = copy(t, user);
     set->password        = copy(t, nobody && password[0] == '\0' ? "guest" : password);
@@ -218,6 +219,12 @@ static patio_status check(const patio_transport *t, const patio_endpoint *e, pat
     if (t->set.auth == AUTH_EXTERNAL && (!t->set.tls || t->set.tls_cert_file[0] == '\0')) {
         return patio_fail(err, PATIO_CONFIG, 0,
                           "%s: auth=external needs amqps:// and tls_cert_file", e->shown);
+    }
+    if (t->set.auth == AUTH_EXTERNAL &&
+        (e->user[0] != '\0' || e->values[OPT_USER].text[0] != '\0')) {
+        return patio_fail(err, PATIO_CONFIG, 0,
+                          "%s: auth=external takes the user from tls_cert_file, so none is named",
+                          e->shown);
     }
     if (t->set.topology == TOPOLOGY_NONE && t->set.reply == REPLY_QUEUE) {
         return patio_fail(err, PATIO_CONFIG, 0,

@@ -60,7 +60,8 @@ patio_status tls_make(patio_transport *t, patio_error *err);
 int          tls_begin(connection *c);
 int          tls_handshake(connection *c); /* 1 done, 0 not yet, -1 failed */
 void         tls_end(connection *c);
-void         tls_explain(const connection *c, char *text, size_t size);
+/* Why it failed, for people: AUTH and CONFIG want a person, UNREACHABLE may heal. */
+patio_status tls_explain(const connection *c, char *text, size_t size);
 
 /* ---- login.c: from TCP to LINK_READY ---- */
 void login_begin(connection *c);

@@ -73,8 +73,9 @@ static ssize_t tls_result(connection *c, int got)
         return -1;
     case SSL_ERROR_SYSCALL:
         return -1;
-    default:
-        errno = EPROTO;
+    default: /* with TLS 1.3 a refused client is told so only after the handshake */
+        c->tls_status = tls_explain(c, c->tls_why, sizeof(c->tls_why));
+        errno         = EPROTO;
         return -1;
     }
 }

@@ -66,7 +66,9 @@ patio_status tls_make(patio_transport *t, patio_error *err)
         return refuse(err, "make a context", "");
     }
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    /* frames say how long they are: an end without goodbye cuts off nothing unseen */
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                 SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_verify(ctx, t->set.tls_verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
     patio_status st = load_files(t, ctx, err);
@@ -90,6 +92,7 @@ int tls_begin(connection *c)
 {
     patio_transport *t    = c->t;
     const char      *name = t->set.tls_server_name[0] ? t->set.tls_server_name : c->host;
+    c->tls_why[0]         = '\0';
     c->ssl                = SSL_new(t->tls);
     if (c->ssl == NULL || SSL_set_fd(c->ssl, c->fd) != 1) {
         return -1;
@@ -123,22 +126,66 @@ int tls_handshake(connection *c)
     return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? 0 : -1;
 }
 
-void tls_explain(const connection *c, char *text, size_t size)
+/* What the broker says no to. A certificate is a matter of who we are; versions and ciphers are
+ * what a person has set. */
+static patio_status explain_alert(const connection *c, int alert, char *text, size_t size)
 {
-    long verdict = c->ssl != NULL ? SSL_get_verify_result(c->ssl) : X509_V_OK;
-    if (verdict != X509_V_OK) {
+    const char *word    = SSL_alert_desc_string_long(alert);
+    bool        unnamed = c->t->set.tls_cert_file[0] == '\0';
+    switch (alert) {
+    case SSL_AD_BAD_CERTIFICATE:
+    case SSL_AD_UNSUPPORTED_CERTIFICATE:
+    case SSL_AD_CERTIFICATE_REVOKED:
+    case SSL_AD_CERTIFICATE_EXPIRED:
+    case SSL_AD_CERTIFICATE_UNKNOWN:
+    case SSL_AD_UNKNOWN_CA:
+    case SSL_AD_ACCESS_DENIED:
+    case SSL_AD_CERTIFICATE_REQUIRED:
+        (void)snprintf(text, size, "the broker %s (alert: %s)",
+                       unnamed ? "demands a client certificate (tls_cert_file, tls_key_file)"
+                               : "refuses the client certificate of tls_cert_file",
+                       word);
+        return PATIO_AUTH;
+    case SSL_AD_HANDSHAKE_FAILURE:
+        (void)snprintf(text, size, "the broker refuses the handshake%s (alert: %s)",
+                       unnamed ? "; does it demand a client certificate (tls_cert_file)?" : "",
+                       word);
+        return unnamed ? PATIO_AUTH : PATIO_CONFIG;
+    case SSL_AD_PROTOCOL_VERSION:
+    case SSL_AD_INSUFFICIENT_SECURITY:
+        (void)snprintf(text, size, "the broker has no TLS 1.2 or newer (alert: %s)", word);
+        return PATIO_CONFIG;
+    default:
+        (void)snprintf(text, size, "the broker ends it (alert: %s)", word);
+        return PATIO_UNREACHABLE;
+    }
+}
+
+patio_status tls_explain(const connection *c, char *text, size_t size)
+{
+    long          verdict = c->ssl != NULL ? SSL_get_verify_result(c->ssl) : X509_V_OK;
+    unsigned long code    = ERR_peek_last_error();
+    int           reason  = ERR_GET_REASON(code);
+    if (c->t->set.tls_verify && verdict != X509_V_OK) {
         (void)snprintf(text, size, "certificate refused: %s",
                        X509_verify_cert_error_string(verdict));
         ERR_clear_error();
-        return;
+        return PATIO_AUTH;
     }
-    if (ERR_peek_last_error() == 0) {
+    if (code == 0) {
         (void)snprintf(text, size, "%s",
                        errno != 0 ? strerrordesc_np(errno)
                                   : "the other side closed the connection");
-        return;
+        return PATIO_UNREACHABLE;
+    }
+    if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET) {
+        ERR_clear_error();
+        return explain_alert(c, reason - SSL_AD_REASON_OFFSET, text, size);
     }
     last_error(text, size);
+    return ERR_GET_LIB(code) == ERR_LIB_SSL && reason == SSL_R_UNSUPPORTED_PROTOCOL
+               ? PATIO_CONFIG
+               : PATIO_UNREACHABLE;
 }
 
 void tls_end(connection *c)

@@ -337,7 +337,8 @@ typedef struct connection {
     uint64_t                sent_ns;
     uint64_t                heard_ns;
     inbound                 in[CHANNELS];
-    char                    tls_why[160]; /* why a certificate was refused */
+    patio_status            tls_status;
+    char                    tls_why[200]; /* how TLS ended; "": it has not */
     char                    shown[NAME_MAX_BYTES];
     char                    host[NAME_MAX_BYTES];
 } connection;
