@@ -299,6 +299,8 @@ struct kit_instance {
     patio_status           link_status;
     char                   link_text[300];
     kit_map               *tags;
+    kit_map               *early; /* tag -> EARLY_… of what overtook its delivery */
+    uint32_t               early_count;
     kit_map               *receipts_by; /* number -> receipts */
     kit_map               *replies_by;  /* number -> final replies */
     kit_sub                subs[KIT_QUEUE_MAX];
@@ -327,10 +329,12 @@ typedef struct kit_open {
 /* Create, start, wait for the link; fails the case otherwise. `o` may be NULL. */
 kit_instance *kit_instance_open(kit *k, const kit_open *o);
 patio_status  kit_instance_create(kit *k, const kit_open *o, kit_instance **out, patio_error *err);
-void          kit_instance_await_up(kit_instance *i);
-void          kit_instance_stop(kit_instance *i);
-void          kit_instance_close(kit_instance *i); /* stop if need be, destroy, free */
-void          kit_close_all(kit *k);
+/* events.c: fill i->events. */
+void kit_instance_events(kit_instance *i);
+void kit_instance_await_up(kit_instance *i);
+void kit_instance_stop(kit_instance *i);
+void kit_instance_close(kit_instance *i); /* stop if need be, destroy, free */
+void kit_close_all(kit *k);
 
 /* ---- act.c ---- */
 patio_id      kit_id(kit *k, uint32_t number);

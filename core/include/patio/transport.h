@@ -76,12 +76,15 @@ typedef struct patio_transport_events {
      * at any time until the reply (a link that died with a call in flight: UNKNOWN, PEER_LOST). */
     void (*published)(void *self, const patio_receipt *receipt);
     /* The lease of an unsettled delivery is gone and another worker may run it. The host tells the
-     * task; its settlement will be refused as STALE. At most once per tag. */
+     * task; its settlement will be refused as STALE. At most once per tag. It may overtake the
+     * `delivered` of its tag by a moment where two threads raise them: the host looks for the tag
+     * again for a second. */
     void (*lease_lost)(void *self, patio_tag tag, const patio_error *why);
     /* A settlement that returned OK did not take effect later (STALE, link lost). The task will be
      * delivered again or has been already. At most once per tag. */
     void (*settle_failed)(void *self, patio_tag tag, const patio_error *why);
-    /* Somebody cancelled a task that is delivered here. At most once per tag. */
+    /* Somebody cancelled a task that is delivered here. At most once per tag; it may overtake
+     * `delivered` as lease_lost may. */
     void (*cancel_wanted)(void *self, patio_tag tag);
     /* The outcome of a cancel that returned OK, exactly once. */
     void (*cancelled)(void *self, const patio_id *id, uint32_t outcome);

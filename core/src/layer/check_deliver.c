@@ -4,7 +4,7 @@
 
 #include "layer/check_inside.h"
 
-enum { LIVE = 1, SETTLED = 2, LOST = 4, FAILED = 8, WANTED = 16 };
+enum { LIVE = 1, SETTLED = 2, LOST = 4, FAILED = 8, WANTED = 16, EARLY = 32 };
 
 static pt_check_queue *queue_of(pt_check *c, const char *name)
 {
@@ -45,6 +45,16 @@ static patio_status check_unsubscribe(patio_transport *t, const char *queue, pat
                                   err);
 }
 
+/* Under the lock: it is closed, but remembered for a while. */
+static void retire(pt_check *c, patio_tag tag)
+{
+    if (c->old_tags[c->old_at] != 0) {
+        (void)pt_idmap_remove(&c->tags, c->old_tags[c->old_at]);
+    }
+    c->old_tags[c->old_at] = tag;
+    c->old_at              = (c->old_at + 1) % PT_CHECK_RECENT;
+}
+
 /* Under the lock; what is wrong with it, or NULL. */
 static const char *note_delivery(pt_check *c, const patio_delivery *d)
 {
@@ -56,11 +66,18 @@ static const char *note_delivery(pt_check *c, const patio_delivery *d)
         atomic_store(&c->unwatched, true); /* out of memory */
         return NULL;
     }
-    if (*state != 0) {
+    uint64_t before = *state;
+    if ((before & ~(uint64_t)(EARLY | LOST | WANTED)) != 0) {
         return "a delivery with a tag that was used before";
     }
     pt_check_queue *q = queue_of(c, d->message->queue);
-    *state            = LIVE | (q != NULL ? (uint64_t)(q - c->queues + 1) << 8 : 0);
+    c->early -= (before & EARLY) != 0;
+    *state =
+        LIVE | (before & (LOST | WANTED)) | (q != NULL ? (uint64_t)(q - c->queues + 1) << 8 : 0);
+    if ((before & LOST) != 0) {
+        retire(c, d->tag);
+        return NULL;
+    }
     if (q == NULL) {
         return NULL;
     }
@@ -86,16 +103,6 @@ static void check_delivered(void *self, const patio_delivery *d)
     const pt_check *outer = pt_check_delivering(c);
     c->layer.up->delivered(c->layer.up->self, d);
     (void)pt_check_delivering(outer);
-}
-
-/* Under the lock: it is closed, but remembered for a while. */
-static void retire(pt_check *c, patio_tag tag)
-{
-    if (c->old_tags[c->old_at] != 0) {
-        (void)pt_idmap_remove(&c->tags, c->old_tags[c->old_at]);
-    }
-    c->old_tags[c->old_at] = tag;
-    c->old_at              = (c->old_at + 1) % PT_CHECK_RECENT;
 }
 
 static void give_back(pt_check *c, uint64_t state)
@@ -155,15 +162,23 @@ static patio_status check_settle(patio_transport *t, patio_tag tag, const patio_
     return pt_check_leave(c, "settle", st, err);
 }
 
-/* Set a bit of a tag; what it was before, or 0 for one that was never delivered. */
+/* Set a bit of a tag; what it was before, or 0 for one that was never delivered. One that may
+ * overtake its delivery opens the tag; the end tells if none came. */
 static uint64_t mark(pt_check *c, patio_tag tag, uint64_t bit)
 {
     pthread_mutex_lock(&c->lock);
-    uint64_t *state  = pt_idmap_find(&c->tags, tag);
-    uint64_t  before = state != NULL ? *state : 0;
+    uint64_t *state = pt_idmap_find(&c->tags, tag);
+    if (state == NULL && bit != FAILED && tag != 0 && c->early < PT_CHECK_RECENT) {
+        state = pt_idmap_put(&c->tags, tag);
+        if (state != NULL) {
+            *state = EARLY;
+            c->early++;
+        }
+    }
+    uint64_t before = state != NULL ? *state : 0;
     if (state != NULL) {
         *state |= bit;
-        if (bit == LOST && (before & (SETTLED | LOST)) == 0) {
+        if (bit == LOST && (before & (LIVE | SETTLED | LOST)) == LIVE) {
             give_back(c, before);
             retire(c, tag);
         }

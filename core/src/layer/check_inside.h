@@ -32,6 +32,7 @@ typedef struct pt_check {
     pt_check_queue  queues[PT_CHECK_QUEUES];
     size_t          queue_count;
     uint64_t        cancels; /* without an outcome */
+    uint32_t        early;   /* tags that were lost or cancelled, and are still to be delivered */
     uint64_t        max_body_bytes;
     _Atomic bool    started;
     _Atomic bool    stopped;

@@ -101,6 +101,10 @@ static void check_destroy(patio_transport *t)
         REPORT(c, "the host destroys what it has not stopped");
     }
     BELOW(c).destroy(c->layer.t);
+    if (c->early > 0) {
+        REPORT(c, "\"lease_lost\" or \"cancel_wanted\" for %u tags that were never delivered",
+               c->early);
+    }
     c->layer.t = NULL;
     atomic_fetch_sub(&c->control, 1);
 }

@@ -112,7 +112,14 @@ enum {
     PT_BROKER_STOPPED = 2, /* may still have executors that did not end */
 };
 
-enum { PT_REFUSED_MAX = 64 };
+enum { PT_REFUSED_MAX = 64, PT_EARLY_MAX = 64 };
+
+/* PT_TOLD_… of a tag whose delivery is not here yet, or any more. */
+typedef struct pt_early {
+    patio_tag tag;
+    uint32_t  what;
+    uint32_t  looks;
+} pt_early;
 
 typedef struct pt_caller_stats {
     _Atomic uint64_t calls_started;
@@ -201,6 +208,11 @@ struct patio_broker {
     uint64_t           defer_timer;
     uint64_t           sweep_timer;
     uint64_t           owed_timer; /* see callback.c */
+    struct {
+        pt_early tags[PT_EARLY_MAX];
+        uint32_t count;
+        uint64_t timer;
+    } early;
     struct {
         uint64_t         wait_ns; /* 0: nothing is fetched ahead, or it may wait for ever */
         uint64_t         timer;
@@ -321,9 +333,15 @@ void pt_job_free(pt_job *job);
 /* Whoever moves a manual clock waits for what moves: from busy on until it is settled, or left to
  * the clock. */
 void pt_job_moving(patio_broker *broker, int by);
-/* PT_TOLD_…, to the one with this tag, or to all that are busy. */
+/* PT_TOLD_…, to the one with this tag, as soon as it is here; or to all that are busy. _now: false,
+ * it is not here. */
 void pt_jobs_tell(patio_broker *broker, patio_tag tag, uint32_t what);
+bool pt_jobs_tell_now(patio_broker *broker, patio_tag tag, uint32_t what);
 void pt_jobs_tell_all(patio_broker *broker, uint32_t what);
+
+/* early.c */
+/* Tell it a little later. */
+void pt_early_add(patio_broker *broker, patio_tag tag, uint32_t what);
 
 /* policy.c */
 /* What a route's options say; CONFIG for a list of waits that is none. */

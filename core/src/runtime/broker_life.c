@@ -145,6 +145,9 @@ static void stop_timers(patio_broker *b)
     pt_timers_drop(timers, b->sweep_timer);
     pt_timers_drop(timers, b->defer_timer);
     pt_timers_drop(timers, b->owed_timer);
+    pt_timers_drop(timers, b->early.timer);
+    b->early.count = 0;
+    b->early.timer = 0;
     b->sweep_timer = 0;
     b->defer_timer = 0;
     b->owed_timer  = 0;

@@ -145,13 +145,21 @@ static bool tell_if(pt_job *job, patio_tag tag, uint32_t what)
 }
 
 /* The tags lie side by side, so that a look at a hundred thousand takes some ten microseconds. */
-void pt_jobs_tell(patio_broker *b, patio_tag tag, uint32_t what)
+bool pt_jobs_tell_now(patio_broker *b, patio_tag tag, uint32_t what)
 {
     uint32_t made  = atomic_load_explicit(&b->jobs_made, memory_order_acquire);
     bool     found = false;
     for (uint32_t i = 0; i < made && !found; i++) {
         found = atomic_load_explicit(&b->tags[i], memory_order_relaxed) == tag &&
                 tell_if(&b->jobs[i], tag, what);
+    }
+    return found;
+}
+
+void pt_jobs_tell(patio_broker *b, patio_tag tag, uint32_t what)
+{
+    if (!pt_jobs_tell_now(b, tag, what)) {
+        pt_early_add(b, tag, what);
     }
 }
 
