@@ -38,6 +38,19 @@ worker() {
     wait_for "$log" "ready: project" || finish
 }
 
+# fails_with STATUS DEADLINE_MS WORD...: `patio WORD...` ends with that status by that deadline, and a slack for a
+# machine that has other work.
+fails_with() {
+    local status=$1 deadline=$2 from took
+    shift 2
+    from=$(date +%s%3N)
+    run "$@"
+    took=$(($(date +%s%3N) - from))
+    [ "$code" != 0 ] || complain "it was no error"
+    expect_err_has "($status)"
+    [ "$took" -le $((deadline + 4000)) ] || complain "said after $took ms, the deadline was $deadline ms"
+}
+
 # call_is RESULT URL TASK ARGUMENT...
 call_is() {
     local expected=$1 url=$2

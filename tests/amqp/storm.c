@@ -1,5 +1,5 @@
-/* A broker that is killed again and again under load, with a ledger: what was accepted is executed,
- * every call ends once, and nobody is restarted but the broker.
+/* A broker that is killed and stopped in turns under load, with a ledger: what was accepted is
+ * executed, every call ends once, and nobody is restarted but the broker.
  *
  *   PATIO_RABBITMQ=…/rabbitmq.sh amqp_storm FOLDER ROUNDS   a server is started in FOLDER */
 #include "world.h"
@@ -106,7 +106,7 @@ static void what_was_accepted_is_executed(void **state)
     for (uint32_t round = 0; round < storm_rounds; round++) {
         uint32_t before = atomic_load(&answered);
         AWAIT(atomic_load(&answered) > before + 50);
-        server("kill");
+        server(round % 2 == 0 ? "kill" : "stop");
         server("again");
     }
     uint32_t before = atomic_load(&answered);

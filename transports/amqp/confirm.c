@@ -185,10 +185,20 @@ void confirm_returned(patio_transport *t, const inbound *in)
     pthread_mutex_unlock(&t->lock);
 }
 
-/* `now` may be a moment older than what has just been taken. */
+/* Somewhat before enqueue_ms: who waits just as long hears the reason, and not that there was no
+ * answer. `now` may be a moment older than what has just been taken. */
 static bool is_late(const patio_transport *t, const post *p, uint64_t now)
 {
-    return now > p->made_ns && now - p->made_ns >= t->set.enqueue_ms * 1000000u;
+    enum { EARLY_MS = 400, SHARE = 5 };
+    uint64_t ms    = t->set.enqueue_ms;
+    uint64_t early = ms / SHARE < EARLY_MS ? ms / SHARE : EARLY_MS;
+    return now > p->made_ns && now - p->made_ns >= (ms - early) * 1000000u;
+}
+
+/* Its caller need not wait: a person has to act first, or it has waited long enough. */
+static bool is_hopeless(const patio_transport *t, const post *p, uint64_t now)
+{
+    return p->kind == POST_TASK && (t->fatal != PATIO_OK || is_late(t, p, now));
 }
 
 /* Taken before it was known that its queue has no priorities. */
@@ -206,7 +216,7 @@ static void sweep_list(patio_transport *t, post_list *list, uint64_t now, post_l
     post_list_init(&kept);
     while ((p = post_list_take(list)) != NULL) {
         bool late   = p->end_ns != 0 && now >= p->end_ns;
-        late        = late || (p->kind == POST_TASK && !p->sent && is_late(t, p, now));
+        late        = late || (!p->sent && is_hopeless(t, p, now));
         bool failed = p->place != NULL && p->place->state == PLACE_FAILED && p->tag == 0;
         failed      = failed || is_refused(p);
         if (late || failed || p->orphan) {
@@ -222,8 +232,16 @@ static void sweep_list(patio_transport *t, post_list *list, uint64_t now, post_l
     }
 }
 
+static patio_status why_not(const patio_transport *t)
+{
+    return t->fatal != PATIO_OK           ? t->fatal
+           : t->links[PUBLISHING].blocked ? PATIO_BLOCKED
+                                          : PATIO_UNREACHABLE;
+}
+
 /* Those that were sent and have not been answered: their callers hear that it
- * is not known. */
+ * is not known. A call outlives a lost link, for it is sent again and its reply may still come; an
+ * alarm may last. */
 static void tell_unknown(patio_transport *t, uint64_t now)
 {
     for (;;) {
@@ -232,18 +250,18 @@ static void tell_unknown(patio_transport *t, uint64_t now)
         char why[WHY_BYTES];
         pthread_mutex_lock(&t->lock);
         (void)snprintf(why, sizeof(why), "%s", t->why);
-        bool blocked = t->links[PUBLISHING].blocked;
+        patio_status status  = why_not(t);
+        bool         blocked = status == PATIO_BLOCKED;
         for (uint64_t n = t->ring_first; n < t->ring_next && !found; n++) {
             post *p = t->ring[n & (t->ring_size - 1)];
-            found =
-                p != NULL && p->kind == POST_TASK && p->receipt && !p->told && is_late(t, p, now);
+            found   = p != NULL && (p->receipt || blocked) && !p->told && is_hopeless(t, p, now);
             if (found) {
                 p->told = true;
                 copy    = *p;
             }
         }
         for (post *p = t->resend.first; p != NULL && !found; p = p->next) {
-            found = p->kind == POST_TASK && p->receipt && !p->told && p->sent && is_late(t, p, now);
+            found = p->receipt && !p->told && p->sent && is_hopeless(t, p, now);
             if (found) {
                 p->told = true;
                 copy    = *p;
@@ -253,7 +271,7 @@ static void tell_unknown(patio_transport *t, uint64_t now)
         if (!found) {
             return;
         }
-        tell(t, &copy, PATIO_UNKNOWN, blocked ? PATIO_BLOCKED : PATIO_UNREACHABLE, why);
+        tell(t, &copy, PATIO_UNKNOWN, status, why);
     }
 }
 
@@ -273,9 +291,7 @@ void confirm_sweep(patio_transport *t, uint64_t now)
         }
     }
     bool         up     = t->raised == PATIO_LINK_UP;
-    patio_status status = t->fatal != PATIO_OK           ? t->fatal
-                          : t->links[PUBLISHING].blocked ? PATIO_BLOCKED
-                                                         : PATIO_UNREACHABLE;
+    patio_status status = why_not(t);
     (void)snprintf(why, sizeof(why), "%s",
                    t->why[0] != '\0' ? t->why : "the broker did not answer");
     pthread_mutex_unlock(&t->lock);
