@@ -114,6 +114,7 @@ struct conn {
     bool     flushing;
     bool     want_write; /* the socket is full; the I/O thread waits for it */
     bool     dirty;      /* in the instance's list of what to flush */
+    bool     burst;      /* many tasks are under way: see hold.c */
     bool     choked;     /* somebody wanted to give it a task and its queue was full */
     conn    *dirty_next;
     large   *larges;
@@ -154,6 +155,7 @@ bool write_frame(conn *c, const frame_header *h, patio_bytes head, patio_buf *ta
 void     write_kick(conn *c, effects *fx);
 void     write_flush(conn *c); /* not under the lock; `flushing` is ours */
 void     write_mark_dirty(conn *c);
+void     write_mark_held(conn *c); /* the same, and nobody is woken for it: hold.c */
 uint64_t write_backlog(const conn *c);
 void     write_fini(conn *c);
 /* Room for so many more bytes; false: out of memory, and the connection is broken. */
@@ -161,6 +163,16 @@ bool write_reserve(conn *c, bytes *b, size_t size);
 void write_append(conn *c, bytes *b, const void *data, size_t size);
 /* The frame of the entry with that tag, if there is one, ends here. */
 void write_note_end(conn *c, uint64_t tag);
+
+/* hold.c */
+/* Under the lock: does somebody come by soon who writes what was left? */
+bool hold_on(const conn *c);
+/* Under the lock: may what was appended wait for company? */
+bool hold_may(conn *c, uint64_t now_ns);
+/* Under the lock, whoever runs the loop, before it sleeps. */
+void hold_watch(patio_transport *t);
+/* A thread that is about to wait: write what is kept back. */
+void hold_release(patio_transport *t);
 
 /* large.c; under the lock */
 bool large_queue(conn *c, const frame_header *h, patio_bytes head, patio_buf *tail, uint64_t tag);

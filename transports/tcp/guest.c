@@ -5,21 +5,22 @@ enum {
     PARK_NS  = 2 * 1000 * 1000,
 };
 
-/* One call is all there is to do here; or, where tasks are executed, nothing but to wait for the
- * next. So it is the executor that asks there, and who calls there is refused. */
+/* Calls are all there is to do here; or, where tasks are executed, nothing but those that come. So
+ * it is the executor that asks there, and who calls there is refused. */
 static bool is_alone(const void *self)
 {
     const patio_transport *t     = self;
-    uint64_t               calls = t->turn.serves ? 0 : 1;
-    return t->running && !t->quit && !atomic_load(&t->stopping) &&
-           t->room.held == t->room.dead + calls && t->sends == 0 && t->inbound == 0 &&
-           t->ask.asks == NULL && t->ask.cancels == NULL;
+    bool                   calls = t->room.held != t->room.dead;
+    return t->running && !t->quit && !atomic_load(&t->stopping) && calls == !t->turn.serves &&
+           t->sends == 0 && t->ask.asks == NULL && t->ask.cancels == NULL;
 }
 
+/* Replies that are still due are read when the guest comes again, as it does where it makes calls
+ * by the dozen; or by the I/O thread a moment later. */
 static bool has_rest(const void *self)
 {
     const patio_transport *t = self;
-    return t->room.held != t->room.dead || t->dirty != NULL;
+    return t->dirty != NULL;
 }
 
 static void on_limit(uv_timer_t *timer)
@@ -42,6 +43,7 @@ static bool run_once(void *self, patio_poll_done_fn done, const void *arg, uint6
     }
     (void)uv_run(&t->loop, UV_RUN_ONCE);
     (void)uv_timer_stop(&t->turn_limit);
+    loop_flush(t); /* the guest may leave */
     return true;
 }
 
@@ -76,6 +78,7 @@ const io_turn_ops tcp_turn = {
 static patio_status poll_reply(patio_transport *t, patio_poll_done_fn done, const void *arg,
                                uint64_t until_ns)
 {
+    hold_release(t);
     return turn_poll(&t->turn, done, arg, until_ns);
 }
 

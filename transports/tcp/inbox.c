@@ -37,7 +37,7 @@ bool inbox_put(conn *from, uint64_t remote, const frame_publish *p, lane *l, pat
     }
     if (!from->self) {
         t->inbound++;
-        turn_task_came(&t->turn, t->inbound == 1, fx->now);
+        turn_task_came(&t->turn, fx->now);
         t->inbound_bytes += size;
     }
     hub_link(from, &from->received, e);

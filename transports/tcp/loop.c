@@ -64,10 +64,8 @@ static void look_after(conn *c)
     conn_poll(c);
 }
 
-/* Before the loop sleeps: all that was appended meanwhile goes out, many messages per write. */
-static void on_prepare(uv_prepare_t *prepare)
+void loop_flush(patio_transport *t)
 {
-    patio_transport *t = prepare->data;
     pthread_mutex_lock(&t->lock);
     while (t->dirty != NULL) {
         conn *c       = t->dirty;
@@ -80,7 +78,15 @@ static void on_prepare(uv_prepare_t *prepare)
         conn_unref(c);
     }
     t->awake = false;
+    hold_watch(t);
     pthread_mutex_unlock(&t->lock);
+}
+
+/* Before the loop sleeps: all that was appended meanwhile goes out, many messages per write. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    patio_transport *t = prepare->data;
+    loop_flush(t);
     parting_look(t);
 }
 
@@ -231,10 +237,12 @@ static bool make_loop(patio_transport *t)
     (void)uv_check_init(&t->loop, &t->check);
     (void)uv_timer_init(&t->loop, &t->tick);
     (void)uv_timer_init(&t->loop, &t->turn_limit);
-    t->wake.data    = t;
-    t->prepare.data = t;
-    t->check.data   = t;
-    t->tick.data    = t;
+    (void)uv_timer_init(&t->loop, &t->hold_limit);
+    t->wake.data       = t;
+    t->prepare.data    = t;
+    t->check.data      = t;
+    t->tick.data       = t;
+    t->hold_limit.data = t;
     (void)uv_prepare_start(&t->prepare, on_prepare);
     (void)uv_check_start(&t->check, on_check);
     (void)uv_timer_start(&t->tick, on_tick, TICK_MS, TICK_MS);

@@ -23,6 +23,7 @@ static void close_rest(patio_transport *t)
     }
     uv_close((uv_handle_t *)&t->tick, on_handle_closed);
     uv_close((uv_handle_t *)&t->turn_limit, on_handle_closed);
+    uv_close((uv_handle_t *)&t->hold_limit, on_handle_closed);
     uv_close((uv_handle_t *)&t->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&t->check, on_handle_closed);
     uv_close((uv_handle_t *)&t->wake, on_handle_closed);

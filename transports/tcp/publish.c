@@ -133,7 +133,8 @@ patio_status tcp_publish(patio_transport *t, const patio_message *m, patio_error
     uint32_t verdict = KEY_NEW;
     effects  fx;
     effects_begin(&fx, t);
-    fx.polls = (m->flags & PATIO_MESSAGE_CALL) != 0 && turn_will_poll(&t->turn);
+    /* the executor's thread comes for tasks, not for what its task calls */
+    fx.polls = (m->flags & PATIO_MESSAGE_CALL) != 0 && !t->turn.serves && turn_will_poll(&t->turn);
     st       = find_lane(t, m, size, &l, err);
     if (l != NULL && m->dedup_key.size > 0) {
         st = dedup_look(&t->room, &t->set.bounds, l->queue, t, m, &verdict, &k, err);

@@ -75,12 +75,17 @@ struct patio_transport {
     uint32_t        conn_count;
     conn           *self;
     conn           *dirty;
+    bool            hold_on; /* the I/O thread looks at what is kept back, hold.c */
+    uint32_t        holds;   /* how often something was, and at the last look */
+    uint32_t        holds_seen;
+    _Atomic bool    held;  /* something may be kept back */
     bool            awake; /* the I/O thread will look at `dirty` before it sleeps */
 
     _Atomic bool     stopping;
     bool             idled; /* under the lock: no event runs any more */
     _Atomic uint32_t calls; /* events being raised on threads that are not ours */
     io_turn          turn;
+    uv_timer_t       hold_limit;
     uv_timer_t       turn_limit; /* whoever runs the loop: the guest's time is over */
     pthread_t        thread;     /* the I/O thread */
     bool             has_thread;
@@ -115,6 +120,8 @@ void parting_look(patio_transport *t);
 /* loop.c */
 patio_status loop_start(patio_transport *t, patio_error *err);
 void         loop_stop(patio_transport *t);
+/* What was appended goes out. Whoever has the loop, without the lock. */
+void loop_flush(patio_transport *t);
 /* What the link is now, from what the endpoints are; raises the event if it changed. `why` may be
  * NULL. The I/O thread, without the lock. */
 void loop_link(patio_transport *t, const patio_error *why);

@@ -131,20 +131,34 @@ void write_fini(conn *c)
     c->writing_size = 0;
 }
 
+static void list_dirty(conn *c)
+{
+    patio_transport *t = c->t;
+    if (!c->dirty) {
+        c->dirty      = true;
+        c->dirty_next = t->dirty;
+        t->dirty      = c;
+        c->refs++;
+    }
+}
+
 void write_mark_dirty(conn *c)
 {
     patio_transport *t = c->t;
-    if (c->dirty || c->self) {
+    if (c->self) {
         return;
     }
-    c->dirty      = true;
-    c->dirty_next = t->dirty;
-    t->dirty      = c;
-    c->refs++;
+    list_dirty(c);
     if (turn_is_taken(&t->turn) && !t->awake) {
         t->awake = true;
         (void)uv_async_send(&t->wake);
     }
+}
+
+void write_mark_held(conn *c)
+{
+    list_dirty(c);
+    atomic_store_explicit(&c->t->held, true, memory_order_relaxed);
 }
 
 void write_kick(conn *c, effects *fx)
@@ -155,8 +169,16 @@ void write_kick(conn *c, effects *fx)
     if (c->flushing || c->want_write) {
         return; /* whoever writes, or waits to, goes on with it */
     }
+    if (fx->loop) {
+        write_mark_dirty(c);
+        return;
+    }
+    if (hold_may(c, fx->now)) {
+        write_mark_held(c);
+        return;
+    }
     bool idle = c->given_count + c->received_count <= 1 || fx->now > c->flushed_ns + DIRECT_GAP_NS;
-    if (!fx->loop && fx->flush == NULL && idle && !c->dirty) {
+    if (fx->flush == NULL && (hold_on(c) || (idle && !c->dirty))) {
         c->flushing = true;
         c->refs++;
         fx->flush = c;
@@ -229,7 +251,13 @@ void write_flush(conn *c)
             break;
         }
         if (!mine && count++ > 0) {
-            write_mark_dirty(c); /* a caller's thread is not kept: the rest is the I/O thread's */
+            /* a caller's thread is not kept: the rest goes with what comes next, or is the I/O
+             * thread's */
+            if (hold_on(c)) {
+                write_mark_held(c);
+            } else {
+                write_mark_dirty(c);
+            }
             break;
         }
         struct iovec parts[2 * SLICES_MAX + 1];

@@ -130,9 +130,9 @@ bool turn_is_taken(io_turn *u)
     return true;
 }
 
-void turn_task_came(io_turn *u, bool alone, uint64_t now_ns)
+void turn_task_came(io_turn *u, uint64_t now_ns)
 {
-    if (!alone || now_ns >= u->answered_ns + u->ops->park_ns) {
+    if (now_ns >= u->answered_ns + u->ops->park_ns) {
         u->streak = 0;
     }
 }

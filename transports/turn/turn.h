@@ -6,8 +6,8 @@
  * 2000). By itself the instance's I/O thread has it. What a transport calls the I/O thread's own is
  * the role's: it passes with the lock.
  *
- * While one thread alone calls, one call after the other, the role is lent to that thread, the
- * guest: it waits for its reply in epoll itself, and nobody has to wake it. The I/O thread is
+ * While one thread alone calls and waits, again and again, the role is lent to that thread, the
+ * guest: it waits for its replies in epoll itself, and nobody has to wake it. The I/O thread is
  * parked on `passed` meanwhile. It takes the role back when the guest has not come for a moment, so
  * that an idle process sleeps in epoll, and at once when somebody else wants anything of the
  * transport (turn_recall): a second caller, a subscription, an operator, stop. Between two of its
@@ -92,9 +92,8 @@ void turn_recall(io_turn *u);
  * told. */
 bool turn_is_taken(io_turn *u);
 
-/* A task has come in, alone or beside others: what is answered before the next comes, and soon
- * followed by it, is a row. */
-void turn_task_came(io_turn *u, bool alone, uint64_t now_ns);
+/* A task has come in: those that come soon after the last was answered are a row. */
+void turn_task_came(io_turn *u, uint64_t now_ns);
 
 /* For `run`: how long it may sleep, in whole milliseconds; 0: it cannot wait so exactly. */
 int turn_sleep_ms(uint64_t until_ns);
