@@ -7,6 +7,8 @@
  *     than a wake-up takes;
  *   - workers whose jobs take microseconds get no more done by being more than the cores they can
  *     have, and take those from the threads that bring the jobs: one too many goes to sleep;
+ *   - where jobs are short, one that runs out of work does the transport's I/O itself, if that may
+ *     be had (patio/poll.h), and so is woken by the network;
  *   - should a job then last longer than jobs did, the watcher notices: the one sleeper that looks
  *     every millisecond whether jobs wait and do not move.
  * An idle pool sleeps without a timer: it costs nothing.
@@ -21,6 +23,8 @@ enum {
     SHORT_JOB_NS    = 4 * 1000,          /* on average: more workers than cores do not help */
     UNSURE_NS       = 100 * 1000 * 1000, /* after a stuck queue nobody is one too many so long */
 };
+
+static _Thread_local worker *self;
 
 static void set_queued(patio_executor *x)
 {
@@ -66,8 +70,7 @@ static uint32_t queued(const patio_executor *x)
 /* Is waking another worth its price, for the jobs that are left in the queue? */
 static bool worth_waking(const patio_executor *x)
 {
-    return queued(x) > 0 && x->sleepers != NULL &&
-           atomic_load_explicit(&x->spin.spinning, memory_order_relaxed) == 0 &&
+    return queued(x) > 0 && x->sleepers != NULL && !pool_looks(x) &&
            queued(x) * x->average_ns > WAKE_COST_NS &&
            (x->average_ns >= SHORT_JOB_NS || pool_able(x) - x->sleeping < x->useful);
 }
@@ -110,7 +113,7 @@ static worker *wake_or_watch(patio_executor *x)
         return wake_one(x);
     }
     if (queued(x) > 0 && x->sleepers != NULL && x->watcher == NULL && x->coming == 0 &&
-        atomic_load_explicit(&x->spin.spinning, memory_order_relaxed) == 0) {
+        !pool_looks(x)) {
         x->watcher = x->sleepers;
         return x->watcher;
     }
@@ -129,7 +132,7 @@ static void sleep_until_woken(patio_executor *x, worker *me)
     }
     unsigned looks = 0;
     while (!me->woken && x->running) {
-        bool idle = x->sleeping == pool_able(x) && x->queue.count == 0;
+        bool idle = x->sleeping + (x->poller != NULL) == pool_able(x) && x->queue.count == 0;
         if (x->watcher == me && (idle || looks++ == LOOKS_MAX)) {
             x->watcher = NULL; /* whoever leaves a job behind appoints another */
         }
@@ -156,10 +159,44 @@ static void sleep_until_woken(patio_executor *x, worker *me)
     }
 }
 
+static uint32_t is_due(const void *pool)
+{
+    const patio_executor *x = pool;
+    return has_work(x) || atomic_load_explicit(&x->ends, memory_order_relaxed) ? 1 : 0;
+}
+
+/* Without the lock: be the one who reads the next job, instead of being woken by him. Who runs a
+ * job does not read meanwhile, so jobs have to be short. False: it cannot be had. */
+static bool poll_for_job(patio_executor *x)
+{
+    return x->poll->poll(x->transport, is_due, x, UINT64_MAX) == PATIO_OK;
+}
+
+/* Under the lock; returns with it. True: a job was read here; else look for a moment. */
+static bool look_for_job(patio_executor *x, worker *me)
+{
+    bool read = x->poll != NULL && x->poller == NULL && x->average_ns < WAKE_COST_NS;
+    x->poller = read ? me : x->poller;
+    pthread_mutex_unlock(&x->lock);
+    bool polled = read && poll_for_job(x);
+    if (read) {
+        pthread_mutex_lock(&x->lock);
+        x->poller = NULL;
+        if (polled) {
+            return true;
+        }
+        pthread_mutex_unlock(&x->lock);
+    }
+    (void)patio_spin_until(&x->spin, has_work, x);
+    pthread_mutex_lock(&x->lock);
+    return false;
+}
+
 /* Under the lock; returns with it. NULL: the pool stops. */
 static patio_job *wait_for_job(patio_executor *x, worker *me)
 {
     uint64_t   from = 0; /* when this worker ran out of work */
+    bool       read = false;
     patio_job *job  = NULL;
     threads_park(x, me);
     if (x->running && too_many(x, me)) {
@@ -170,9 +207,7 @@ static patio_job *wait_for_job(patio_executor *x, worker *me)
     while (job == NULL && x->running) {
         if (from == 0) {
             from = patio_spin_now_ns();
-            pthread_mutex_unlock(&x->lock);
-            (void)patio_spin_until(&x->spin, has_work, x);
-            pthread_mutex_lock(&x->lock);
+            read = look_for_job(x, me);
         } else {
             sleep_until_woken(x, me);
         }
@@ -181,7 +216,9 @@ static patio_job *wait_for_job(patio_executor *x, worker *me)
     }
     if (from != 0) {
         me->since_ns = patio_spin_now_ns();
-        patio_spin_learn(&x->spin, me->since_ns - from);
+        if (!read) {
+            patio_spin_learn(&x->spin, me->since_ns - from);
+        }
     }
     return job;
 }
@@ -211,8 +248,6 @@ void pool_hand_over(patio_executor *x)
         signal_worker(wake_one(x));
     }
 }
-
-static _Thread_local worker *self;
 
 worker *pool_self(void)
 {
@@ -267,8 +302,12 @@ patio_status pool_submit(patio_executor *x, patio_job *job, patio_error *err)
      * it last. With nobody awake one must be woken. */
     bool    all_asleep = x->sleeping == pool_able(x);
     worker *other      = all_asleep && x->sleepers != NULL ? wake_one(x) : wake_or_watch(x);
+    bool    polled     = x->poller != NULL && x->poller != self;
     threads_more(x);
     pthread_mutex_unlock(&x->lock);
     signal_worker(other);
+    if (polled) {
+        x->poll->interrupt(x->transport);
+    }
     return PATIO_OK;
 }

@@ -11,6 +11,7 @@
 #include <patio/executor.h>
 #include <patio/job_queue.h>
 #include <patio/plugin_util.h>
+#include <patio/poll.h>
 #include <patio/spin.h>
 
 #include <pthread.h>
@@ -51,10 +52,13 @@ struct patio_executor {
     size_t                       stack_bytes;
     worker                      *workers; /* room for all of them */
     uint32_t                     started; /* threads; none ends before the pool does */
+    const patio_poll_ops        *poll;    /* of the transport; NULL: it is not to be had */
+    patio_transport             *transport;
 
     /* read by spinners without the lock, so on a line of its own */
     _Alignas(64) _Atomic uint32_t queued;
-    patio_spin spin;
+    _Atomic bool ends; /* who looks for jobs is to leave */
+    patio_spin   spin;
 
     _Alignas(64) pthread_mutex_t lock;
     pthread_cond_t  ended; /* a worker left */
@@ -63,6 +67,7 @@ struct patio_executor {
     worker         *parked;   /* threads that are too many for now */
     uint32_t        sleeping;
     uint32_t        coming;          /* woken, but not awake yet */
+    worker         *poller;          /* does the transport's I/O until a job comes; NULL: none */
     worker         *watcher;         /* a sleeper that looks now and then; NULL: none */
     uint32_t        alive;           /* threads that are not parked */
     uint32_t        lent;            /* of them, those that wait inside a task */
@@ -84,6 +89,12 @@ struct patio_executor {
 static inline uint32_t pool_able(const patio_executor *x)
 {
     return x->alive - x->lent - x->stuck;
+}
+
+/* Under the lock: somebody looks for a job, and will find it. */
+static inline bool pool_looks(const patio_executor *x)
+{
+    return x->poller != NULL || atomic_load_explicit(&x->spin.spinning, memory_order_relaxed) > 0;
 }
 
 patio_status pool_submit(patio_executor *x, patio_job *job, patio_error *err);
@@ -119,8 +130,7 @@ static inline void threads_park(patio_executor *x, worker *me)
  * may be woken by those who work; only if nobody does either, another is needed. */
 static inline void threads_more(patio_executor *x)
 {
-    if (x->queue.count == 0 || atomic_load_explicit(&x->spin.spinning, memory_order_relaxed) > 0 ||
-        !x->running) {
+    if (x->queue.count == 0 || pool_looks(x) || !x->running) {
         return;
     }
     if (x->sleeping > 0) {

@@ -154,9 +154,20 @@ static uint32_t slots(patio_executor *x)
     return x->worker_count;
 }
 
+static void offer(patio_executor *x, const patio_poll_ops *poll, patio_transport *t)
+{
+    x->poll      = poll;
+    x->transport = t;
+}
+
+static const patio_poller_ops poller = {PATIO_SIZED(patio_poller_ops), .offer = offer};
+
 static const void *query_instance(patio_executor *x, const char *interface_id)
 {
     (void)x;
+    if (strcmp(interface_id, PATIO_POLLER_ID) == 0) {
+        return &poller;
+    }
     return strcmp(interface_id, PATIO_LEND_ID) == 0 ? &threads_lend_ops : NULL;
 }
 

@@ -113,7 +113,8 @@ patio_status threads_start(patio_executor *x, patio_error *err)
     pthread_attr_t attr;
     init_attr(x, &attr);
     pthread_mutex_lock(&x->lock);
-    x->running    = true;
+    x->running = true;
+    atomic_store(&x->ends, false);
     x->average_ns = 50 * 1000; /* until it is known better */
     bool all      = true;
     for (uint32_t i = 0; i < x->worker_count && all; i++) {
@@ -157,10 +158,15 @@ static void empty_queue(patio_executor *x)
         job = patio_job_queue_pop(&x->queue);
     }
     atomic_store(&x->queued, 0);
+    atomic_store(&x->ends, true);
     for (uint32_t i = 0; i < x->started; i++) {
         pthread_cond_signal(&x->workers[i].wake);
     }
+    bool polled = x->poller != NULL;
     pthread_mutex_unlock(&x->lock);
+    if (polled) {
+        x->poll->interrupt(x->transport);
+    }
 }
 
 patio_status threads_stop(patio_executor *x, uint64_t grace_ms, patio_error *err)

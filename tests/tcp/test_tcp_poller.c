@@ -1,8 +1,8 @@
-/* The thread of the executor async reads its next task itself (patio.poller/1), where one call
- * follows the other. Here is that it does so, and what must go on all the same: tasks that block or
- * wait, cancels, tasks of its own process, wake-ups from other threads, stops. Whether the loop of
- * the transport is lent at a given moment is the transport's to decide, so each test first calls
- * until it was, and all hold either way. */
+/* The thread of an executor reads its next task itself (patio.poller/1), where one call follows the
+ * other. Here is that it does so, and what must go on all the same: tasks that block or wait,
+ * cancels, tasks of its own process, wake-ups from other threads, stops. Whether the loop of the
+ * transport is lent at a given moment is the transport's to decide, so each test first calls until
+ * it was, and all hold either way. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,8 +21,10 @@
 
 enum { LONG_MS = 60000, ROUNDS = 5, CALLS = 200, BLOCK_MS = 3000 };
 
-static char listen_url[160];
-static char connect_url[160];
+static const char *executor;
+static const char *executor_thread; /* what its threads are called */
+static char        listen_url[160];
+static char        connect_url[160];
 
 static _Atomic uint32_t blocked;
 static _Atomic bool     let_go;
@@ -50,7 +52,7 @@ static patio_status count(patio_context *ctx)
     return PATIO_RETURN(ctx, 1);
 }
 
-/* Holds the loop, until it is let go or cancelled. */
+/* Holds its thread, until it is let go or cancelled. */
 static patio_status hold(patio_context *ctx)
 {
     atomic_store(&blocked, 1);
@@ -94,7 +96,10 @@ static patio_broker *open_worker(patio_registry *registry)
     assert_int_equal(patio_config_create(&config, NULL), PATIO_OK);
     assert_int_equal(patio_config_set(config, "broker", listen_url, "test", NULL), PATIO_OK);
     assert_int_equal(patio_config_set(config, "log.level", "off", "test", NULL), PATIO_OK);
-    assert_int_equal(patio_config_set(config, "executor.name", "async", "test", NULL), PATIO_OK);
+    if (strcmp(executor, "thread") == 0) {
+        assert_int_equal(patio_config_set(config, "executor.workers", "1", "test", NULL), PATIO_OK);
+    }
+    assert_int_equal(patio_config_set(config, "executor.name", executor, "test", NULL), PATIO_OK);
     assert_int_equal(patio_broker_create(NULL, registry, config, &broker, NULL), PATIO_OK);
     assert_int_equal(patio_broker_start(broker, NULL), PATIO_OK);
     patio_config_destroy(config);
@@ -178,7 +183,7 @@ static void be_guests(world *w)
 
 /* ---- the tests ---- */
 
-static void the_loop_reads_its_tasks_itself(void **state)
+static void the_thread_reads_its_tasks_itself(void **state)
 {
     (void)state;
     world w = open_world();
@@ -188,7 +193,7 @@ static void the_loop_reads_its_tasks_itself(void **state)
     close_world(&w);
 }
 
-static void a_loop_that_is_held_costs_no_peer_its_link(void **state)
+static void a_thread_that_is_held_costs_no_peer_its_link(void **state)
 {
     (void)state;
     world    w       = open_world();
@@ -199,7 +204,7 @@ static void a_loop_that_is_held_costs_no_peer_its_link(void **state)
     uint64_t      from   = now_ms();
     patio_future *held   = start(w.caller, "hold", 0);
     await_value(&blocked, 1);
-    /* one more comes in, and is told that it is not wanted, all while the loop is held */
+    /* one more comes in, and is told that it is not wanted, all while the thread is held */
     patio_future *late = start(w.caller, "count", 0);
     id                 = patio_future_id(late);
     assert_int_equal(patio_cancel(w.caller, "default", id, LONG_MS, &outcome, NULL), PATIO_OK);
@@ -218,7 +223,7 @@ static void a_loop_that_is_held_costs_no_peer_its_link(void **state)
     close_world(&w);
 }
 
-static void who_holds_the_loop_is_cancelled(void **state)
+static void who_holds_the_thread_is_cancelled(void **state)
 {
     (void)state;
     world w = open_world();
@@ -250,7 +255,7 @@ static void *call_too(void *arg)
     return NULL;
 }
 
-/* The loop sleeps inside `poll` while other threads bring it tasks, wake its tasks, and call. */
+/* The thread sleeps inside `poll` while other threads bring it tasks, wake its tasks, and call. */
 static void wake_ups_from_everywhere_are_heard(void **state)
 {
     (void)state;
@@ -278,9 +283,9 @@ static void wake_ups_from_everywhere_are_heard(void **state)
     close_world(&w);
 }
 
-/* Nobody but the one who brings it wakes the loop for it: the transport itself looks up every
+/* Nobody but the one who brings it wakes the thread for it: the transport itself looks up every
  * 250 ms only. */
-static void a_task_from_another_thread_wakes_the_loop_at_once(void **state)
+static void a_task_from_another_thread_wakes_it_at_once(void **state)
 {
     enum { TASKS = 20, SOON_MS = 100 };
     (void)state;
@@ -301,7 +306,7 @@ static void a_task_from_another_thread_wakes_the_loop_at_once(void **state)
     close_world(&w);
 }
 
-static void a_worker_is_stopped_while_its_loop_reads(void **state)
+static void a_worker_is_stopped_while_its_thread_reads(void **state)
 {
     (void)state;
     for (int round = 0; round < ROUNDS; round++) {
@@ -323,32 +328,39 @@ static void who_waits_for_tasks_costs_nothing(void **state)
     uint64_t woken = UINT64_MAX;
     for (uint64_t end = now_ms() + LONG_MS; woken > TICKS + SOME;) {
         assert_true(now_ms() < end);
-        uint64_t before = sleeps_of("patio-tcp") + sleeps_of("patio-loop");
+        uint64_t before = sleeps_of("patio-tcp") + sleeps_of(executor_thread);
         usleep(500 * 1000);
-        woken = sleeps_of("patio-tcp") + sleeps_of("patio-loop") - before;
+        woken = sleeps_of("patio-tcp") + sleeps_of(executor_thread) - before;
     }
     close_world(&w);
 }
 
-int main(void)
+static int with(const char *name, const char *thread)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_loop_reads_its_tasks_itself),
-        cmocka_unit_test(a_loop_that_is_held_costs_no_peer_its_link),
-        cmocka_unit_test(who_holds_the_loop_is_cancelled),
+        cmocka_unit_test(the_thread_reads_its_tasks_itself),
+        cmocka_unit_test(a_thread_that_is_held_costs_no_peer_its_link),
+        cmocka_unit_test(who_holds_the_thread_is_cancelled),
         cmocka_unit_test(wake_ups_from_everywhere_are_heard),
-        cmocka_unit_test(a_task_from_another_thread_wakes_the_loop_at_once),
-        cmocka_unit_test(a_worker_is_stopped_while_its_loop_reads),
+        cmocka_unit_test(a_task_from_another_thread_wakes_it_at_once),
+        cmocka_unit_test(a_worker_is_stopped_while_its_thread_reads),
         cmocka_unit_test(who_waits_for_tasks_costs_nothing),
     };
+    executor        = name;
+    executor_thread = thread;
+    return cmocka_run_group_tests_name(name, tests, NULL, NULL);
+}
+
+int main(void)
+{
     if (make_folder(NULL) != 0) {
         return 1;
     }
-    /* who falls silent is asked while the loop is held; a busy machine may keep both waiting */
+    /* who falls silent is asked while the thread is held; a busy machine may keep both waiting */
     static const char times[] = "ping_ms=500&dead_ms=10s";
     (void)snprintf(listen_url, sizeof(listen_url), "unix+listen://%s/socket?%s", folder, times);
     (void)snprintf(connect_url, sizeof(connect_url), "unix://%s/socket?%s", folder, times);
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = with("async", "patio-loop") + with("thread", "patio-0");
     (void)remove_folder(NULL);
     return failed;
 }
