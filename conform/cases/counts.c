@@ -5,7 +5,7 @@ static void a_queue_that_does_not_exist_is_empty(kit *k)
 {
     kit_instance *i = kit_instance_open(k, NULL);
     patio_counts  c = {PATIO_SIZED(patio_counts), .ready = 77, .oldest_age_ms = 77};
-    KIT_STATUS(k, k->ops->counts(i->t, "nowhere", 5000, &c, NULL), PATIO_OK, "counts");
+    KIT_STATUS(k, kit_instance_counts(i, "nowhere", &c, NULL), PATIO_OK, "counts");
     KIT_EQUAL(k,
               kit_known(c.ready) + kit_known(c.leased) + kit_known(c.delayed) +
                   kit_known(c.consumers) + kit_known(c.oldest_age_ms),
@@ -86,7 +86,7 @@ static void a_caller_of_an_older_abi_gets_what_it_knows(kit *k)
     kit_send(i, 1);
     patio_counts c   = {.struct_size = offsetof(patio_counts, delayed), .delayed = 77, .dead = 77};
     patio_error  err = PATIO_ERROR_INIT;
-    KIT_STATUS(k, k->ops->counts(i->t, "q", 5000, &c, &err), PATIO_OK, "counts");
+    KIT_STATUS(k, kit_instance_counts(i, "q", &c, &err), PATIO_OK, "counts");
     KIT_EQUAL(k, c.ready, 1, "ready");
     KIT_EQUAL(k, c.delayed, 77, "a member beyond struct_size");
     KIT_EQUAL(k, c.dead, 77, "a member beyond struct_size");

@@ -113,8 +113,12 @@ static void stop_gives_back_what_has_not_started(kit *k)
     }
     KIT_AWAIT(k, KIT_SOON_MS, atomic_load(&b->running) == slots, "they do not run");
     patio_error  err  = PATIO_ERROR_INIT;
+    uint64_t     from = kit_now_ms();
     patio_status st   = k->xops->stop(b->x, 100, &err);
+    uint64_t     took = kit_now_ms() - from;
     bool         ends = (k->xops->caps & PATIO_EXECUTOR_KILL) != 0;
+    KIT_CHECK(k, took < 100 + KIT_SOON_MS / 2, "stop with a grace of 100 ms took %llu ms",
+              (unsigned long long)took);
     KIT_STATUS(k, st, ends ? PATIO_OK : PATIO_TIMEOUT, "stop while tasks run");
     if (ends) {
         atomic_store(&b->stopped, true);

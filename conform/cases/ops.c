@@ -188,6 +188,11 @@ static void a_limit_holds_over_all_workers(kit *k)
     const patio_queues_ops *q = kit_query(caller, PATIO_QUEUES_ID);
     KIT_CHECK(k, q != NULL, "\"limits\" without the interface of queues");
     KIT_STATUS(k, q->set_limit(caller->t, "q", 2, 5000, NULL), PATIO_OK, "set_limit");
+    if (PATIO_HAS(patio_queues_ops, q, get_limit) && q->get_limit != NULL) {
+        uint64_t limit = 77;
+        KIT_STATUS(k, q->get_limit(caller->t, "q", 5000, &limit, NULL), PATIO_OK, "get_limit");
+        KIT_EQUAL(k, limit, 2, "the limit that was set");
+    }
     kit_sleep_ms(1500);
     for (uint32_t n = 0; n < 2; n++) {
         w[n] = kit_instance_open(k, NULL);

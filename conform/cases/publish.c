@@ -37,6 +37,8 @@ static void the_level_reached_is_told_and_can_be_demanded(kit *k)
     pthread_mutex_unlock(&k->lock);
     kit_note(k, "level %u", level);
     KIT_CHECK(k, level <= PATIO_LEVEL_REPLICATED, "level %u does not exist", level);
+    KIT_CHECK(k, (k->ops->caps & PATIO_CAP_PERSIST) == 0 || level >= PATIO_LEVEL_DISK,
+              "\"persist\" is declared, and what is accepted has level %u", level);
     patio_message m = kit_message(k, 2, 0);
     m.level         = (uint16_t)level;
     kit_send_message(i, &m);

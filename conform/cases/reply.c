@@ -29,6 +29,7 @@ static void a_send_has_no_reply(kit *k)
     kit_await_counts(p.caller, 0, 0, 0, 0);
     kit_sleep_ms(200);
     KIT_EQUAL(k, KIT_GET(p.caller, reply_count), 0, "replies");
+    KIT_EQUAL(k, KIT_GET(p.worker, reply_count), 0, "replies to the worker");
 }
 
 static void a_call_that_calls_itself_works(kit *k)

@@ -336,7 +336,7 @@ patio_counts kit_counts(kit_instance *i)
 {
     patio_counts c   = {PATIO_SIZED(patio_counts)};
     patio_error  err = PATIO_ERROR_INIT;
-    patio_status st  = i->k->ops->counts(i->t, "q", 5000, &c, &err);
+    patio_status st  = kit_instance_counts(i, "q", &c, &err);
     KIT_CHECK(i->k, st == PATIO_OK, "counts returned %s: %s", kit_status_name(st), err.message);
     return c;
 }

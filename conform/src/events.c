@@ -20,10 +20,15 @@ static void *more(void *array, uint32_t used, uint32_t *room, size_t each)
     return p;
 }
 
+_Thread_local const char *kit_silent_slot;
+
 /* Returns with the case's lock held. */
 static kit_instance *enter(void *self, const char *event)
 {
     kit_instance *i = self;
+    if (kit_silent_slot != NULL) {
+        kit_breach(i->k, "%s was raised inside %s", event, kit_silent_slot);
+    }
     if (atomic_load(&i->stopped)) {
         kit_breach(i->k, "%s was raised after stop had returned", event);
     }

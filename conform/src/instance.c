@@ -102,7 +102,9 @@ patio_status kit_instance_create(kit *k, const kit_open *o, kit_instance **out, 
         };
         params.endpoints = kit_endpoints_array(i->endpoints, &params.endpoint_count);
         (void)k->host.table.random(&k->host, &params.incarnation, sizeof(params.incarnation));
-        st = k->ops->create(&k->host.table, &params, &i->t, err);
+        kit_silent_slot = "create";
+        st              = k->ops->create(&k->host.table, &params, &i->t, err);
+        kit_silent_slot = NULL;
     }
     free(texts);
     if (st != PATIO_OK) {
@@ -113,6 +115,15 @@ patio_status kit_instance_create(kit *k, const kit_open *o, kit_instance **out, 
     }
     k->instance_count++;
     *out = i;
+    return st;
+}
+
+patio_status kit_instance_counts(kit_instance *i, const char *queue, patio_counts *c,
+                                 patio_error *err)
+{
+    kit_silent_slot = "counts";
+    patio_status st = i->k->ops->counts(i->t, queue, 5000, c, err);
+    kit_silent_slot = NULL;
     return st;
 }
 

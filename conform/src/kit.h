@@ -101,6 +101,7 @@ typedef struct kit_process {
     int    go;  /* write end: commands */
     int    say; /* read end: lines */
     char   line[256];
+    char   said[256]; /* the line that was expected last */
     size_t used;
     bool   eof;
     int    status;
@@ -329,12 +330,17 @@ typedef struct kit_open {
 /* Create, start, wait for the link; fails the case otherwise. `o` may be NULL. */
 kit_instance *kit_instance_open(kit *k, const kit_open *o);
 patio_status  kit_instance_create(kit *k, const kit_open *o, kit_instance **out, patio_error *err);
-/* events.c: fill i->events. */
-void kit_instance_events(kit_instance *i);
-void kit_instance_await_up(kit_instance *i);
-void kit_instance_stop(kit_instance *i);
-void kit_instance_close(kit_instance *i); /* stop if need be, destroy, free */
-void kit_close_all(kit *k);
+/* events.c */
+/* The slot that this thread is in, if it is one that must not raise an event; NULL: none. */
+extern _Thread_local const char *kit_silent_slot;
+/* Fill i->events. */
+void         kit_instance_events(kit_instance *i);
+patio_status kit_instance_counts(kit_instance *i, const char *queue, patio_counts *c,
+                                 patio_error *err);
+void         kit_instance_await_up(kit_instance *i);
+void         kit_instance_stop(kit_instance *i);
+void         kit_instance_close(kit_instance *i); /* stop if need be, destroy, free */
+void         kit_close_all(kit *k);
 
 /* ---- act.c ---- */
 patio_id      kit_id(kit *k, uint32_t number);

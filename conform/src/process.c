@@ -152,9 +152,9 @@ static bool read_line(kit_process *p, char *out, size_t size, uint64_t until_ms)
 
 void kit_process_expect(kit *k, kit_process *p, const char *begin, uint64_t within_ms)
 {
-    char     line[256] = "";
-    uint64_t until     = kit_now_ms() + within_ms;
-    while (read_line(p, line, sizeof(line), until)) {
+    char    *line  = p->said;
+    uint64_t until = kit_now_ms() + within_ms;
+    while (read_line(p, line, sizeof(p->said), until)) {
         KIT_CHECK(k, line[0] != '!', "in the other process: %s", line + 2);
         if (strncmp(line, begin, strlen(begin)) == 0) {
             return;

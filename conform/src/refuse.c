@@ -54,6 +54,9 @@ static void refuse_message(kit *k, uint32_t cap)
         m.dedup_key       = (patio_bytes){(const uint8_t *)"key", 3};
         m.dedup_window_ms = 1000;
         must_refuse(k, i, &m, "dedup");
+    } else if (cap == PATIO_CAP_RESULTS) {
+        m.flags = PATIO_MESSAGE_KEEP_RESULT;
+        must_refuse(k, i, &m, "result");
     } else {
         m.level = PATIO_LEVEL_REPLICATED;
         must_refuse(k, i, &m, "level");
@@ -80,6 +83,7 @@ static void refuse_interface(kit *k, const char *id)
 {
     kit_instance *i = kit_instance_open(k, NULL);
     KIT_CHECK(k, kit_query(i, id) == NULL, "\"%s\" is there without its capability", id);
+    kit_instance_close(i);
 }
 
 static void refuse_limits(kit *k)
@@ -91,6 +95,32 @@ static void refuse_limits(kit *k)
         KIT_STATUS(k, q->set_limit(i->t, "q", 1, 5000, &err), PATIO_UNSUPPORTED, "set_limit");
         kit_check_error(k, &err, PATIO_UNSUPPORTED, "set_limit");
     }
+}
+
+/* The outcome of what nobody can run, by return or by receipt. */
+static patio_status of_no_worker(kit *k, uint32_t flags)
+{
+    kit_instance *i   = kit_instance_open(k, NULL);
+    patio_error   err = PATIO_ERROR_INIT;
+    patio_message m   = kit_message(k, 1, flags);
+    patio_status  st  = kit_publish_message(i, &m, 10, &err);
+    if (st == PATIO_OK && kit_outcome(i, 1) != PATIO_ACCEPTED) {
+        st = i->receipts[0].status;
+    }
+    return st;
+}
+
+/* Who does not know the routes cannot say that there is none. */
+static void refuse_no_route(kit *k)
+{
+    KIT_CHECK(k, of_no_worker(k, PATIO_MESSAGE_CALL) != PATIO_NO_ROUTE,
+              "\"routes\" is not declared, and a call nobody can run was refused for that");
+}
+
+static void refuse_queue(kit *k)
+{
+    KIT_CHECK(k, of_no_worker(k, 0) != PATIO_OK,
+              "\"queue\" is not declared, and a task without a worker was accepted");
 }
 
 void kit_check_refused(kit *k, uint32_t cap)
@@ -108,6 +138,7 @@ void kit_check_refused(kit *k, uint32_t cap)
         break;
     case PATIO_CAP_RESULTS:
         refuse_interface(k, PATIO_RESULTS_ID);
+        refuse_message(k, cap);
         break;
     case PATIO_CAP_DEAD_LETTERS:
         refuse_interface(k, PATIO_DEAD_ID);
@@ -115,7 +146,13 @@ void kit_check_refused(kit *k, uint32_t cap)
     case PATIO_CAP_LIMITS:
         refuse_limits(k);
         break;
-    default: /* QUEUE, ROUTES: the cases of publishing look at both ways */
+    case PATIO_CAP_ROUTES:
+        refuse_no_route(k);
+        break;
+    case PATIO_CAP_QUEUE:
+        refuse_queue(k);
+        break;
+    default:
         break;
     }
 }

@@ -1,248 +1,266 @@
-/* A transport that breaks one rule of the contract, of one's choice: so that the kit and
- * PATIO_CHECK are seen to notice. All the rest is the memory transport's, whose table it borrows.
- */
-#include <patio/plugin_util.h>
-#include <patio/transport.h>
+#include "liar.h"
 
 #include <dlfcn.h>
-#include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
-#define LIES                                                                                       \
-    "none|double_receipt|after_stop|stale_ok|credit|leak|silent_error|same_fence|no_receipt"
-enum lie {
-    NONE,
-    DOUBLE_RECEIPT,
-    AFTER_STOP,
-    STALE_OK,
-    CREDIT,
-    LEAK,
-    SILENT_ERROR,
-    SAME_FENCE,
-    NO_RECEIPT
-};
-enum { OPTIONS_MAX = 32 };
+enum { ENDPOINTS_MAX = 20, OPTIONS_MAX = 64 };
 
-struct patio_transport {
-    const patio_host             *host;
-    patio_transport              *real;
-    const patio_transport_events *up;
-    patio_transport_events        down;
-    int64_t                       lie;
-};
+enum lie liar_lie;
 
-static const patio_transport_ops *memory;
-static const patio_option         option_lie = {
-            PATIO_SIZED(patio_option), .type = PATIO_OPTION_CHOICE, .name = "lie", .fallback = "none",
-            .choices = LIES,           .help = "the rule to break"};
-static const patio_option *options[OPTIONS_MAX];
-static size_t              option_lie_at;
+static const patio_transport_ops *real;
+static const patio_option        *options[OPTIONS_MAX];
+static const patio_option option_of_no_unit = {PATIO_SIZED(patio_option), .type = PATIO_OPTION_MS,
+                                               .name = "pause", .fallback = "1s",
+                                               .help = "a time without its unit"};
+static const patio_option option_secret  = {PATIO_SIZED(patio_option), .type = PATIO_OPTION_SECRET,
+                                            .name = "password", .fallback = "",
+                                            .help = "what is not to be told"};
+static const char *const  loud_schemes[] = {"LIAR", "liar", NULL};
+_Atomic bool              liar_one_is_closed; /* of all instances of the process */
 
-#define UP(slot, ...)                                                                              \
-    patio_transport *t = self;                                                                     \
-    t->up->slot(t->up->self, __VA_ARGS__)
-
-static void delivered(void *self, const patio_delivery *d)
+static bool read_lie(void)
 {
-    patio_transport *t    = self;
-    patio_delivery   mine = *d;
-    mine.fence            = t->lie == SAME_FENCE ? 1 : d->fence;
-    t->up->delivered(t->up->self, &mine);
-}
-
-static void replied(void *self, const patio_reply *r)
-{
-    UP(replied, r);
-}
-
-static void published(void *self, const patio_receipt *r)
-{
-    patio_transport *t = self;
-    if (t->lie != NO_RECEIPT) {
-        t->up->published(t->up->self, r);
+    static const char *const names[] = {
+#define X(name) #name,
+        LIES(X)
+#undef X
+    };
+    const char *wanted = getenv("PATIO_TEST_LIE");
+    for (size_t i = 0; wanted != NULL && i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(names[i], wanted) == 0) {
+            liar_lie = (enum lie)i;
+            return true;
+        }
     }
-    if (t->lie == DOUBLE_RECEIPT) {
-        t->up->published(t->up->self, r);
+    return false;
+}
+
+const void *liar_borrow(const char *kind, const char *fallback, const char *interface_id)
+{
+    char        path[1024];
+    const char *folder = getenv("PATIO_TEST_LIBDIR");
+    const char *name   = getenv("PATIO_TEST_LIAR_OF");
+    (void)snprintf(path, sizeof(path), "%s/%s/%s.so", folder != NULL ? folder : ".", kind,
+                   name != NULL ? name : fallback);
+    void                  *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void                  *symbol  = library != NULL ? dlsym(library, PATIO_PLUGIN_SYMBOL) : NULL;
+    patio_plugin_entry_fn *entry   = NULL;
+    if (symbol == NULL || !read_lie()) {
+        return NULL;
+    }
+    memcpy(&entry, &symbol, sizeof(entry));
+    return entry(PATIO_ABI_MAJOR)->query(interface_id);
+}
+
+/* ---- life ---- */
+
+static void never(void *arg)
+{
+    (void)arg;
+}
+
+static void *lasting(void *arg)
+{
+    (void)pause();
+    return arg;
+}
+
+static void start_thread(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, lasting, NULL) == 0) {
+        (void)pthread_detach(thread);
     }
 }
 
-static void lease_lost(void *self, patio_tag tag, const patio_error *why)
+/* The options of the first endpoint, with bounds that nobody set. */
+static void forget_options(patio_transport *t, patio_endpoint *first, patio_option_value *mine)
 {
-    UP(lease_lost, tag, why);
+    for (size_t i = 0; t->ops->options[i] != NULL && i < OPTIONS_MAX; i++) {
+        mine[i] = first->values[i];
+        if (strncmp(t->ops->options[i]->name, "max_", 4) == 0) {
+            mine[i].number = 1000000;
+        }
+    }
+    first->values = mine;
 }
 
-static void settle_failed(void *self, patio_tag tag, const patio_error *why)
+static patio_status create_real(patio_transport *t, const patio_transport_params *params,
+                                patio_error *err)
 {
-    UP(settle_failed, tag, why);
+    patio_option_value     values[OPTIONS_MAX];
+    patio_endpoint         endpoints[ENDPOINTS_MAX];
+    patio_transport_params mine = *params;
+    for (uint32_t i = 0; i < params->endpoint_count && i < ENDPOINTS_MAX; i++) {
+        memcpy(&endpoints[i], (const char *)params->endpoints + i * params->endpoint_bytes,
+               sizeof(endpoints[i]));
+    }
+    if (lies(LIE_option_ignored)) {
+        forget_options(t, &endpoints[0], values);
+    }
+    mine.endpoints      = endpoints;
+    mine.endpoint_bytes = sizeof(endpoints[0]);
+    mine.events         = &t->down;
+    mine.project        = lies(LIE_project_ignored) ? "all" : params->project;
+    mine.max_body_bytes += lies(LIE_one_byte_more) ? 1 : 0;
+    return t->ops->create(t->host, &mine, &t->real, err);
 }
 
-static void cancel_wanted(void *self, patio_tag tag)
+static void misbehave_in_create(patio_transport *t, const patio_transport_params *params)
 {
-    UP(cancel_wanted, tag);
-}
-
-static void cancelled(void *self, const patio_id *id, uint32_t outcome)
-{
-    UP(cancelled, id, outcome);
-}
-
-static void link_changed(void *self, uint32_t state, const patio_error *why)
-{
-    UP(link, state, why);
+    if (lies(LIE_event_in_create)) {
+        t->up->link(t->up->self, PATIO_LINK_UP, NULL);
+    }
+    if (lies(LIE_thread_in_create)) {
+        start_thread();
+    }
+    if (lies(LIE_leaks_memory)) {
+        (void)t->host->alloc(t->host->self, 100);
+    }
+    if (lies(LIE_leaks_descriptor)) {
+        int more = dup(STDIN_FILENO);
+        (void)more;
+    }
+    if (lies(LIE_leaks_timer)) {
+        (void)t->host->after(t->host->self, UINT64_C(3600000000000), never, NULL);
+    }
+    for (size_t i = 0; lies(LIE_tells_secret) && options[i] != NULL; i++) {
+        if (options[i]->type == PATIO_OPTION_SECRET) {
+            t->host->log(t->host->self, PATIO_LOG_INFO, params->endpoints[0].values[i].text);
+        }
+    }
 }
 
 static patio_status create(const patio_host *host, const patio_transport_params *params,
                            patio_transport **out, patio_error *err)
 {
-    patio_transport *t = host->alloc(host->self, sizeof(*t));
-    if (t == NULL) {
-        return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+    for (size_t i = 0; lies(LIE_option_refused) && real->options[i] != NULL; i++) {
+        const patio_option *o = real->options[i];
+        if (o->max > 0 && params->endpoints[0].values[i].number == o->max) {
+            return patio_fail(err, PATIO_INTERNAL, 0, "option %s: too much", o->name);
+        }
     }
-    memset(t, 0, sizeof(*t));
-    t->host = host;
-    t->up   = params->events;
-    t->lie  = params->endpoints[0].values[option_lie_at].number;
-    t->down = (patio_transport_events){
-        PATIO_SIZED(patio_transport_events),
-        .self          = t,
-        .delivered     = delivered,
-        .replied       = replied,
-        .published     = published,
-        .lease_lost    = lease_lost,
-        .settle_failed = settle_failed,
-        .cancel_wanted = cancel_wanted,
-        .cancelled     = cancelled,
-        .link          = link_changed,
-    };
-    patio_transport_params mine = *params;
-    mine.events                 = &t->down;
-    patio_status st             = memory->create(host, &mine, &t->real, err);
+    patio_transport *t  = host->alloc(host->self, sizeof(*t));
+    patio_status     st = PATIO_NO_MEMORY;
+    if (t != NULL) {
+        memset(t, 0, sizeof(*t));
+        t->host = host;
+        t->ops  = real;
+        t->up   = params->events;
+        (void)pthread_mutex_init(&t->lock, NULL);
+        liar_listen(t);
+        st = create_real(t, params, err);
+    }
     if (st != PATIO_OK) {
         host->free(host->self, t);
-        return st;
+        st = lies(LIE_no_memory_hidden) ? PATIO_INTERNAL : st;
+        return patio_fail(err, st, 0, "create: it did not work");
     }
-    if (t->lie == LEAK) {
-        (void)host->alloc(host->self, 100);
-    }
+    misbehave_in_create(t, params);
     *out = t;
     return PATIO_OK;
 }
 
 static patio_status start(patio_transport *t, patio_error *err)
 {
-    return memory->start(t->real, err);
+    if (lies(LIE_leaks_thread)) {
+        start_thread();
+    }
+    return t->ops->start(t->real, err);
 }
 
 static patio_status stop(patio_transport *t, uint64_t grace_ms, patio_error *err)
 {
-    return memory->stop(t->real, grace_ms, err);
+    if (lies(LIE_leaving_acks)) {
+        patio_settlement s = {PATIO_SIZED(patio_settlement), .verdict = PATIO_ACK};
+        (void)t->ops->settle(t->real, atomic_load(&t->last), &s, NULL);
+    }
+    if (lies(LIE_stop_lasts)) {
+        (void)sleep(12);
+    }
+    t->stopped = true;
+    return t->ops->stop(t->real, grace_ms, err);
 }
 
 static void destroy(patio_transport *t)
 {
-    if (t != NULL) {
-        if (t->lie == AFTER_STOP) {
-            t->up->link(t->up->self, PATIO_LINK_UP, NULL);
-        }
-        memory->destroy(t->real);
-        t->host->free(t->host->self, t);
+    if (t == NULL && !lies(LIE_destroy_wants_one)) {
+        return;
     }
-}
-
-static patio_status quiet(const patio_transport *t, patio_status st, patio_error *err)
-{
-    if (t->lie == SILENT_ERROR && err != NULL) {
-        err->message[0] = '\0';
+    if (lies(LIE_event_after_stop)) {
+        t->up->link(t->up->self, PATIO_LINK_UP, NULL);
     }
-    return st;
-}
-
-static patio_status publish(patio_transport *t, const patio_message *m, patio_error *err)
-{
-    return quiet(t, memory->publish(t->real, m, err), err);
-}
-
-static patio_status subscribe(patio_transport *t, const patio_subscription *s, patio_error *err)
-{
-    patio_subscription mine = *s;
-    mine.credit += t->lie == CREDIT ? 1 : 0;
-    return memory->subscribe(t->real, &mine, err);
-}
-
-static patio_status unsubscribe(patio_transport *t, const char *queue, patio_error *err)
-{
-    return quiet(t, memory->unsubscribe(t->real, queue, err), err);
-}
-
-static patio_status settle(patio_transport *t, patio_tag tag, const patio_settlement *s,
-                           patio_error *err)
-{
-    patio_status st = memory->settle(t->real, tag, s, err);
-    return t->lie == STALE_OK && st == PATIO_STALE ? PATIO_OK : quiet(t, st, err);
-}
-
-static patio_status notify(patio_transport *t, patio_tag tag, patio_buf *body, patio_error *err)
-{
-    return memory->notify(t->real, tag, body, err);
-}
-
-static patio_status cancel(patio_transport *t, const char *queue, const patio_id *id,
-                           patio_error *err)
-{
-    return memory->cancel(t->real, queue, id, err);
-}
-
-static patio_status counts(patio_transport *t, const char *queue, uint64_t timeout_ms,
-                           patio_counts *out, patio_error *err)
-{
-    return memory->counts(t->real, queue, timeout_ms, out, err);
+    atomic_store(&liar_one_is_closed, true);
+    t->ops->destroy(t->real);
+    (void)pthread_mutex_destroy(&t->lock);
+    t->host->free(t->host->self, t);
 }
 
 static patio_transport_ops ops = {
     PATIO_SIZED(patio_transport_ops),
+    .options     = options,
     .create      = create,
     .start       = start,
     .stop        = stop,
     .destroy     = destroy,
-    .publish     = publish,
-    .subscribe   = subscribe,
-    .unsubscribe = unsubscribe,
-    .settle      = settle,
-    .notify      = notify,
-    .cancel      = cancel,
-    .counts      = counts,
+    .publish     = liar_publish,
+    .subscribe   = liar_subscribe,
+    .unsubscribe = liar_unsubscribe,
+    .settle      = liar_settle,
+    .started     = liar_started,
+    .notify      = liar_notify,
+    .cancel      = liar_cancel,
+    .counts      = liar_counts,
+    .query       = liar_query,
 };
 
-/* The memory transport lies beside every patio: PATIO_TEST_LIBDIR says where. */
-static bool borrow(void)
+static uint32_t hidden(void)
 {
-    char        path[1024];
-    const char *folder = getenv("PATIO_TEST_LIBDIR");
-    (void)snprintf(path, sizeof(path), "%s/transports/memory.so", folder != NULL ? folder : ".");
-    void                  *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    void                  *symbol  = library != NULL ? dlsym(library, PATIO_PLUGIN_SYMBOL) : NULL;
-    patio_plugin_entry_fn *entry   = NULL;
-    if (symbol == NULL) {
-        return false;
+    return lies(LIE_hides_priority)       ? PATIO_CAP_PRIORITY
+           : lies(LIE_hides_delay)        ? PATIO_CAP_DELAY
+           : lies(LIE_hides_dedup)        ? PATIO_CAP_DEDUP
+           : lies(LIE_hides_cancel)       ? PATIO_CAP_CANCEL
+           : lies(LIE_hides_results)      ? PATIO_CAP_RESULTS
+           : lies(LIE_takes_result_flag)  ? PATIO_CAP_RESULTS
+           : lies(LIE_hides_dead_letters) ? PATIO_CAP_DEAD_LETTERS
+           : lies(LIE_hides_limits)       ? PATIO_CAP_LIMITS
+           : lies(LIE_hides_routes)       ? PATIO_CAP_ROUTES
+           : lies(LIE_hides_queue)        ? PATIO_CAP_QUEUE
+                                          : 0;
+}
+
+static const patio_transport_ops *transport(void)
+{
+    size_t rows = 0;
+    if (real == NULL) {
+        real = liar_borrow("transports", "memory", PATIO_TRANSPORT_ID);
     }
-    memcpy(&entry, &symbol, sizeof(entry));
-    memory   = entry(PATIO_ABI_MAJOR)->query(PATIO_TRANSPORT_ID);
-    ops.caps = memory->caps & ~(uint32_t)(PATIO_CAP_DEAD_LETTERS | PATIO_CAP_RESULTS);
-    while (memory->options[option_lie_at] != NULL && option_lie_at < OPTIONS_MAX - 2) {
-        options[option_lie_at] = memory->options[option_lie_at];
-        option_lie_at++;
+    if (real == NULL) {
+        return NULL;
     }
-    options[option_lie_at] = &option_lie;
-    ops.options            = options;
-    return true;
+    for (; real->options[rows] != NULL && rows < OPTIONS_MAX - 2; rows++) {
+        options[rows] = real->options[rows];
+    }
+    options[rows] = lies(LIE_option_of_no_unit) ? &option_of_no_unit
+                    : lies(LIE_tells_secret)    ? &option_secret
+                                                : NULL;
+    ops.schemes   = lies(LIE_scheme_in_capitals) ? loud_schemes : real->schemes;
+    ops.started   = real->started != NULL || lies(LIE_claims_started) ? liar_started : NULL;
+    ops.caps      = (real->caps & ~hidden()) | (lies(LIE_claims_persist) ? PATIO_CAP_PERSIST : 0u) |
+               (lies(LIE_claims_started) ? PATIO_CAP_STARTED : 0u);
+    return &ops;
 }
 
 static const void *query(const char *interface_id)
 {
-    if (strcmp(interface_id, PATIO_TRANSPORT_ID) != 0 || (memory == NULL && !borrow())) {
-        return NULL;
+    if (strcmp(interface_id, PATIO_EXECUTOR_ID) == 0) {
+        return liar_executor();
     }
-    return &ops;
+    const patio_transport_ops *table = transport();
+    bool                       mine  = strcmp(interface_id, PATIO_TRANSPORT_ID) == 0;
+    return mine || lies(LIE_any_interface) ? table : NULL;
 }
 
 PATIO_PLUGIN_DEFINE(liar, "0.1.0", "MIT", "breaks one rule", query)

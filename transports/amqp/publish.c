@@ -18,6 +18,12 @@ static patio_status refuse_unsupported(const patio_transport *t, const patio_mes
                           "send %s: RabbitMQ cannot drop duplicates (capability \"dedup\")",
                           m->task);
     }
+    if ((m->flags & PATIO_MESSAGE_KEEP_RESULT) != 0) {
+        return patio_fail(err, PATIO_UNSUPPORTED, 0,
+                          "send %s: its result is to be kept, and amqp keeps none (capability "
+                          "\"results\")",
+                          m->task);
+    }
     if (m->level > PATIO_LEVEL_DISK) {
         return patio_fail(err, PATIO_UNSUPPORTED, 0,
                           "send %s: level %u is demanded; a broker does not say "
