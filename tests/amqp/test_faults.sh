@@ -44,6 +44,10 @@ for n in 1 2 3; do
 done
 amqp-publish -u "$url" -r patio:default:default -C text/plain -p -b "" || complain "amqp-publish failed"
 await_messages patio:default:default:dead 4
+run dlq show 00000000000000000000000000000000 -b "$url"
+expect_code 0
+expect_out_has '"undecodable"'
+expect_out_has "it is no task: it has neither a message_id of 32 hexadecimal digits nor a type"
 call_is 20 "$url" mul 4 5
 kill -0 "$before" 2>/dev/null || complain "the worker died of a foreign message"
 

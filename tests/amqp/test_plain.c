@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST = 512 };
+enum { MOST = 512, DEATHS_BYTES = 8192 };
 
 static size_t put(uint8_t *at, size_t size, const void *data, size_t more)
 {
@@ -175,37 +175,150 @@ static void a_plain_client_executes(void **state)
     world_close(&w);
 }
 
-/* Every message that is no task ends as a dead letter, and the worker goes on. */
+/* "cause: message" of each dead letter, one a line. */
+static int32_t note_death(void *arg, const patio_dead_info *d)
+{
+    char  *all  = arg;
+    size_t size = strlen(all);
+    (void)snprintf(all + size, DEATHS_BYTES - size, "%s: %s\n", d->cause, d->message);
+    return 0;
+}
+
+static const char *deaths_of(world *w)
+{
+    static char all[DEATHS_BYTES];
+    all[0] = '\0';
+    assert_ok(patio_dead_list(w->f.broker, NULL, NULL, 100, 5000, note_death, all, &w->f.err),
+              w->f.err);
+    return all;
+}
+
+/* Every message that is no task ends as a dead letter that says why, and the worker goes on. */
 static void what_is_no_task_is_parked(void **state)
 {
     (void)state;
-    static const char all[] = "0123456789abcdef0123456789abcdef";
-    world             w;
+    static const char    all[]  = "0123456789abcdef0123456789abcdef";
+    static const uint8_t id[16] = {1, 2};
+    static const uint8_t two[]  = {0x0A, 2, 3, 3, 0x12, 2, 12, 14, 0x38, 2}; /* (6, 7) */
+    static uint8_t       large[100000];
+    uint8_t              body[MOST];
+    world                w;
     world_init(&w, "");
-    w.f.broker                = world_worker(&w, NULL);
+    w.f.broker                = world_worker(&w, "max_body_bytes=2000");
     amqp_connection_state_t c = plain_open(&w);
-    AWAIT(counts_of(w.f.broker, NULL).consumers == 1);
-    amqp_basic_properties_t bad[] = {
-        {._flags = 0},
-        {._flags = AMQP_BASIC_MESSAGE_ID_FLAG, .message_id = amqp_cstring_bytes(all)},
-        {._flags = AMQP_BASIC_TYPE_FLAG, .type = amqp_cstring_bytes("mul")},
-        {._flags     = AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TYPE_FLAG,
-         .message_id = amqp_cstring_bytes("no number"),
-         .type       = amqp_cstring_bytes("mul")},
-        /* an envelope that is none is found when it is decoded */
-        {._flags     = AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TYPE_FLAG,
-         .message_id = amqp_cstring_bytes(all),
-         .type       = amqp_cstring_bytes("mul")},
+    /* the queue of a delay is there when something has been delayed */
+    patio_call_options soon = {PATIO_SIZED(patio_call_options), .delay_ms = 60};
+    assert_ok(patio_send(w.f.broker, "count", PATIO_NO_ARGS, &soon, NULL, &w.f.err), w.f.err);
+    AWAIT(atomic_load(&runs) == 1);
+    enum { BOTH = AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TYPE_FLAG };
+    const amqp_bytes_t      digits  = amqp_cstring_bytes(all);
+    const amqp_bytes_t      mul     = amqp_cstring_bytes("mul");
+    amqp_basic_properties_t none    = {._flags = 0};
+    amqp_basic_properties_t no_type = {._flags = AMQP_BASIC_MESSAGE_ID_FLAG, .message_id = digits};
+    amqp_basic_properties_t no_id   = {._flags = AMQP_BASIC_TYPE_FLAG, .type = mul};
+    amqp_basic_properties_t ugly    = {
+           ._flags = BOTH, .message_id = digits, .type = amqp_cstring_bytes("m\x1b[31m")};
+    amqp_basic_properties_t bad_id = {
+        ._flags = BOTH, .message_id = amqp_cstring_bytes("no number"), .type = mul};
+    amqp_basic_properties_t good  = {._flags = BOTH, .message_id = digits, .type = mul};
+    amqp_basic_properties_t other = {._flags = BOTH,
+                                     .message_id =
+                                         amqp_cstring_bytes("00112233445566778899aabbccddeeff"),
+                                     .type = mul};
+    const struct {
+        amqp_basic_properties_t *p;
+        const char              *suffix; /* of the queue it is put into */
+        const void              *body;
+        size_t                   size;
+        const char              *death;
+    } bad[] = {
+        {&none, "", "\xFF", 1, "undecodable: it is no task: it has neither a message_id"},
+        {&no_type, "", "\xFF", 1, "undecodable: it names no task (property type)\n"},
+        {&no_id, "", "\xFF", 1, "undecodable: it has no message_id of 32 hexadecimal digits\n"},
+        {&bad_id, "", "\xFF", 1, "undecodable: it has no message_id of 32 hexadecimal digits\n"},
+        {&ugly, "", "\xFF", 1, "undecodable: the name of its task has control characters\n"},
+        {&good, "", large, sizeof(large), "undecodable: its body is larger than max_body_bytes\n"},
+        /* by way of a delay: that this ended is not why it is dead */
+        {&none, ":delay:100", "\xFF", 1, "undecodable: it is no task: it has neither a message_id"},
+        /* put there by somebody else */
+        {&none, ":dead", "\xFF", 1, "undecodable: it is no task: it has neither a message_id"},
+        /* what is wrong within the envelope is found when it is decoded */
+        {&good, "", "\xFF\xFF\xFF", 3, "undecodable: 3 bytes are not "},
+        {&other, "", body, envelope(body, 1, id, "mul", "elsewhere", two, sizeof(two)),
+         "undecodable: a task of project \"elsewhere\" came to a worker"},
     };
     uint32_t count = sizeof(bad) / sizeof(bad[0]);
     for (uint32_t i = 0; i < count; i++) {
-        plain_publish(c, queue_name(&w, ""), &bad[i], "\xFF\xFF\xFF", 3);
+        plain_publish(c, queue_name(&w, bad[i].suffix), bad[i].p, bad[i].body, bad[i].size);
     }
     AWAIT(plain_count(c, queue_name(&w, ":dead")) == count);
+    const char *deaths = deaths_of(&w);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_contains(deaths, bad[i].death);
+    }
     int64_t got = 0;
     assert_ok(call_mul(w.f.broker, 6, 7, &got, &w.f.err), w.f.err);
     assert_int_equal(got, 42);
+    /* those without an id are shown and dropped under one of zeros; work is no place for any */
+    const patio_id zeros = {{0}};
+    uint64_t       gone  = 0;
+    assert_ok(patio_dead_drop(w.f.broker, NULL, &zeros, 5000, &gone, &w.f.err), w.f.err);
+    assert_int_equal(gone, 1);
+    assert_int_equal(plain_count(c, queue_name(&w, ":dead")), count - 1);
     plain_close(c);
+    world_close(&w);
+}
+
+/* What the broker itself has moved says so, and from where: of its last death, not of its first. */
+static void what_the_broker_moves_says_why(void **state)
+{
+    (void)state;
+    world w;
+    world_init(&w, "?queue_type=quorum&delivery_limit=1");
+    w.f.broker                = world_caller(&w);
+    amqp_connection_state_t c = plain_open(&w);
+    amqp_message_t          m;
+    patio_call_options      soon = {PATIO_SIZED(patio_call_options), .delay_ms = 60};
+    assert_ok(patio_send(w.f.broker, "x", PATIO_NO_ARGS, &soon, NULL, &w.f.err), w.f.err);
+    for (int i = 0; i < 2; i++) {
+        uint64_t tag = plain_get(c, queue_name(&w, ""), &m);
+        assert_true(tag != 0);
+        amqp_destroy_message(&m);
+        assert_int_equal(amqp_basic_reject(c, 1, tag, true), AMQP_STATUS_OK);
+    }
+    AWAIT(counts_of(w.f.broker, NULL).dead == 1);
+    assert_contains(deaths_of(&w), "crashes: nobody has settled it as often as queue patio:");
+    /* another consumer than ours says no */
+    assert_ok(patio_send(w.f.broker, "x", PATIO_NO_ARGS, NULL, NULL, &w.f.err), w.f.err);
+    uint64_t tag = plain_get(c, queue_name(&w, ""), &m);
+    assert_true(tag != 0);
+    amqp_destroy_message(&m);
+    assert_int_equal(amqp_basic_reject(c, 1, tag, false), AMQP_STATUS_OK);
+    AWAIT(counts_of(w.f.broker, NULL).dead == 2);
+    assert_contains(deaths_of(&w), "refused: a consumer rejected it from queue patio:");
+    plain_close(c);
+    world_close(&w);
+}
+
+/* An operator's policy throws the oldest out of a full queue. */
+static void what_a_policy_drops_says_so(void **state)
+{
+    (void)state;
+    char  words[512];
+    world w;
+    world_init(&w, "");
+    w.f.broker = world_caller(&w);
+    (void)snprintf(words, sizeof(words),
+                   "set_policy --apply-to queues %s '^%s$' '{\"max-length\":1}'", w.project,
+                   queue_name(&w, ""));
+    broker_ctl(words);
+    for (int i = 0; i < 2; i++) {
+        assert_ok(patio_send(w.f.broker, "x", PATIO_NO_ARGS, NULL, NULL, &w.f.err), w.f.err);
+    }
+    AWAIT(counts_of(w.f.broker, NULL).dead == 1);
+    assert_contains(deaths_of(&w), "refused: it was the oldest in queue patio:");
+    (void)snprintf(words, sizeof(words), "clear_policy %s", w.project);
+    broker_ctl(words);
     world_close(&w);
 }
 
@@ -217,6 +330,8 @@ int main(void)
         cmocka_unit_test(a_reply_that_is_refused_is_given_up),
         cmocka_unit_test(a_plain_client_executes),
         cmocka_unit_test(what_is_no_task_is_parked),
+        cmocka_unit_test(what_the_broker_moves_says_why),
+        cmocka_unit_test(what_a_policy_drops_says_so),
     };
     return RUN_TESTS("amqp: plain clients", tests);
 }

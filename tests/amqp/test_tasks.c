@@ -234,6 +234,7 @@ static void a_failed_send_is_a_dead_letter(void **state)
 static int32_t never_begun(void *arg, const patio_dead_info *info)
 {
     assert_string_equal(info->cause, "expired");
+    assert_contains(info->message, "its time to live ended in queue patio:");
     assert_int_equal(info->attempts, 0);
     assert_true(info->died_at_unix_ms > UINT64_C(1700000000000));
     *(int *)arg += 1;

@@ -113,7 +113,11 @@ static bool keep_letter(patio_transport *t, browse *b, inbound *in)
     if (l == NULL) {
         return false;
     }
-    *l        = (letter){.props = in->props, .body = in->body, .cause = in->cause};
+    *l = (letter){.props = in->props, .body = in->body, .cause = in->cause};
+    for (char *at = l->props.task; *at != '\0'; at++) {
+        *at =
+            (unsigned char)*at < ' ' || *at == 0x7F ? '?' : *at; /* anybody's words, on a screen */
+    }
     in->body  = NULL;
     in->cause = NULL;
     *b->end   = l;
@@ -183,9 +187,10 @@ void browse_refused(patio_transport *t, const post *p, patio_status status)
     }
 }
 
+/* What has no id, for it never was a task, has one of zeros. */
 static bool is_id(const inbound *in, const patio_id *id)
 {
-    return in->props.has_id && memcmp(&in->props.id, id, sizeof(*id)) == 0;
+    return memcmp(&in->props.id, id, sizeof(*id)) == 0;
 }
 
 /* Under the lock: one dead letter. false: out of memory. */
@@ -194,7 +199,7 @@ static bool take(patio_transport *t, browse *b, inbound *in)
     bool skip = b->verb == BROWSE_LIST && b->skip;
     bool task = in->body != NULL && in->props.has_id; /* else no task, never was one: it stays */
     if (skip) {
-        b->skip = !is_id(in, &b->after);
+        b->skip = !in->props.has_id || !is_id(in, &b->after);
     }
     if (skip || b->enough || (b->one && !is_id(in, &b->id)) || (b->verb == BROWSE_RETRY && !task)) {
         return note_back(t, b, in->number);

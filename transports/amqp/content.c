@@ -75,7 +75,7 @@ void content_header(connection *c, uint16_t channel, const amqp_frame_t *f)
     in->size       = f->payload.properties.body_size;
     props_read(&in->props, f->payload.properties.decoded);
     if (channel == CH_BROWSE) {
-        in->cause = props_cause(t, f->payload.properties.decoded);
+        in->cause = cause_read(t, in, f->payload.properties.decoded);
     }
     /* a returned message is known by its id; replies have no limit but the
      * frame's */

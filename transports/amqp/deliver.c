@@ -40,29 +40,6 @@ static void reject(patio_transport *t, uint64_t number, bool requeue)
     socket_push(c);
 }
 
-/* Not one of ours, or broken: the broker moves it to the dead letters as it is.
- */
-static const char *strangeness(const inbound *in)
-{
-    if (in->skip) {
-        return "its body is larger than max_body_bytes";
-    }
-    if (!in->props.has_id) {
-        return "it has no message_id of 32 hexadecimal digits";
-    }
-    return in->props.task[0] == '\0' ? "it names no task (property type)" : NULL;
-}
-
-static bool is_text(const char *s)
-{
-    for (; *s != '\0'; s++) {
-        if ((unsigned char)*s < ' ' || *s == 0x7F) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* A message that was not confirmed when the link died is sent again, and may be
  * there twice. The second one that comes here is thrown away; if the first one
  * is lost, the broker brings it back, and says so. */
@@ -179,14 +156,13 @@ void deliver_give_back(patio_transport *t, queue *q, bool held)
 
 void deliver_task(patio_transport *t, inbound *in)
 {
-    const char *strange = strangeness(in);
-    if (strange == NULL && !is_text(in->props.task)) {
-        strange = "its task has control characters";
-    }
+    /* what is none of ours, or broken, the broker moves to the dead letters as it is */
+    const char *strange = cause_strange(t, in);
+    bool        again   = strange == NULL && in->skip; /* there was no memory for it */
     pthread_mutex_lock(&t->lock);
     queue *q = subscribe_queue(t, in->consumer);
-    if (q == NULL || strange != NULL) {
-        reject(t, in->number, q == NULL);
+    if (q == NULL || strange != NULL || again) {
+        reject(t, in->number, q == NULL || again);
     } else if (subscribe_is_held(in->consumer)) {
         renew_arrived(t, q, in);
     } else {

@@ -109,8 +109,18 @@ typedef struct task_facts {
     uint8_t     priority;
     bool        persistent;
 } task_facts;
-uint64_t   props_wall_ms(void);
-patio_buf *props_cause(const patio_transport *t, const amqp_basic_properties_t *p);
+uint64_t props_wall_ms(void);
+/* Of whatever width; negative ones count as 0. */
+bool props_number(const amqp_field_value_t *v, uint64_t *out);
+
+/* ---- cause.c ---- */
+/* What speaks against its being a task; NULL: nothing. */
+const char *cause_strange(const patio_transport *t, const inbound *in);
+/* Why it is dead, as an encoded patio.v1.DeadLetter; NULL: nothing is known. */
+patio_buf *cause_read(const patio_transport *t, const inbound *in,
+                      const amqp_basic_properties_t *p);
+/* The newest entry of the header x-death; NULL: there is none. */
+const amqp_table_t *cause_last_death(const amqp_field_value_t *deaths);
 
 /* ---- message.c: making one ---- */
 post *post_new_task(patio_transport *t, uint8_t kind, place *to, const task_facts *facts,

@@ -52,7 +52,7 @@ uint64_t props_wall_ms(void)
 
 /* Numbers come in whatever width the other side's library likes. Negative ones
  * count as 0. */
-static bool number_of(const amqp_field_value_t *v, uint64_t *out)
+bool props_number(const amqp_field_value_t *v, uint64_t *out)
 {
     int64_t n = 0;
     switch (v->kind) {
@@ -91,19 +91,15 @@ static uint16_t small(uint64_t n)
     return n > UINT16_MAX ? UINT16_MAX : (uint16_t)n;
 }
 
-/* When the broker itself moved it last: the first entry of x-death (RabbitMQ, "Dead Letter
- * Exchanges"), in seconds. A message that ends so was not taken: its attempt did not begin. */
+/* When the broker itself moved it last, in seconds. A message that ends so was not taken: its
+ * attempt did not begin. */
 static void read_death(props *out, const amqp_field_value_t *deaths)
 {
-    if (deaths->kind != AMQP_FIELD_KIND_ARRAY || deaths->value.array.num_entries < 1 ||
-        deaths->value.array.entries[0].kind != AMQP_FIELD_KIND_TABLE) {
-        return;
-    }
-    const amqp_table_t *last = &deaths->value.array.entries[0].value.table;
-    for (int i = 0; i < last->num_entries; i++) {
+    const amqp_table_t *last = cause_last_death(deaths);
+    for (int i = 0; last != NULL && i < last->num_entries; i++) {
         const amqp_table_entry_t *e = &last->entries[i];
         uint64_t                  s = 0;
-        if (wire_is(e->key, "time") && number_of(&e->value, &s)) {
+        if (wire_is(e->key, "time") && props_number(&e->value, &s)) {
             out->moved_at_ms = s * 1000;
         }
     }
@@ -116,7 +112,7 @@ static void read_headers(props *out, const amqp_table_t *table)
         uint64_t                  n = 0;
         if (wire_is(e->key, "x-death")) {
             read_death(out, &e->value);
-        } else if (!number_of(&e->value, &n)) {
+        } else if (!props_number(&e->value, &n)) {
             continue;
         } else if (wire_is(e->key, "patio-attempt")) {
             out->attempt = small(n);
@@ -151,6 +147,9 @@ void props_read(props *out, const amqp_basic_properties_t *p)
     } else if ((p->_flags & AMQP_BASIC_CORRELATION_ID_FLAG) != 0) {
         out->has_id = props_read_id(&out->id, p->correlation_id);
     }
+    if (!out->has_id) {
+        memset(&out->id, 0, sizeof(out->id));
+    }
     if ((p->_flags & AMQP_BASIC_PRIORITY_FLAG) != 0) {
         out->priority = p->priority < PATIO_PRIORITY_MAX ? p->priority : PATIO_PRIORITY_MAX;
     }
@@ -166,42 +165,4 @@ void props_read(props *out, const amqp_basic_properties_t *p)
     if ((p->_flags & AMQP_BASIC_HEADERS_FLAG) != 0) {
         read_headers(out, &p->headers);
     }
-}
-
-/* Why it is dead: what its worker said, or an encoded patio.v1.DeadLetter made
- * of what the broker says of a message that it moved itself. NULL: nothing is
- * known. */
-patio_buf *props_cause(const patio_transport *t, const amqp_basic_properties_t *p)
-{
-    const amqp_table_t *h    = (p->_flags & AMQP_BASIC_HEADERS_FLAG) != 0 ? &p->headers : NULL;
-    uint8_t            *data = NULL;
-    amqp_bytes_t        why  = amqp_empty_bytes;
-    for (int i = 0; h != NULL && i < h->num_entries; i++) {
-        const amqp_field_value_t *v = &h->entries[i].value;
-        if (wire_is(h->entries[i].key, "patio-cause") && v->kind == AMQP_FIELD_KIND_BYTES) {
-            patio_buf *copy = t->host->buf_new(t->host->self, v->value.bytes.len, &data);
-            if (copy != NULL && v->value.bytes.len > 0) {
-                memcpy(data, v->value.bytes.bytes, v->value.bytes.len);
-            }
-            return copy;
-        }
-        if (wire_is(h->entries[i].key, "x-first-death-reason") && v->kind == AMQP_FIELD_KIND_UTF8) {
-            why = v->value.bytes;
-        }
-    }
-    const char *cause = wire_is(why, "expired")          ? "expired"
-                        : wire_is(why, "rejected")       ? "undecodable"
-                        : wire_is(why, "delivery_limit") ? "crashes"
-                                                         : NULL;
-    if (cause == NULL) {
-        return NULL;
-    }
-    size_t     size = strlen(cause);
-    patio_buf *made = t->host->buf_new(t->host->self, size + 2, &data);
-    if (made != NULL) {
-        data[0] = 1 << 3 | 2; /* field 1, bytes */
-        data[1] = (uint8_t)size;
-        memcpy(data + 2, cause, size); /* NOLINT(bugprone-not-null-terminated-result) */
-    }
-    return made;
 }
