@@ -28,6 +28,8 @@ static const char schema[] =
     " owner INTEGER NOT NULL, task INTEGER NOT NULL, fence INTEGER NOT NULL);"
     "CREATE TABLE IF NOT EXISTS results (project TEXT NOT NULL, id BLOB NOT NULL,"
     " expires INTEGER NOT NULL, body BLOB, PRIMARY KEY (project, id));"
+    "CREATE TABLE IF NOT EXISTS gone (project TEXT NOT NULL, id BLOB NOT NULL,"
+    " state INTEGER NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY (project, id));"
     "CREATE TABLE IF NOT EXISTS keys (project TEXT NOT NULL, queue TEXT NOT NULL, key BLOB NOT "
     "NULL,"
     " id BLOB NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY (project, queue, key));"

@@ -2,6 +2,7 @@
 #include "spool.h"
 
 #include <patio/dead.h>
+#include <patio/results.h>
 
 enum { PAGE = 256 };
 
@@ -118,6 +119,7 @@ static patio_status change(patio_transport *t, const char *queue, const patio_id
     "UPDATE tasks SET state=0, died=0, died_at=0, cause=NULL, attempt=1, crashes=0, fence=fence, " \
     "expires=0, flags=flags & ~1 WHERE project=? AND queue=? AND died<>0"
 #define DROP "DELETE FROM tasks WHERE project=? AND queue=? AND died<>0"
+#define GONE SPOOL_GONE("project=? AND queue=? AND died<>0")
 
 static patio_status retry(patio_transport *t, const char *queue, const patio_id *id,
                           uint64_t timeout_ms, uint64_t *count, patio_error *err)
@@ -128,7 +130,20 @@ static patio_status retry(patio_transport *t, const char *queue, const patio_id 
 static patio_status drop(patio_transport *t, const char *queue, const patio_id *id,
                          uint64_t timeout_ms, uint64_t *count, patio_error *err)
 {
-    return change(t, queue, id, timeout_ms, DROP " AND id=?", DROP, "drop", count, err);
+    db *d = spool_ask(t, timeout_ms, "drop", err);
+    if (d == NULL) {
+        return PATIO_UNREACHABLE;
+    }
+    int64_t until = spool_wall_ms() + SPOOL_GONE_MS;
+    int64_t noted = id != NULL ? spool_do(d, GONE " AND id=?", "iiittd", (int64_t)PATIO_STATE_DEAD,
+                                          until, (int64_t)1, t->project, queue, id)
+                               : spool_do(d, GONE, "iiitt", (int64_t)PATIO_STATE_DEAD, until,
+                                          (int64_t)0, t->project, queue);
+    patio_status st = noted < 0 ? spool_fail(d, "drop", err) : PATIO_OK;
+    spool_asked(t);
+    return st != PATIO_OK
+               ? st
+               : change(t, queue, id, timeout_ms, DROP " AND id=?", DROP, "drop", count, err);
 }
 
 const void *spool_dead_ops(void)

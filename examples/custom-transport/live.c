@@ -177,6 +177,7 @@ static void forget_old(patio_transport *t)
 {
     int64_t now = spool_wall_ms();
     (void)spool_do(&t->io, "DELETE FROM results WHERE expires<?", "i", now);
+    (void)spool_do(&t->io, "DELETE FROM gone WHERE expires<?", "i", now);
     (void)spool_do(&t->io, "DELETE FROM keys WHERE expires<?", "i", now);
     (void)spool_do(&t->io,
                    "DELETE FROM tasks WHERE seq IN (SELECT seq FROM tasks WHERE died<>0 AND "

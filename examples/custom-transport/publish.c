@@ -1,6 +1,8 @@
 /* publish.c: a task into the table, or why not. */
 #include "spool.h"
 
+#include <patio/results.h>
+
 #include <stdio.h>
 
 static bool refuse(command *c, patio_status status, const char *why)
@@ -54,6 +56,9 @@ static bool check_key(patio_transport *t, command *c, bool *insert)
     if (taken && m->dedup_conflict == PATIO_DEDUP_REPLACE &&
         (spool_do(&t->io, SPOOL_FAREWELL("project=? AND id=?"), "titd",
                   "another task with the same dedup key replaced it", (int64_t)0, t->project,
+                  &c->original) < 0 ||
+         spool_do(&t->io, SPOOL_GONE("project=? AND id=? AND state IN (0,1)"), "iiitd",
+                  (int64_t)PATIO_STATE_CANCELLED, now + SPOOL_GONE_MS, (int64_t)0, t->project,
                   &c->original) < 0 ||
          spool_do(&t->io, "DELETE FROM tasks WHERE project=? AND id=? AND state IN (0,1)", "td",
                   t->project, &c->original) < 0)) {
@@ -122,6 +127,8 @@ bool spool_do_cancel(patio_transport *t, command *c)
         c->outcome = PATIO_CANCEL_REMOVED;
         return spool_do(&t->io, SPOOL_FAREWELL("seq=?"), "tii", "it was cancelled by somebody else",
                         (int64_t)t->incarnation, seq) >= 0 &&
+               spool_do(&t->io, SPOOL_GONE("seq=?"), "iiii", (int64_t)PATIO_STATE_CANCELLED,
+                        spool_wall_ms() + SPOOL_GONE_MS, (int64_t)1, seq) >= 0 &&
                spool_do(&t->io, "DELETE FROM tasks WHERE seq=?", "i", seq) >= 0;
     }
     c->outcome = PATIO_CANCEL_TOLD;

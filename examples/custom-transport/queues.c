@@ -96,8 +96,12 @@ static patio_status purge(patio_transport *t, const char *queue, uint64_t timeou
     }
     int64_t gone  = -1;
     bool    begun = spool_do(d, "BEGIN IMMEDIATE", "") >= 0;
-    if (begun && spool_do(d, SPOOL_FAREWELL("project=? AND queue=?"), "titt",
-                          "the queue was purged", (int64_t)0, t->project, queue) >= 0) {
+    if (begun &&
+        spool_do(d, SPOOL_FAREWELL("project=? AND queue=?"), "titt", "the queue was purged",
+                 (int64_t)0, t->project, queue) >= 0 &&
+        spool_do(d, SPOOL_GONE("project=? AND queue=? AND state IN (0,1)"), "iiitt",
+                 (int64_t)PATIO_STATE_CANCELLED, spool_wall_ms() + SPOOL_GONE_MS, (int64_t)0,
+                 t->project, queue) >= 0) {
         gone = spool_do(d, "DELETE FROM tasks WHERE project=? AND queue=? AND state IN (0,1)", "tt",
                         t->project, queue);
     }
@@ -208,6 +212,16 @@ static patio_status get(patio_transport *t, const char *queue, const patio_id *i
     } else {
         r.state = state_of(spool_number(d, -1, "SELECT state FROM tasks WHERE project=? AND id=?",
                                         "td", t->project, id));
+        int64_t until =
+            r.state == PATIO_STATE_UNKNOWN
+                ? spool_number(d, 0, "SELECT expires FROM gone WHERE project=? AND id=?", "td",
+                               t->project, id)
+                : 0;
+        if (until > now) {
+            r.ttl_ms = (uint64_t)(until - now);
+            r.state  = (uint32_t)spool_number(
+                 d, 0, "SELECT state FROM gone WHERE project=? AND id=?", "td", t->project, id);
+        }
     }
     if (s != NULL) {
         (void)sqlite3_reset(s);

@@ -139,6 +139,12 @@ enum { SPOOL_GONE = 1 << 8 };
 #define SPOOL_FAREWELL(which)                                                                      \
     "INSERT INTO replies (caller, id, flags, body) SELECT caller, id, 256, CAST(? AS BLOB) FROM "  \
     "tasks WHERE (flags & 5) = 5 AND caller <> ? AND state IN (0,1) AND " which
+/* What became of a task that is about to be removed: its state, until when that is known, and 1 if
+ * somebody named it, else only for those whose result was to be kept ("iii"). */
+#define SPOOL_GONE(which)                                                                          \
+    "INSERT OR REPLACE INTO gone SELECT project, id, ?, ? FROM tasks WHERE (? OR (flags & 128) "   \
+    "<> 0) AND " which
+enum { SPOOL_GONE_MS = 3600000 };
 /* The first column of the first row, or `none`. */
 int64_t      spool_number(db *d, int64_t none, const char *text, const char *types, ...);
 patio_status spool_fail(const db *d, const char *what, patio_error *err);

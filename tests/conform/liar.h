@@ -66,7 +66,8 @@
     X(counts_age) X(counts_overrun) X(counts_of_nothing) X(event_in_counts)                       \
     /* dead letters, results, queues, presence */                                                 \
     X(dead_page_ignored) X(dead_visit_goes_on) X(dead_body_lost) X(dead_retry_ignored)            \
-    X(dead_drop_ignored) X(result_lost) X(result_for_ever) X(state_unknown) X(no_queue_listed)    \
+    X(dead_drop_ignored) X(gone_forgotten) X(result_lost) X(result_for_ever)                      \
+    X(state_unknown) X(no_queue_listed)                                                           \
     X(purge_ignored) X(pause_of_queue_ignored) X(drain_ignored) X(limit_ignored)                  \
     X(limit_mistold) X(present_never) X(present_too_large) X(finding_without_advice)              \
     /* the executor */                                                                            \

@@ -77,6 +77,8 @@ static patio_status result_get(patio_transport *t, const char *queue, const pati
     const patio_results_ops *o  = theirs(t, PATIO_RESULTS_ID);
     patio_status             st = o->get(t->real, queue, id, timeout_ms, out, err);
     bool waits = out->state == PATIO_STATE_QUEUED || out->state == PATIO_STATE_RUNNING;
+    bool gone  = out->state == PATIO_STATE_CANCELLED || out->state == PATIO_STATE_DEAD;
+    out->state = lies(LIE_gone_forgotten) && gone ? PATIO_STATE_UNKNOWN : out->state;
     out->state = lies(LIE_state_unknown) && waits ? PATIO_STATE_UNKNOWN : out->state;
     return st;
 }

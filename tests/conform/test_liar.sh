@@ -157,6 +157,8 @@ memory option_ignored 144 dead 6
 memory result_lost 150 state is 0
 memory result_for_ever 151 it is still there
 memory state_unknown 150 state is 0, expected 1
+memory gone_forgotten 167 is 0, expected 7
+memory gone_forgotten 168 is 0, expected 5
 memory no_queue_listed 152 queues of a project that uses one is 0
 memory purge_ignored 153 counts are ready 5
 memory pause_of_queue_ignored 154 number of deliveries is 3, expected 0
@@ -166,7 +168,7 @@ memory limit_mistold 156 the limit that was set is 3
 memory present_never 157 it is not seen
 memory present_too_large 157 announce of too much returned OK
 memory finding_without_advice 158 warns without an advice
-memory none 1-160
+memory none 1-168
 # tcp: what needs a link, or processes
 tcp peers_lost 160 0 and 0 peers
 tcp poll_lasts 162 a poll of 200 ms took

@@ -84,6 +84,8 @@ is() {
     run cancel $on "$id"
     expect_code 0
     expect_out "removed"
+    run result $on "$id"
+    expect_out "cancelled"
     # whoever waits for what another one removes hears so at once
     "$PATIO" call $on mul 4 4 --timeout 10min >called 2>&1 &
     caller=$!
@@ -132,16 +134,21 @@ is() {
     run dlq drop "$id" $on --json
     expect_out_has '"dropped": 1'
     expect_out_has '"queue": "default"'
+    run result $on "$id"
+    expect_out "dead"
     run dlq drop --all $on
     expect_out "1 dropped"
     is default dead 0 || complain "dead: $(field default dead)"
 
     # what waits for its time can be removed
-    run send $on mul 1 1 --delay 1h
+    run send $on mul 1 1 --delay 1h --result-ttl 1min
     expect_code 0
+    id=$out
     is default delayed 1 || complain "delayed: $(field default delayed)"
     run purge default $on
     expect_out "1 removed"
+    run result $on "$id"
+    expect_out "cancelled"
 
     # what nobody can start in time neither counts nor takes a place
     for n in 1 2; do "$PATIO" call $on --queue late mul 1 "$n" --timeout 300ms >/dev/null 2>&1; done

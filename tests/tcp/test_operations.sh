@@ -83,11 +83,15 @@ all_of_them() {
     expect_out removed
     run cancel "$waiting" "${at[@]}"
     expect_out removed
+    run result "$waiting" "${at[@]}"
+    expect_out cancelled
     order send sleep 60 ttl=100
     counts_are "0 1 0 1 1" # too late to be started
     run dlq ls "${at[@]}"
     expect_out_has expired
     run dlq drop "$id" "${at[@]}"
+    run result "$id" "${at[@]}"
+    expect_out dead
     run cancel "$running" "${at[@]}"
     expect_out told
     counts_are "0 0 0 1 1" # it failed, as cancelled, and nobody waited for it

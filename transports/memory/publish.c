@@ -69,17 +69,19 @@ typedef struct placing {
     uint32_t   verdict;
     bool       some; /* a task to hand out */
     patio_id   original;
-    patio_buf *answer; /* of a task that ran before under the same key; one reference */
-    entry     *gone;   /* what this one replaces */
+    patio_buf *answer;  /* of a task that ran before under the same key; one reference */
+    entry     *gone;    /* what this one replaces */
+    kept      *results; /* that fell out of the store */
     farewell   who;
     attached  *waiting;
     handout    out;
 } placing;
 
 /* The queued one goes; this one takes its key. */
-static void replace(keyed *k, placing *p)
+static void replace(patio_transport *t, keyed *k, placing *p)
 {
     entry *e = k->entry;
+    store_result_gone(&t->hub->room, &t->bounds, e, PATIO_STATE_CANCELLED, false, &p->results);
     store_take_out(e);
     p->gone = e;
     if (e->origin != NULL && e->origin->running && (e->flags & PATIO_MESSAGE_NO_RECEIPT) != 0) {
@@ -120,7 +122,7 @@ static patio_status place(patio_transport *t, const patio_message *m, size_t siz
         return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
     }
     if (k != NULL) {
-        replace(k, p);
+        replace(t, k, p);
     }
     p->entry = e;
     if (m->delay_ms > 0) {
@@ -156,6 +158,7 @@ static void say_about_key(patio_transport *t, const patio_message *m, placing *p
     }
     if (p->gone != NULL) {
         store_bury(&t->hub->room, p->gone);
+        store_result_free(t->host, p->results);
         attached_tell(t->host, p->waiting, NULL, PATIO_CANCELLED, why);
         say_gone(&p->who, PATIO_CANCELLED, why);
     }
@@ -179,6 +182,7 @@ patio_status memory_publish(patio_transport *t, const patio_message *m, patio_er
     p.some    = false;
     p.answer  = NULL;
     p.gone    = NULL;
+    p.results = NULL;
     p.waiting = NULL;
     p.who     = (farewell){.origin = NULL};
     pthread_mutex_lock(&h->lock);
@@ -223,6 +227,7 @@ patio_status memory_cancel(patio_transport *t, const char *name, const patio_id 
     entry    *e       = q != NULL ? store_entry_by_id(q, id, false) : NULL;
     entry    *gone    = NULL;
     attached *waiting = NULL;
+    kept     *out     = NULL;
     farewell  who     = {.origin = NULL};
     if (e != NULL && e->state == ENTRY_LEASED) {
         outcome = PATIO_CANCEL_TOLD;
@@ -234,6 +239,7 @@ patio_status memory_cancel(patio_transport *t, const char *name, const patio_id 
         }
     } else if (e != NULL) {
         outcome = PATIO_CANCEL_REMOVED;
+        store_result_gone(&h->room, &t->bounds, e, PATIO_STATE_CANCELLED, true, &out);
         store_take_out(e);
         gone    = e;
         waiting = attached_end(e, NULL);
@@ -246,6 +252,7 @@ patio_status memory_cancel(patio_transport *t, const char *name, const patio_id 
     instance_hold(t);
     pthread_mutex_unlock(&h->lock);
     store_bury(&h->room, gone);
+    store_result_free(t->host, out);
     attached_tell(t->host, waiting, NULL, PATIO_CANCELLED, "it was cancelled");
     say_gone(&who, PATIO_CANCELLED, "it was cancelled by somebody else");
     if (holder != NULL) {

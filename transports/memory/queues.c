@@ -32,12 +32,14 @@ static patio_status queues_list(patio_transport *t, uint64_t timeout_ms, patio_q
 }
 
 /* The next one that waits, out of the queue; who waits for it. NULL: no more. */
-static entry *purge_next(queue *q, uint32_t *slot, farewell *who, attached **waiting)
+static entry *purge_next(patio_transport *t, queue *q, uint32_t *slot, farewell *who,
+                         attached **waiting, kept **out)
 {
     entry *e = store_take_waiting(q, slot);
     if (e == NULL) {
         return NULL;
     }
+    store_result_gone(&t->hub->room, &t->bounds, e, PATIO_STATE_CANCELLED, false, out);
     *who     = (farewell){.origin = e->origin, .id = e->id};
     *waiting = attached_end(e, NULL);
     if (who->origin != NULL && who->origin->running && (e->flags & PATIO_MESSAGE_NO_RECEIPT) != 0) {
@@ -61,10 +63,12 @@ static patio_status queues_purge(patio_transport *t, const char *name, uint64_t 
     do {
         farewell  who     = {.origin = NULL};
         attached *waiting = NULL;
+        kept     *out     = NULL;
         pthread_mutex_lock(&h->lock);
         queue *q = store_queue(&h->room, name, false);
-        gone     = q != NULL ? purge_next(q, &slot, &who, &waiting) : NULL;
+        gone     = q != NULL ? purge_next(t, q, &slot, &who, &waiting, &out) : NULL;
         pthread_mutex_unlock(&h->lock);
+        store_result_free(t->host, out);
         if (gone != NULL) {
             done++;
             store_bury(&h->room, gone);
@@ -176,7 +180,7 @@ static patio_status dead_drop(patio_transport *t, const char *name, const patio_
                               uint64_t timeout_ms, uint64_t *count, patio_error *err)
 {
     (void)timeout_ms;
-    return store_dead_drop(&t->hub->room, name, id, count, err);
+    return store_dead_drop(&t->hub->room, &t->bounds, name, id, count, err);
 }
 
 static patio_status dead_retry(patio_transport *t, const char *name, const patio_id *id,

@@ -230,24 +230,34 @@ patio_status store_dead_retry(store_room *s, const store_bounds *b, const char *
     return st == PATIO_OK ? st : not_found("retry", err);
 }
 
-patio_status store_dead_drop(store_room *s, const char *name, const patio_id *id, uint64_t *count,
-                             patio_error *err)
+/* It has been a dead letter, and that is still known. */
+static void drop(store_room *s, const store_bounds *b, entry *e, bool named, entry **gone,
+                 kept **out)
+{
+    store_result_gone(s, b, e, PATIO_STATE_DEAD, named, out);
+    move_out(s, e, gone);
+}
+
+patio_status store_dead_drop(store_room *s, const store_bounds *b, const char *name,
+                             const patio_id *id, uint64_t *count, patio_error *err)
 {
     entry   *gone = NULL;
+    kept    *out  = NULL;
     uint64_t done = 0;
     pthread_mutex_lock(s->lock);
     queue *q = store_queue(s, name, false);
     entry *e = id != NULL ? find_dead(q, id) : NULL;
     if (e != NULL) {
-        move_out(s, e, &gone);
+        drop(s, b, e, true, &gone, &out);
         done = 1;
     }
     while (id == NULL && q != NULL && q->dead_letters.first != NULL) {
-        move_out(s, q->dead_letters.first, &gone);
+        drop(s, b, q->dead_letters.first, false, &gone, &out);
         done++;
     }
     pthread_mutex_unlock(s->lock);
     store_bury(s, gone);
+    store_result_free(s->host, out);
     if (id != NULL && done == 0) {
         return not_found("drop", err);
     }

@@ -95,6 +95,16 @@ void store_result_keep(store_room *s, const store_bounds *b, const entry *e, uin
     all->bytes += k->size;
 }
 
+void store_result_gone(store_room *s, const store_bounds *b, const entry *e, uint32_t state,
+                       bool named, kept **out)
+{
+    const kept *k     = find(&s->results, e->lane->queue, &e->id);
+    bool        known = k != NULL && k->state == state; /* and perhaps with a reply */
+    if (!known && (named || (e->flags & PATIO_MESSAGE_KEEP_RESULT) != 0)) {
+        store_result_keep(s, b, e, state, GONE_TTL_MS, NULL, out);
+    }
+}
+
 void store_results_fini(store_room *s)
 {
     kept *all = NULL;

@@ -39,8 +39,9 @@ enum {
     KEY_BUCKETS      = 4096,
     LANES_MAX        = 65536, /* names of tasks ever seen */
     QUEUES_MAX       = 4096,
-    DEDUP_KEY_MAX    = 1024, /* bytes */
-    DEDUP_CALLER_MAX = 1024, /* callers attached to one task */
+    DEDUP_KEY_MAX    = 1024,    /* bytes */
+    DEDUP_CALLER_MAX = 1024,    /* callers attached to one task */
+    GONE_TTL_MS      = 3600000, /* what became of a task that was removed is known so long */
 };
 
 enum entry_state {
@@ -258,8 +259,8 @@ patio_status store_dead_list(store_room *s, const store_bounds *b, const char *n
                              void *arg, patio_error *err);
 patio_status store_dead_get(store_room *s, const char *name, const patio_id *id,
                             patio_dead_visit_fn visit, void *arg, patio_error *err);
-patio_status store_dead_drop(store_room *s, const char *name, const patio_id *id, uint64_t *count,
-                             patio_error *err);
+patio_status store_dead_drop(store_room *s, const store_bounds *b, const char *name,
+                             const patio_id *id, uint64_t *count, patio_error *err);
 patio_status store_dead_retry(store_room *s, const store_bounds *b, const char *name,
                               const patio_id *id, void (*ready)(entry *e), uint64_t *count,
                               patio_error *err);
@@ -268,6 +269,10 @@ patio_status store_dead_retry(store_room *s, const store_bounds *b, const char *
 /* What falls out of the store is the caller's to free. */
 void store_result_keep(store_room *s, const store_bounds *b, const entry *e, uint32_t state,
                        uint64_t ttl_ms, patio_buf *reply, kept **out);
+/* A task that is removed, not run to its end: what became of it, if somebody named it, or if its
+ * result was to be kept. */
+void store_result_gone(store_room *s, const store_bounds *b, const entry *e, uint32_t state,
+                       bool named, kept **out);
 void store_result_free(const patio_host *host, kept *k);
 /* Takes the lock. */
 void store_result_get(store_room *s, const char *name, const patio_id *id, patio_result *out);

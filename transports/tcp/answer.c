@@ -118,7 +118,7 @@ static void answer_dead(answering *w)
     } else if (a->what == ASK_DEAD_RETRY) {
         st = operate_retry(t, a->queue, id, &w->answer.number, NULL);
     } else if (a->what == ASK_DEAD_DROP) {
-        st = store_dead_drop(&t->room, a->queue, id, &w->answer.number, NULL);
+        st = store_dead_drop(&t->room, &t->set.bounds, a->queue, id, &w->answer.number, NULL);
     }
     w->answer.status = (uint16_t)st;
 }

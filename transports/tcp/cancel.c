@@ -54,6 +54,7 @@ static void ask_holder(entry *e, effects *fx)
 static entry *remove_waiting(entry *e, effects *fx)
 {
     bool delayed = e->state == ENTRY_DELAYED;
+    hub_keep_gone(e, true);
     hub_take_out(e);
     hub_end_key(e, NULL, PATIO_CANCELLED, "it was cancelled", fx);
     if (cancel_outcome(e->t, &e->id, PATIO_CANCEL_REMOVED, fx)) {
@@ -193,6 +194,7 @@ void cancel_came(conn *c, uint64_t tag, patio_bytes body, effects *fx)
     bool somebody_else = cancel_outcome(c->t, &e->id, what, fx);
     if (what == PATIO_CANCEL_REMOVED) {
         peersub *ps = e->holder;
+        hub_keep_gone(e, true);
         route_take_back(e);
         hub_end_key(e, NULL, PATIO_CANCELLED, "it was cancelled", fx);
         if (somebody_else) {

@@ -119,6 +119,13 @@ void hub_keep_result(entry *e, uint32_t state, uint64_t ttl_ms, patio_buf *reply
     store_result_free(e->t->host, out);
 }
 
+void hub_keep_gone(const entry *e, bool named)
+{
+    kept *out = NULL;
+    store_result_gone(&e->t->room, &e->t->set.bounds, e, PATIO_STATE_CANCELLED, named, &out);
+    store_result_free(e->t->host, out);
+}
+
 void hub_link(conn *c, entry **first, entry *e)
 {
     e->link      = c;

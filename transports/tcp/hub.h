@@ -61,6 +61,8 @@ extern const patio_bytes hub_cause_crashes;
 /* It is in no list and no peer's: to the dead letters. */
 void hub_bury(entry *e, patio_bytes cause, effects *fx);
 void hub_keep_result(entry *e, uint32_t state, uint64_t ttl_ms, patio_buf *reply);
+/* It is removed, by somebody who named it or with others. */
+void hub_keep_gone(const entry *e, bool named);
 void hub_link(conn *c, entry **first, entry *e);
 void hub_unlink_link(entry **first, entry *e);
 void hub_fini(patio_transport *t);

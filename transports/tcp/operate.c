@@ -50,6 +50,7 @@ uint64_t operate_purge(patio_transport *t, const char *name)
         queue *q = hub_queue(t, name, false);
         while (q != NULL && effects_room(&fx) && (next = store_take_waiting(q, &slot)) != NULL) {
             hub_count_out(next);
+            hub_keep_gone(next, false);
             hub_end_key(next, NULL, PATIO_CANCELLED, why, &fx);
             hub_say_gone(next, why, &fx);
             next->next = gone;

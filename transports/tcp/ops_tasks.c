@@ -198,8 +198,9 @@ static patio_status change(patio_transport *t, uint8_t what, const char *name, c
 {
     const char  *word = what == ASK_DEAD_RETRY ? "retry" : "drop";
     uint64_t     done = 0;
-    patio_status own  = what == ASK_DEAD_RETRY ? operate_retry(t, name, id, &done, err)
-                                               : store_dead_drop(&t->room, name, id, &done, err);
+    patio_status own  = what == ASK_DEAD_RETRY
+                            ? operate_retry(t, name, id, &done, err)
+                            : store_dead_drop(&t->room, &t->set.bounds, name, id, &done, err);
     if (own != PATIO_OK && own != PATIO_NOT_FOUND) {
         return own;
     }

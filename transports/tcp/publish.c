@@ -84,6 +84,7 @@ static void replace(keyed *k, entry **gone, effects *fx)
 {
     static const char why[] = "another task with the same dedup key replaced it";
     entry            *e     = k->entry;
+    hub_keep_gone(e, false);
     hub_take_out(e);
     hub_end_key(e, NULL, PATIO_CANCELLED, why, fx);
     hub_say_gone(e, why, fx);

@@ -22,9 +22,9 @@ extern "C" {
     X(RUNNING, 2, "running", "is with a worker")                                                   \
     X(DONE, 3, "done", "ended with a result")                                                      \
     X(FAILED, 4, "failed", "ended with the task's error")                                          \
-    X(DEAD, 5, "dead", "is a dead letter")                                                         \
+    X(DEAD, 5, "dead", "is a dead letter, or was dropped as one")                                  \
     X(EXPIRED, 6, "expired", "its deadline passed before it was started")                          \
-    X(CANCELLED, 7, "cancelled", "was cancelled before it was started")
+    X(CANCELLED, 7, "cancelled", "was cancelled, purged or replaced before it was started")
 enum {
 #define PATIO_X(name, value, word, text) PATIO_STATE_##name = (value),
     PATIO_TASK_STATE_MAP(PATIO_X)

@@ -61,7 +61,10 @@ if id ~= '' then
     local entry, e = find(id)
     if not entry then return {-1} end
     if what == 'get' then return tell_of(entry, e, true) end
-    if what == 'drop' then return {redis.call('XDEL', dead, entry[1]), 0, 0} end
+    if what == 'drop' then
+        if not e.foreign then remember(e, GONE_DEAD, true) end
+        return {redis.call('XDEL', dead, entry[1]), 0, 0}
+    end
     if e.foreign then return {-2} end
     local back = revive(entry, e)
     wake(queued)
@@ -70,10 +73,11 @@ end
 local count, from = 0, after ~= '' and '(' .. after or '-'
 local some = redis.call('XRANGE', dead, from, '+', 'COUNT', 500)
 for _, entry in ipairs(some) do
+    local e = look(entry)
     if what == 'drop' then
+        if not e.foreign then remember(e, GONE_DEAD) end
         count = count + redis.call('XDEL', dead, entry[1])
     else
-        local e = look(entry)
         if not revive(entry, e) then
             wake(queued)
             return {count, 1, 0}

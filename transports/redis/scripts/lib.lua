@@ -148,8 +148,18 @@ local function answer_attached(id, dedup, body, status, why)
     redis.call('DEL', list)
 end
 
+-- What became of a task that is removed, not run to its end, if somebody named it or its result was to be
+-- kept. Its dead letter, if it is one, tells more.
+local GONE_CANCELLED, GONE_DEAD = 7, 5
+local function remember(e, state, named)
+    if named or bit.band(tonumber(e.flags), 128) ~= 0 then
+        redis.call('SET', T .. ':g:' .. e.id, state, 'PX', 3600000)
+    end
+end
+
 -- A task goes before it is started: whoever waits for it hears why, but for the one whose wish it was.
 local function farewell(e, why, wisher)
+    remember(e, GONE_CANCELLED, wisher)
     if e.reply ~= '-' and e.reply ~= wisher and is_quiet(e) then refuse(e.reply, e.id, CANCELLED, why) end
     if e.dedup ~= '-' then answer_attached(e.id, e.dedup, '', CANCELLED, why) end
 end

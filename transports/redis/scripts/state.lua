@@ -39,4 +39,5 @@ for _, suffix in ipairs(suffixes()) do
         from = '(' .. some[#some][1]
     end
 end
-return {0, 0}
+local gone = redis.call('GET', T .. ':g:' .. id)
+return {tonumber(gone or 0), gone and redis.call('PTTL', T .. ':g:' .. id) or 0}
