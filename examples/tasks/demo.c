@@ -5,7 +5,8 @@
  *   sleep SECONDS           returns early, as failed, when it is cancelled; says how far it is
  *   fail [MESSAGE]          fails; keywords: code, type, details
  *   crash                   takes its process down with SIGSEGV
- *   retry N                 asks to be tried again until attempt N; gives the attempt
+ *   retry N                 asks to be tried again until attempt N; gives the attempt; keyword:
+ *                           after_ms, 0: as its back-off says
  */
 #include "demo.h"
 
@@ -110,15 +111,19 @@ static patio_status crash(patio_context *ctx)
 
 static patio_status retry(patio_context *ctx)
 {
-    enum { PAUSE_MS = 10 };
-    uint64_t     wanted;
-    patio_status st = patio_arg_uint64(ctx, 0, &wanted);
+    int64_t            after_ms = 10;
+    uint64_t           wanted;
+    const patio_value *after = patio_kwarg(ctx, "after_ms");
+    patio_status       st    = patio_arg_uint64(ctx, 0, &wanted);
     if (st != PATIO_OK) {
         return st;
     }
+    if (after != NULL && (patio_value_get_int64(after, &after_ms) != PATIO_OK || after_ms < 0)) {
+        return patio_task_fail(ctx, 2, "Arguments", "after_ms of retry: expected milliseconds");
+    }
     uint32_t attempt = patio_task_attempt(ctx);
     if (attempt < wanted) {
-        return patio_task_retry(ctx, PAUSE_MS, "attempt %u of %llu", attempt,
+        return patio_task_retry(ctx, (uint64_t)after_ms, "attempt %u of %llu", attempt,
                                 (unsigned long long)wanted);
     }
     return PATIO_RETURN(ctx, (int64_t)attempt);

@@ -293,6 +293,39 @@ static void a_time_of_the_wall_clock_is_waited_for(void **state)
     fixture_close(&f);
 }
 
+/* Said by the code alone, in the options that a program or a module registers a task with. */
+static void a_task_says_all_of_it_in_code(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_task_options again = {PATIO_SIZED(patio_task_options), .backoff_list = "1ms,0",
+                                .max_attempts = 3};
+    patio_task_options late  = {PATIO_SIZED(patio_task_options), .delay_ms = 3600000};
+    patio_task_options once  = {PATIO_SIZED(patio_task_options), .dedup_by = PATIO_DEDUP_BY_ARGS,
+                                .dedup_window_ms = 3600000};
+    patio_task_options wrong = {PATIO_SIZED(patio_task_options), .dedup_by = 2};
+    patio_id           first;
+    patio_id           second;
+    fixture_init(&f);
+    add_task(f.registry, "again", task_again, &again);
+    add_task(f.registry, "late", task_count, &late);
+    add_task(f.registry, "once", task_count, &once);
+    assert_status(patio_registry_add(f.registry, "wrong", task_count, NULL, NULL, &wrong, &f.err),
+                  PATIO_INVALID);
+    assert_contains(f.err.message, "dedup_by");
+    f.broker = start_broker(&f, f.registry, NULL);
+    assert_status(patio_call(f.broker, "again", PATIO_NO_ARGS, NULL, NULL, &f.err),
+                  PATIO_TASK_FAILED);
+    assert_int_equal(atomic_load(&runs), 3);
+    assert_ok(patio_send(f.broker, "once", PATIO_ARGS(7), NULL, &first, &f.err), f.err);
+    assert_ok(patio_send(f.broker, "once", PATIO_ARGS(7), NULL, &second, &f.err), f.err);
+    assert_memory_equal(&first, &second, sizeof(first));
+    AWAIT(atomic_load(&runs) == 4);
+    assert_ok(patio_send(f.broker, "late", PATIO_NO_ARGS, NULL, NULL, &f.err), f.err);
+    assert_int_equal(counts_of(f.broker, NULL).delayed, 1);
+    fixture_close(&f);
+}
+
 static void what_a_transport_lacks_is_refused_by_name(void **state)
 {
     (void)state;
@@ -330,6 +363,7 @@ int main(void)
         cmocka_unit_test(a_start_in_time_leaves_the_whole_deadline),
         cmocka_unit_test(a_call_bounds_one_run),
         cmocka_unit_test(a_time_of_the_wall_clock_is_waited_for),
+        cmocka_unit_test(a_task_says_all_of_it_in_code),
         cmocka_unit_test(what_a_transport_lacks_is_refused_by_name),
     };
     return RUN_TESTS("policy", tests);

@@ -56,10 +56,10 @@ expect_out_has '"level": "process"'
 expect_out_has '"duplicate": false'
 
 # how it is to be treated
-call retry 9 --max-attempts 3 --backoff fixed:1ms
+call retry 9 --kw after_ms=0 --max-attempts 3 --backoff fixed:1ms
 expect_code 3
 expect_err_has "attempt 3 of 9"
-call retry 3 --backoff 1ms,2ms
+call retry 3 --kw after_ms=0 --backoff 1ms,2ms
 expect_code 0
 call retry 3 --backoff 1s,soon
 expect_code 2
@@ -67,7 +67,7 @@ expect_err_has "1s,10s,5min"
 call retry 3 --ack on_start
 expect_code 3
 expect_err_has "attempt 1 of 3"
-call retry 3 --backoff exponential:1ms:5ms
+call retry 3 --kw after_ms=0 --backoff exponential:1ms:5ms
 expect_code 0
 call sleep 30 --attempt-timeout 50ms --max-attempts 1
 expect_code 3
