@@ -33,10 +33,12 @@ bool peer_announce(conn *c)
     return true;
 }
 
+enum { THIS_CHANNEL = 7, OTHER_CHANNEL = 8 };
+
 bool tls_binding(conn *c, uint8_t binding[TLS_BINDING_BYTES])
 {
     (void)c;
-    memset(binding, 7, TLS_BINDING_BYTES);
+    memset(binding, THIS_CHANNEL, TLS_BINDING_BYTES);
     return true;
 }
 
@@ -64,17 +66,32 @@ static void require(bool holds)
     }
 }
 
+enum {
+    LISTENS   = 1,
+    HAS_KEY   = 2,
+    TWO_KEYS  = 4,
+    IN_TLS    = 8,
+    KNOWS_KEY = 16,
+    UNBOUND   = 32, /* what it proves is of no channel */
+    ELSEWHERE = 64, /* and of another one: somebody hands it on */
+};
+
 /* What a peer with that key would say now. */
-static void prove(const conn *c, const char *key, uint8_t mac[FRAME_MAC_BYTES])
+static void prove(const conn *c, const char *key, uint8_t mode, uint8_t mac[FRAME_MAC_BYTES])
 {
     uint8_t binding[TLS_BINDING_BYTES];
-    memset(binding, 7, sizeof(binding));
+    bool    bound = c->tls != NULL && (mode & UNBOUND) == 0;
+    memset(binding, (mode & ELSEWHERE) != 0 ? OTHER_CHANNEL : THIS_CHANNEL, sizeof(binding));
     (void)auth_mac(key, c->connects, c->connects ? c->hello_own : c->hello_peer,
-                   c->connects ? c->hello_peer : c->hello_own, c->tls != NULL ? binding : NULL,
-                   mac);
+                   c->connects ? c->hello_peer : c->hello_own, bound ? binding : NULL, mac);
 }
 
-enum { LISTENS = 1, HAS_KEY = 2, TWO_KEYS = 4, IN_TLS = 8, KNOWS_KEY = 16 };
+/* May somebody who says that get in? */
+static bool may_open(uint8_t mode)
+{
+    bool bound = (mode & IN_TLS) == 0 || (mode & (UNBOUND | ELSEWHERE)) == 0;
+    return (mode & HAS_KEY) == 0 || ((mode & KNOWS_KEY) != 0 && bound);
+}
 
 static void feed(conn *c, const uint8_t *data, size_t size, uint8_t mode)
 {
@@ -88,7 +105,7 @@ static void feed(conn *c, const uint8_t *data, size_t size, uint8_t mode)
         }
         patio_bytes body = {data + FRAME_HEADER_BYTES, h.size};
         if (h.type == FRAME_AUTH && (mode & KNOWS_KEY) != 0) {
-            prove(c, c->endpoint->keys[c->key_index], mac);
+            prove(c, c->endpoint->keys[c->key_index], mode, mac);
             body = (patio_bytes){mac, sizeof(mac)};
         }
         if (hello_frame(c, &h, body, &status) != NULL) {
@@ -122,7 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     feed(&c, data + 1, size - 1, mode);
     bool open = c.state == CONN_OPEN;
-    require(!open || (mode & HAS_KEY) == 0 || (mode & KNOWS_KEY) != 0);
+    require(!open || may_open(mode));
     require(announced == (open ? 1u : 0u));
     require(c.key_index == 0 || ep.keys[1][0] != '\0');
     return 0;

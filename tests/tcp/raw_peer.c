@@ -43,25 +43,36 @@ int raw_connect_from(const char *own_address, uint16_t port)
     return fd;
 }
 
+/* Somebody is about to listen there. */
+static int connect_to(const struct sockaddr *a, socklen_t size, const char *what)
+{
+    for (int i = 0; i < 1000; i++) {
+        int fd = socket(a->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_true(fd >= 0);
+        if (connect(fd, a, size) == 0) {
+            limit_waits(fd);
+            return fd;
+        }
+        (void)close(fd);
+        usleep(10 * 1000);
+    }
+    fail_msg("nobody listens on %s", what);
+    return -1;
+}
+
 int raw_connect(const char *path)
 {
-    struct sockaddr_un a      = {.sun_family = AF_UNIX};
-    int                fd     = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool               joined = false;
-    assert_true(fd >= 0);
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
     assert_true(strlen(path) < sizeof(a.sun_path));
     memcpy(a.sun_path, path, strlen(path) + 1);
-    for (int i = 0; i < 1000 && !joined; i++) {
-        joined = connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0;
-        if (!joined) {
-            usleep(10 * 1000);
-        }
-    }
-    if (!joined) {
-        fail_msg("nobody listens on %s", path);
-    }
-    limit_waits(fd);
-    return fd;
+    return connect_to((const struct sockaddr *)&a, sizeof(a), path);
+}
+
+int raw_connect_port(uint16_t port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
+    a.sin_addr.s_addr    = htonl(INADDR_LOOPBACK);
+    return connect_to((const struct sockaddr *)&a, sizeof(a), "the port");
 }
 
 bool raw_send(int fd, const void *data, size_t size)

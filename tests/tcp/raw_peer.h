@@ -14,6 +14,8 @@ int raw_connect(const char *path);
 /* The same over TCP on this machine, from an address of 127.0.0.0/8 of one's choice; -1: refused.
  */
 int raw_connect_from(const char *own_address, uint16_t port);
+/* From anywhere, to a port that is about to be listened on. */
+int raw_connect_port(uint16_t port);
 /* All of it; false: the other side has closed. */
 bool raw_send(int fd, const void *data, size_t size);
 bool raw_frame(int fd, uint8_t type, uint64_t id, const void *body, size_t size);
@@ -32,7 +34,7 @@ size_t raw_announce(uint8_t *to, const char *task, uint32_t credit);
 /* A PUBLISH of a call. */
 size_t raw_publish(uint8_t *to, uint64_t number, const char *task, size_t body_bytes);
 
-/* A worker process; its log goes nowhere. */
+/* A worker process; its log goes nowhere. It is not ready yet. */
 pid_t    worker_begin(const char *const *urls);
 void     worker_end(pid_t pid);
 uint64_t worker_resident_bytes(pid_t pid);

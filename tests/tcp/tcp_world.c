@@ -21,23 +21,33 @@ int remove_folder(void **state)
     return system(command);
 }
 
-patio_broker *open_quiet_broker(patio_registry *registry, const char *url, const char *workers)
+patio_status start_quiet_broker(patio_registry *registry, const char *url, const char *workers,
+                                patio_broker **broker, patio_error *err)
 {
     patio_config *config = NULL;
-    patio_broker *broker = NULL;
-    patio_error   err    = PATIO_ERROR_INIT;
-    if (patio_config_create(&config, &err) != PATIO_OK ||
-        patio_config_set(config, "broker", url, "test", &err) != PATIO_OK ||
-        patio_config_set(config, "log.level", "off", "test", &err) != PATIO_OK ||
-        patio_config_set(config, "executor.workers", workers, "test", &err) != PATIO_OK ||
-        patio_config_set(config, "connect_timeout_ms", "20s", "test", &err) != PATIO_OK ||
-        patio_broker_create(NULL, registry, config, &broker, &err) != PATIO_OK ||
-        patio_broker_start(broker, &err) != PATIO_OK) {
-        (void)fprintf(stderr, "open %s: %s\n", url, err.message);
-        patio_broker_destroy(broker);
-        broker = NULL;
+    *broker              = NULL;
+    patio_status st      = patio_config_create(&config, err);
+    st = st == PATIO_OK ? patio_config_set(config, "broker", url, "test", err) : st;
+    st = st == PATIO_OK ? patio_config_set(config, "log.level", "off", "test", err) : st;
+    st = st == PATIO_OK ? patio_config_set(config, "executor.workers", workers, "test", err) : st;
+    st = st == PATIO_OK ? patio_config_set(config, "connect_timeout_ms", "20s", "test", err) : st;
+    st = st == PATIO_OK ? patio_broker_create(NULL, registry, config, broker, err) : st;
+    st = st == PATIO_OK ? patio_broker_start(*broker, err) : st;
+    if (st != PATIO_OK) {
+        patio_broker_destroy(*broker);
+        *broker = NULL;
     }
     patio_config_destroy(config);
+    return st;
+}
+
+patio_broker *open_quiet_broker(patio_registry *registry, const char *url, const char *workers)
+{
+    patio_broker *broker = NULL;
+    patio_error   err    = PATIO_ERROR_INIT;
+    if (start_quiet_broker(registry, url, workers, &broker, &err) != PATIO_OK) {
+        (void)fprintf(stderr, "open %s: %s\n", url, err.message);
+    }
     return broker;
 }
 

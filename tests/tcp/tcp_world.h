@@ -13,8 +13,10 @@ extern char folder[];
 int         make_folder(void **state);
 int         remove_folder(void **state);
 
-/* Started, without a log; it waits 20 s for its link. NULL: why was said on standard error, so that
- * a child process can use it, too. */
+/* Started, without a log; it waits 20 s for its link. */
+patio_status start_quiet_broker(patio_registry *registry, const char *url, const char *workers,
+                                patio_broker **broker, patio_error *err);
+/* The same. NULL: why was said on standard error, so that a child process can use it, too. */
 patio_broker *open_quiet_broker(patio_registry *registry, const char *url, const char *workers);
 
 /* How often the threads of this process whose name that is have gone to sleep. */
