@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What looks after a running system, as far as one process can show it: shapes of the output, and errors.
+# What looks after a running system, as far as one process can show it: shapes of the output, and errors. With
+# workers and tasks, over each other transport: tests/support/operations.sh; on memory: tests/api/test_operate.c.
 . "$(dirname "$0")/lib.sh"
 
 on="-b memory://"
@@ -21,6 +22,10 @@ id=00112233445566778899aabbccddeeff
     run ping $on
     expect_code 5
     expect_out_has "0 workers"
+    for command in ping workers "dlq ls"; do
+        run $command $on --json
+        jq -e '. == []' "$scratch/out" >/dev/null || complain "not an empty list: $out"
+    done
     run dlq ls $on
     expect_code 0
     expect_out_has "LAST ERROR"
@@ -33,6 +38,10 @@ id=00112233445566778899aabbccddeeff
     run dlq retry --all $on
     expect_code 0
     expect_out "0 back in the queue"
+    run dlq retry --all $on --json
+    jq -e '. == {queue: "default", retried: 0}' "$scratch/out" >/dev/null || complain "$out"
+    run dlq drop --all -q mail $on --json
+    jq -e '. == {queue: "mail", dropped: 0}' "$scratch/out" >/dev/null || complain "$out"
     run dlq bury $id $on
     expect_code 2
     expect_err_has "say ls, show ID, retry ID or drop ID"
@@ -56,8 +65,10 @@ id=00112233445566778899aabbccddeeff
     expect_out "0 removed"
     run purge mail $on --json
     expect_out_has '"removed": 0'
-    run pause mail $on --json
-    expect_out_has '"state": "paused"'
+    for pair in pause:paused resume:open drain:draining; do
+        run "${pair%:*}" mail $on --json
+        jq -e '. == {queue: "mail", state: "'"${pair#*:}"'"}' "$scratch/out" >/dev/null || complain "$out"
+    done
     run limit mail 3 $on --json
     expect_out_has '"max_in_flight": 3'
     for command in pause resume drain; do

@@ -1,9 +1,19 @@
 #!/usr/bin/env bash
-# The commands that look after a running system, against a server and workers in other processes.
+# The commands that look after a running system, against a server and workers in other processes: those of
+# tests/support/operations.sh, and what only this transport has.
 . "${PATIO_SOURCE:?}/tests/redis/lib.sh" || exit 1
+. "$PATIO_SOURCE/tests/support/operations.sh"
 
 server plain
 url=redis://127.0.0.1:$port
+at=(-b "$url" -p everything)
+worker everything.log "$url" -m demo -j 1 -p everything
+sender "$url" everything
+operations dedup results limits
+kill -9 "$sender"
+wait "$sender" 2>/dev/null
+exec 9>&-
+
 on="-b $url"
 
 # field QUEUE NAME: one number of `patio stats --json`
@@ -21,14 +31,6 @@ is() {
     worker one.log "$url" -m demo -j 2
     one=$worker
     until_true "the worker is seen" "$PATIO" ping $on
-    run workers $on --json
-    expect_out_has '"ready": true'
-    expect_out_has "\"pid\": $one"
-    expect_out_has '"slots": 2'
-    expect_out_has '"mul"'
-    run workers $on
-    expect_out_has ":$one "
-    expect_out_has " ready"
 
     # for probes
     run health $on
@@ -78,14 +80,9 @@ is() {
         id=$out
     done
     is default ready 3 || complain "ready: $(field default ready)"
-    is default state paused || complain "state: $(field default state)"
-    run result $on "$id"
-    expect_out "queued"
     run cancel $on "$id"
     expect_code 0
     expect_out "removed"
-    run result $on "$id"
-    expect_out "cancelled"
     # whoever waits for what another one removes hears so at once
     "$PATIO" call $on mul 4 4 --timeout 10min >called 2>&1 &
     caller=$!
@@ -100,14 +97,6 @@ is() {
     expect_code 0
     until_true "the rest is done" is default ready 0
 
-    # a result is fetched by whoever knows the id
-    run send $on mul 6 7 --result-ttl 1min
-    id=$out
-    until_true "the result is there" sh -c "[ \"\$('$PATIO' result $on $id)\" = 42 ]"
-    run result $on "$id" --json
-    expect_out_has '"state": "done"'
-    expect_out_has '"result": 42'
-
     # a failed one is a dead letter, with its arguments
     run send $on div 1 0
     id=$out
@@ -117,38 +106,9 @@ is() {
     expect_out_has "ZeroDivision"
     run dlq show $on "$id"
     expect_code 0
-    expect_out_has '"cause": "failed"'
     expect_out_has ":$one\""
-    run dlq retry $on "$id"
-    expect_out "1 back in the queue"
-    until_true "it is dead again" is default dead 1
-    run send $on div 2 0
-    until_true "both are dead" is default dead 2
     run dlq ls --limit 1 $on
-    expect_code 0
-    expect_out_has "$id  div   failed"
-    [ "$(wc -l <"$scratch/out")" = 2 ] || complain "more than one" "$out"
-    expect_err_has "there are more"
-    run dlq ls --limit 2 $on
     [ -z "$err" ] || complain "there are no more" "$err"
-    run dlq drop "$id" $on --json
-    expect_out_has '"dropped": 1'
-    expect_out_has '"queue": "default"'
-    run result $on "$id"
-    expect_out "dead"
-    run dlq drop --all $on
-    expect_out "1 dropped"
-    is default dead 0 || complain "dead: $(field default dead)"
-
-    # what waits for its time can be removed
-    run send $on mul 1 1 --delay 1h --result-ttl 1min
-    expect_code 0
-    id=$out
-    is default delayed 1 || complain "delayed: $(field default delayed)"
-    run purge default $on
-    expect_out "1 removed"
-    run result $on "$id"
-    expect_out "cancelled"
 
     # what nobody can start in time neither counts nor takes a place
     for n in 1 2; do "$PATIO" call $on --queue late mul 1 "$n" --timeout 300ms >/dev/null 2>&1; done

@@ -1,5 +1,5 @@
-/* sender URL: a process that sends tasks as its standard input says, and stays, so that what it
- * holds can be looked at from outside. One line each:
+/* sender URL [PROJECT]: a process that sends tasks as its standard input says, and stays, so that
+ * what it holds can be looked at from outside. One line each:
  *
  *   send TASK NUMBER [delay=MS] [keep=MS] [ttl=MS] [key=WORD] [queue=NAME]     prints the id
  *   call TASK NUMBER [...]                  prints the id, and "done ID STATUS" when it is over
@@ -74,13 +74,25 @@ static void act(patio_broker *b, char *line)
     (void)fflush(stdout);
 }
 
+static patio_status open_broker(const char *url, const char *project, patio_broker **out,
+                                patio_error *err)
+{
+    patio_config *config = NULL;
+    patio_status  st     = patio_config_create(&config, err);
+    st = st == PATIO_OK ? patio_config_set(config, "broker", url, "sender", err) : st;
+    st = st == PATIO_OK ? patio_config_set(config, "project", project, "sender", err) : st;
+    st = st == PATIO_OK ? patio_broker_create(NULL, NULL, config, out, err) : st;
+    patio_config_destroy(config);
+    return st == PATIO_OK ? patio_broker_start(*out, err) : st;
+}
+
 int main(int argc, char **argv)
 {
     char          line[512];
     patio_error   err    = PATIO_ERROR_INIT;
     patio_broker *broker = NULL;
-    if (argc != 2 || patio_broker_open(NULL, argv[1], &broker, &err) != PATIO_OK ||
-        patio_broker_start(broker, &err) != PATIO_OK) {
+    if (argc < 2 ||
+        open_broker(argv[1], argc > 2 ? argv[2] : "default", &broker, &err) != PATIO_OK) {
         (void)fprintf(stderr, "sender: %s\n", err.message);
         return 1;
     }
