@@ -242,6 +242,38 @@ static void the_body_limit_is_exact(void **state)
     fixture_close(&f);
 }
 
+static _Atomic uint32_t warned;
+
+static void on_log(void *self, const patio_log_line *line)
+{
+    (void)self;
+    atomic_fetch_add(&warned, strstr(line->text, "more than half of max_body_bytes") != NULL);
+}
+
+static void half_of_the_body_limit_is_said_once(void **state)
+{
+    (void)state;
+    fixture               f;
+    char                  body[1000] = {0};
+    patio_runtime_options options    = {PATIO_SIZED(patio_runtime_options),
+                                        .log_level = PATIO_LOG_WARN, .log = on_log};
+    fixture_init(&f);
+    patio_runtime_destroy(f.runtime);
+    options.allocator = &f.memory.mem;
+    assert_ok(patio_runtime_create(&options, &f.runtime, &f.err), f.err);
+    add_common_tasks(f.registry);
+    atomic_store(&warned, 0);
+    f.broker = start_broker(&f, f.registry, SETTINGS("max_body_bytes=1000"));
+    send(f.broker, "count", PATIO_RAW("x/y", body, 300), NULL);
+    assert_int_equal(atomic_load(&warned), 0);
+    for (int i = 0; i < 3; i++) {
+        send(f.broker, "count", PATIO_RAW("x/y", body, 600), NULL);
+    }
+    assert_int_equal(atomic_load(&warned), 1);
+    AWAIT(atomic_load(&runs) == 4);
+    fixture_close(&f);
+}
+
 static void what_the_transport_cannot_do_is_refused_by_name(void **state)
 {
     (void)state;
@@ -378,6 +410,7 @@ int main(void)
         cmocka_unit_test(sends_of_one_priority_run_in_their_order),
         cmocka_unit_test(a_full_transport_refuses_until_there_is_room),
         cmocka_unit_test(the_body_limit_is_exact),
+        cmocka_unit_test(half_of_the_body_limit_is_said_once),
         cmocka_unit_test(what_the_transport_cannot_do_is_refused_by_name),
         cmocka_unit_test(a_second_send_of_a_key_is_not_run),
         cmocka_unit_test(a_dropped_call_hears_so_and_an_attached_one_gets_the_result),

@@ -193,6 +193,7 @@ struct patio_broker {
     pthread_cond_t   changed;
     _Atomic uint32_t state;
     _Atomic uint32_t link; /* PATIO_LINK_… */
+    _Atomic uint64_t size_warned_ns;
     patio_error      link_error;
     bool             transport_stopped;
     char           **interned;

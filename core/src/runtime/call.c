@@ -1,10 +1,27 @@
 /* The caller's way out: options -> envelope -> transport. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "runtime/outgoing.h"
 
+#define WARN_AGAIN_NS UINT64_C(60000000000)
+
 static const patio_call_options no_options = {PATIO_SIZED(patio_call_options)};
+
+/* It grows towards the limit: said in time, and once a minute at most. */
+static void warn_of_size(patio_broker *b, const char *task, size_t size_bytes)
+{
+    uint64_t now  = pt_clock_tick(&b->runtime->clock);
+    uint64_t last = atomic_load_explicit(&b->size_warned_ns, memory_order_relaxed);
+    if ((last == 0 || now - last > WARN_AGAIN_NS) &&
+        atomic_compare_exchange_strong(&b->size_warned_ns, &last, now)) {
+        pt_log_printf(&b->runtime->log, PATIO_LOG_WARN, "broker",
+                      "call %s takes %zu bytes, more than half of max_body_bytes (%llu), above "
+                      "which calls are refused: pass a reference to what is large, or raise it",
+                      task, size_bytes, (unsigned long long)b->max_body_bytes);
+    }
+}
 
 static patio_status encode(patio_broker *b, const pt_outgoing *o, const patio_future *f,
                            const patio_payload *payload, patio_buf **out, patio_error *err)
@@ -37,7 +54,11 @@ static patio_status encode(patio_broker *b, const pt_outgoing *o, const patio_fu
                            "call %s: header %zu has no name of 1 to 255 bytes", o->task, i);
         }
     }
-    return pt_encode_request(b->mem, &request, payload, b->max_body_bytes, out, err);
+    patio_status st = pt_encode_request(b->mem, &request, payload, b->max_body_bytes, out, err);
+    if (st == PATIO_OK && pt_buf_view(*out).size > b->max_body_bytes / 2) {
+        warn_of_size(b, o->task, pt_buf_view(*out).size);
+    }
+    return st;
 }
 
 /* When the transport need not deliver it any more: what comes first of being started too late, and
