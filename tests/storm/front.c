@@ -6,7 +6,7 @@
 
 #include "storm.h"
 
-enum { WINDOW = 256, CALLERS = 4, STEADY_LOOK = 2048, STEADY_MOST = 8192 };
+enum { WINDOW = 256, CALLERS = 4, STEADY_LOOK = 2048, STEADY_MOST = 8192, DEAD_PAGE = 500 };
 
 static char mixed_file[1024];
 
@@ -125,14 +125,17 @@ static void *call(void *arg)
         int64_t            got     = 0;
         patio_call_options options = {PATIO_SIZED(patio_call_options), .timeout_ms = 60000,
                                       .flags = PATIO_CALL_WAIT_ROUTE};
-        patio_status st = patio_start(c->broker, "storm", PATIO_ARGS(number), &options, &f, &err);
-        if (st != PATIO_OK) {
-            storm_sleep_ms(20);
-            continue;
+        while (patio_start(c->broker, "storm", PATIO_ARGS(number), &options, &f, &err) !=
+               PATIO_OK) {
+            storm_sleep_ms(20); /* it has not begun */
+            if (atomic_load(&storm_stop)) {
+                return NULL;
+            }
         }
+        storm_note(c->ledger, 'B', patio_future_id(f), "");
         (void)patio_future_wait(f, 90000);
-        st               = patio_future_status(f, NULL);
-        const char *text = patio_status_name(st);
+        patio_status st   = patio_future_status(f, NULL);
+        const char  *text = patio_status_name(st);
         if (st == PATIO_OK) {
             bool right = patio_value_get_int64(patio_future_value(f), &got) == PATIO_OK &&
                          got == number * 3 + 1;
@@ -177,19 +180,38 @@ bool storm_drained(patio_broker *broker, uint64_t timeout_s)
     return false;
 }
 
-void storm_note_dead(patio_broker *broker, const char *dir)
+typedef struct dead_page {
+    storm_ledger *ledger;
+    patio_id      last;
+    uint32_t      count;
+} dead_page;
+
+static int32_t note_dead(void *arg, const patio_dead_info *d)
 {
-    char         path[1024];
-    patio_error  err = PATIO_ERROR_INIT;
-    patio_counts c   = {PATIO_SIZED(patio_counts)};
-    (void)snprintf(path, sizeof(path), "%s/dead", dir);
-    FILE *f = fopen(path, "w");
-    if (f != NULL && patio_broker_counts(broker, NULL, 5000, &c, &err) == PATIO_OK) {
-        fprintf(f, "%llu\n", (unsigned long long)(c.dead != PATIO_COUNT_UNKNOWN ? c.dead : 0));
+    dead_page *page = arg;
+    storm_note(page->ledger, 'D', d->id, d->cause);
+    page->last = d->id;
+    page->count++;
+    return 0;
+}
+
+bool storm_note_dead(patio_broker *broker, storm_ledger *ledger)
+{
+    dead_page    page = {.ledger = ledger};
+    patio_error  err  = PATIO_ERROR_INIT;
+    patio_status st   = PATIO_OK;
+    bool         more = true;
+    for (bool first = true; st == PATIO_OK && more; first = false) {
+        page.count = 0;
+        st   = patio_dead_list(broker, NULL, first ? NULL : &page.last, DEAD_PAGE, 30000, note_dead,
+                               &page, &err);
+        more = page.count == DEAD_PAGE;
     }
-    if (f != NULL) {
-        (void)fclose(f);
+    if (st != PATIO_OK && st != PATIO_UNSUPPORTED) {
+        fprintf(stderr, "storm: dead letters: %s\n", err.message);
+        return false;
     }
+    return true;
 }
 
 typedef struct sender {
@@ -228,8 +250,8 @@ int storm_front(const char *url, const char *dir, const storm_load *load)
     if (f != NULL) {
         (void)fclose(f);
     }
-    ok = storm_drained(w.broker, 300) && ok;
-    storm_note_dead(w.broker, dir);
+    ok              = storm_drained(w.broker, 300) && ok;
+    ok              = storm_note_dead(w.broker, &ledger) && ok;
     patio_error err = PATIO_ERROR_INIT;
     (void)patio_broker_stop(w.broker, 10000, &err);
     patio_broker_destroy(w.broker);

@@ -6,8 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kit.h"
-#include "storm.h"
+#include "ledger.h"
 
 bool storm_ledger_open(storm_ledger *l, const char *dir, const char *who)
 {
@@ -17,199 +16,126 @@ bool storm_ledger_open(storm_ledger *l, const char *dir, const char *who)
     return l->fd >= 0;
 }
 
+static void write_line(int fd, const char *line, int size)
+{
+    if (size <= 0 || write(fd, line, (size_t)size) != size) {
+        abort(); /* a ledger with holes proves nothing */
+    }
+}
+
 void storm_note(storm_ledger *l, char what, patio_id id, const char *text)
 {
     char line[160];
     char hex[33];
     patio_id_format(id, hex);
-    int n = snprintf(line, sizeof(line), "%c %s %.100s\n", what, hex, text);
-    if (n > 0 && write(l->fd, line, (size_t)n) != n) {
-        abort(); /* a ledger with holes proves nothing */
+    write_line(
+        l->fd, line,
+        snprintf(line, sizeof(line), "%c %s %" PRIu64 " %.60s\n", what, hex, storm_now_ms(), text));
+}
+
+void storm_note_fault(const char *dir, const char *kind, long pid, uint64_t begin_ms)
+{
+    char path[1024];
+    char line[160];
+    (void)snprintf(path, sizeof(path), "%s/faults", dir);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    write_line(fd, line,
+               snprintf(line, sizeof(line), "%.20s %ld %" PRIu64 " %" PRIu64 "\n", kind, pid,
+                        begin_ms, storm_now_ms()));
+    (void)close(fd);
+}
+
+static void *grown(void *items, size_t count, size_t size)
+{
+    bool  full  = (count & (count - 1)) == 0; /* 0 and each power of two */
+    void *moved = full ? realloc(items, (count > 0 ? 2 * count : 1) * size) : items;
+    if (moved == NULL) {
+        abort();
     }
+    return moved;
 }
 
-/* What is known of one task, in one word. */
-enum { ACCEPTED = 1, UNKNOWN = 2, CALL = 4, ANSWERED = 8, STARTS = 16, FINISHES = 24 };
-
-typedef struct tally {
-    kit_map *tasks;
-    uint64_t accepted;
-    uint64_t rejected;
-    uint64_t unknown;
-    uint64_t calls_ok;
-    uint64_t calls_failed;
-    uint64_t wrong_replies;
-    uint64_t twice_resolved;
-    uint64_t starts;
-    uint64_t finishes;
-} tally;
-
-static uint64_t key_of(const patio_id *id)
+static bool take_line(storm_book *b, const char *text, uint32_t pid)
 {
-    uint64_t a;
-    uint64_t b;
-    memcpy(&a, id->bytes, 8);
-    memcpy(&b, id->bytes + 8, 8);
-    return (a * UINT64_C(0x9E3779B97F4A7C15)) ^ b;
-}
-
-static void take_line(tally *t, char what, const patio_id *id, const char *text)
-{
-    uint64_t *state = kit_map_at(t->tasks, key_of(id));
-    switch (what) {
-    case 'A':
-        t->accepted++;
-        *state |= ACCEPTED;
-        break;
-    case 'U':
-        t->unknown++;
-        *state |= UNKNOWN;
-        break;
-    case 'R':
-        t->rejected++;
-        break;
-    case 'C':
-        t->twice_resolved += (*state & ANSWERED) != 0;
-        t->calls_ok += strcmp(text, "ok") == 0;
-        t->wrong_replies += strcmp(text, "wrong") == 0;
-        t->calls_failed += strcmp(text, "ok") != 0 && strcmp(text, "wrong") != 0;
-        *state |= CALL | ANSWERED | (strcmp(text, "ok") == 0 ? ACCEPTED : 0);
-        break;
-    case 'S':
-        t->starts++;
-        *state += (*state >> STARTS & 0xff) < 0xff ? UINT64_C(1) << STARTS : 0;
-        break;
-    case 'F':
-        t->finishes++;
-        *state += (*state >> FINISHES & 0xff) < 0xff ? UINT64_C(1) << FINISHES : 0;
-        break;
-    default:
-        break;
+    storm_line l       = {.pid = pid, .order = (uint32_t)b->line_count};
+    char       hex[33] = "";
+    int        read    = 0;
+    bool readable = sscanf(text, "%c %32s %" SCNu64 " %n", &l.what, hex, &l.at_ms, &read) == 3 &&
+                    strchr("AURBCSFD", l.what) != NULL && patio_id_parse(hex, &l.id) == PATIO_OK;
+    if (readable) {
+        l.ok                    = strcmp(text + read, "ok") == 0;
+        l.foreign               = strcmp(text + read, "wrong") == 0;
+        b->lines                = grown(b->lines, b->line_count, sizeof(l));
+        b->lines[b->line_count] = l;
+        b->line_count++;
     }
+    return readable;
 }
 
-static void read_ledger(tally *t, const char *path)
+static bool take_fault(storm_book *b, const char *text)
 {
-    char  line[256];
+    storm_fault f        = {0};
+    bool        readable = sscanf(text, "%20s %" SCNu32 " %" SCNu64 " %" SCNu64, f.kind, &f.pid,
+                                  &f.begin_ms, &f.end_ms) == 4;
+    if (readable) {
+        b->faults                 = grown(b->faults, b->fault_count, sizeof(f));
+        b->faults[b->fault_count] = f;
+        b->fault_count++;
+    }
+    return readable;
+}
+
+static void read_file(storm_book *b, const char *dir, const char *name)
+{
+    char        path[1400];
+    char        text[256];
+    const char *pid = strrchr(name, '.');
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
     FILE *f = fopen(path, "r");
-    while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-        patio_id id;
-        char     hex[33];
-        line[strcspn(line, "\n")] = '\0';
-        if (strlen(line) < 35) {
-            continue; /* cut off by a kill */
+    while (f != NULL && fgets(text, sizeof(text), f) != NULL) {
+        size_t end = strcspn(text, "\n");
+        if (text[end] == '\0' && feof(f)) {
+            break; /* cut off by a kill */
         }
-        memcpy(hex, line + 2, 32);
-        hex[32] = '\0';
-        if (patio_id_parse(hex, &id) == PATIO_OK) {
-            take_line(t, line[0], &id, line + 35);
-        }
+        text[end] = '\0';
+        b->unreadable += pid != NULL ? !take_line(b, text, (uint32_t)strtoul(pid + 1, NULL, 10))
+                                     : !take_fault(b, text);
     }
     if (f != NULL) {
         (void)fclose(f);
     }
 }
 
-typedef struct verdict {
-    uint64_t missing;     /* accepted, never finished */
-    uint64_t twice;       /* finished more than once */
-    uint64_t unattempted; /* finished without a start */
-} verdict;
-
-/* The keys are the map's own affair: the accepted ones are read once more. */
-static void judge(const tally *t, const char *path, verdict *v, kit_map *judged)
+static int by_task_and_time(const void *x, const void *y)
 {
-    char  line[256];
-    FILE *f = fopen(path, "r");
-    while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-        patio_id id;
-        char     hex[33];
-        if (strlen(line) < 35) {
-            continue;
-        }
-        memcpy(hex, line + 2, 32);
-        hex[32] = '\0';
-        if (patio_id_parse(hex, &id) != PATIO_OK || ++*kit_map_at(judged, key_of(&id)) > 1) {
-            continue;
-        }
-        uint64_t state    = kit_map_get(t->tasks, key_of(&id));
-        uint64_t starts   = state >> STARTS & 0xff;
-        uint64_t finishes = state >> FINISHES & 0xff;
-        v->missing += (state & ACCEPTED) != 0 && finishes == 0;
-        v->twice += finishes > 1;
-        v->unattempted += finishes > starts;
+    const storm_line *a    = x;
+    const storm_line *b    = y;
+    int               task = memcmp(&a->id, &b->id, sizeof(a->id));
+    if (task != 0) {
+        return task;
     }
-    if (f != NULL) {
-        (void)fclose(f);
-    }
+    return a->at_ms != b->at_ms ? (a->at_ms < b->at_ms ? -1 : 1) : (a->order < b->order ? -1 : 1);
 }
 
-static void each_ledger(const char *dir, tally *t, verdict *v, kit_map *judged)
+void storm_book_read(storm_book *b, const char *dir)
 {
     DIR           *d     = opendir(dir);
     struct dirent *entry = NULL;
     while (d != NULL && (entry = readdir(d)) != NULL) {
-        char path[1400];
-        if (strncmp(entry->d_name, "ledger.", 7) == 0) {
-            (void)snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
-            if (v == NULL) {
-                read_ledger(t, path);
-            } else {
-                judge(t, path, v, judged);
-            }
+        if (strncmp(entry->d_name, "ledger.", 7) == 0 || strcmp(entry->d_name, "faults") == 0) {
+            read_file(b, dir, entry->d_name);
         }
     }
     if (d != NULL) {
         (void)closedir(d);
     }
+    if (b->line_count > 0) {
+        qsort(b->lines, b->line_count, sizeof(*b->lines), by_task_and_time);
+    }
 }
 
-static uint64_t dead_letters(const char *dir)
+void storm_book_free(storm_book *b)
 {
-    char path[1400];
-    char line[32] = "0";
-    (void)snprintf(path, sizeof(path), "%s/dead", dir);
-    FILE *f = fopen(path, "r");
-    if (f != NULL) {
-        (void)!fgets(line, sizeof(line), f);
-        (void)fclose(f);
-    }
-    return strtoull(line, NULL, 10);
-}
-
-int storm_check(const char *dir, uint64_t kills, uint64_t cuts)
-{
-    tally    t      = {.tasks = kit_map_new()};
-    verdict  v      = {0};
-    kit_map *judged = kit_map_new();
-    each_ledger(dir, &t, NULL, NULL);
-    each_ledger(dir, &t, &v, judged);
-    printf("sends: %" PRIu64 " accepted, %" PRIu64 " rejected, %" PRIu64 " unknown\n", t.accepted,
-           t.rejected, t.unknown);
-    printf("calls: %" PRIu64 " answered, %" PRIu64 " ended otherwise\n", t.calls_ok,
-           t.calls_failed);
-    printf("runs:  %" PRIu64 " started, %" PRIu64 " finished; %" PRIu64 " tasks finished more than "
-           "once beside %" PRIu64 " kills and %" PRIu64 " cuts\n",
-           t.starts, t.finishes, v.twice, kills, cuts);
-    bool ok = true;
-#define MUST_BE_ZERO(number, what)                                                                 \
-    if ((number) != 0) {                                                                           \
-        printf("WRONG: %" PRIu64 " %s\n", (uint64_t)(number), what);                               \
-        ok = false;                                                                                \
-    }
-    uint64_t dead = dead_letters(dir);
-    if (dead > 0) {
-        printf("dead letters: %" PRIu64 "\n", dead);
-    }
-    MUST_BE_ZERO(v.missing > dead ? v.missing - dead : 0,
-                 "accepted tasks were neither finished nor are they dead letters")
-    MUST_BE_ZERO(v.unattempted, "tasks were finished more often than started")
-    MUST_BE_ZERO(t.wrong_replies, "calls got somebody else's reply")
-    MUST_BE_ZERO(t.twice_resolved, "calls were resolved twice")
-    MUST_BE_ZERO(kills + cuts == 0 ? v.twice : 0, "tasks ran twice though nothing went wrong")
-    MUST_BE_ZERO(t.accepted + t.calls_ok == 0, "storm without a single task")
-    kit_map_free(t.tasks);
-    kit_map_free(judged);
-    printf(ok ? "the ledger is clean\n" : "the ledger is NOT clean\n");
-    return ok ? 0 : 1;
+    free(b->lines);
+    free(b->faults);
 }

@@ -1,5 +1,5 @@
 /* storm.h: one program of several roles: who sends and calls, who works and is killed, the link
- * that is cut, and the checker that compares what they have written down. scripts/storm plays it.
+ * that is cut, and who compares what they have written down. scripts/storm plays it.
  */
 #ifndef STORM_H
 #define STORM_H
@@ -10,19 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ledger.h"
+
 typedef struct storm_world {
     patio_runtime  *runtime;
     patio_registry *registry; /* NULL: it only calls */
     patio_broker   *broker;
 } storm_world;
-
-/* ledger.c: one line per event, each written at once: what a killed process knew is there. */
-typedef struct storm_ledger {
-    int fd;
-} storm_ledger;
-bool storm_ledger_open(storm_ledger *l, const char *dir, const char *who);
-void storm_note(storm_ledger *l, char what, patio_id id, const char *text);
-int  storm_check(const char *dir, uint64_t kills, uint64_t cuts);
 
 /* work.c */
 /* A registry with the task "storm"; it writes into the ledger of this process. */
@@ -48,17 +42,17 @@ int storm_front(const char *url, const char *dir, const storm_load *load);
 /* Send and call through a broker that is there, until all is done. */
 bool storm_send_all(patio_broker *broker, storm_ledger *ledger, const storm_load *load);
 bool storm_call_all(patio_broker *broker, storm_ledger *ledger, uint64_t calls);
-/* How many are dead letters, for the checker. */
-void storm_note_dead(patio_broker *broker, const char *dir);
+/* Writes down which are dead letters; false: nobody knows. */
+bool storm_note_dead(patio_broker *broker, storm_ledger *ledger);
 bool storm_drained(patio_broker *broker, uint64_t timeout_s);
 
 /* memory.c: the same over a transport of one process. Half of the workers are child processes, one
  * of which is killed every kill_ms (0: never); the others are brokers that leave and come back. */
+#define STORM_MEMORY_THREADS "4" /* of a broker that leaves */
 int storm_memory(const char *url, const char *dir, const storm_load *load, uint32_t workers,
-                 uint64_t kill_ms);
+                 uint64_t kill_ms, const storm_limits *limits);
 
 void               storm_sleep_ms(uint64_t ms);
-uint64_t           storm_now_ms(void);
 extern atomic_bool storm_stop; /* a signal has asked us to end */
 
 #endif
