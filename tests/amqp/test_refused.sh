@@ -40,6 +40,11 @@ run send -b "$url?topology=none" -p "$p-none" fail
 expect_code 0
 waits "$p-none" "queue patio:$p-none:default:dead is not there, and topology=none makes none"
 call_is 42 "$url?topology=none" -p "$p-none" mul 6 7
+# its worker is killed meanwhile: another runs it, and has to wait as well
+kill -9 "$worker"
+wait "$worker" 2>/dev/null
+worker "w-$p-none.log" "$url?topology=none" -p "$p-none"
+waits "$p-none" "queue patio:$p-none:default:dead is not there"
 ctl import_definitions all.json >/dev/null || complain "not imported"
 await_messages "patio:$p-none:default:dead" 1
 await_messages "patio:$p-none:default" 0

@@ -33,6 +33,12 @@ worker killed.log "$url$short" -p killed --log-level debug
 killed=$worker
 # does not know it, loses the task once, and has learnt
 worker learns.log "$url" -p learns
+# has run its task in no time, and cannot settle it: its dead letters take nothing
+ctl set_policy --apply-to queues full '^patio:stuck:default:dead$' '{"max-length":0,"overflow":"reject-publish"}' ||
+    complain "set_policy"
+worker stuck.log "$url$short" -p stuck --log-level debug
+run send -b "$url" -p stuck fail
+expect_code 0
 for project in classic quorum killed learns; do
     background $project
 done
@@ -44,12 +50,20 @@ worker other.log "$url$short" -p killed
 for project in classic quorum killed learns; do
     wait "${callers[$project]}" || complain "the call of project $project failed: $(<$project.out)"
 done
-for log in classic.log quorum.log other.log; do
+wait_for stuck.log "renewed 1 task"
+for log in classic.log quorum.log other.log stuck.log; do
     ! grep -q "took the deliveries back" $log || complain "$log: the broker took a task back: $(<$log)"
 done
 grep -q "took the deliveries back" learns.log || complain "the broker has no such timeout: $(<learns.log)"
 grep -q "consumer_timeout is 6000 ms" learns.log || complain "what the broker said was not heeded: $(<learns.log)"
 ! grep -q "lost" idle.log || complain "an idle connection was not kept: $(<idle.log)"
+
+ctl clear_policy full
+await_messages patio:stuck:default:dead 1
+run dlq ls -b "$url" -p stuck --json
+[ "$(jq -r '.[0] | .cause, .attempts, .crashes' <<<"$out" | tr '\n' ' ')" = "failed 1 0 " ] || complain "$out"
+run dlq drop --all -b "$url" -p stuck
+expect_out "1 dropped"
 
 # Nothing is left in any queue: work, dead, held.
 for _ in $(seq 20); do

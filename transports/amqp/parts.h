@@ -412,7 +412,8 @@ void         settle_ack(patio_transport *t, uint64_t number);     /* under the l
 /* Under the lock: a copy with other counters to another queue, then the
  * original goes. */
 bool settle_move(patio_transport *t, delivery *d, place *to, const task_facts *changed);
-void settle_orphan(patio_transport *t, patio_tag tag); /* under the lock: its lease is gone */
+/* Under the lock: copies to renew that lease are not needed any more; settlements: it is gone. */
+void settle_orphan(patio_transport *t, patio_tag tag, bool settlements);
 void settle_facts(const delivery *d, task_facts *out);
 
 /* ---- state.c: what the host is told of the link ---- */

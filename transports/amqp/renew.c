@@ -44,7 +44,7 @@ void renew_give_up(patio_transport *t, delivery *d)
     if (d->asked_ns == 0) {
         return;
     }
-    settle_orphan(t, d->tag);
+    settle_orphan(t, d->tag, false);
     if (d->copy != 0) {
         settle_ack(t, d->copy);
     } else {
@@ -102,11 +102,12 @@ static bool prepare(patio_transport *t, queue *q)
     return q->held_on;
 }
 
-/* A copy that has not come, or is not confirmed, is sent once more after a while. */
+/* A settlement that the broker does not take may last as long as a task. A copy that has not come,
+ * or is not confirmed, is sent once more after a while. */
 static bool is_due(const patio_transport *t, const delivery *d, uint64_t now)
 {
     uint64_t third = t->set.consumer_timeout_ms * ms_ns / 3;
-    if (d->number == 0 || d->state != LEASE_HELD) {
+    if (d->number == 0 || (d->state != LEASE_HELD && d->state != LEASE_SETTLING)) {
         return false;
     }
     return d->asked_ns == 0 ? now >= d->taken_ns + third : now >= d->asked_ns + third / 2;
