@@ -177,6 +177,50 @@ static void a_claimed_task_of_a_killed_worker_is_not_run_again(kit *k)
     kit_quiet(other, 0, k->redelivery_ms + 1000);
 }
 
+/* By a receipt that says so: there will be no reply. */
+static void who_called_what_died_with_its_worker_hears_so(kit *k)
+{
+    kit_process  *w      = kit_process_fork(k, claim_and_hold, 2);
+    kit_instance *caller = kit_instance_open(k, NULL);
+    kit_instance *other  = kit_instance_open(k, NULL);
+    kit_process_go(k, w);
+    kit_process_expect(k, w, "ready", KIT_SOON_MS);
+    patio_message m = kit_quiet_call(k, 1);
+    m.ttl_ms        = 600000;
+    kit_send_message(caller, &m);
+    kit_process_expect(k, w, "claimed", KIT_SOON_MS);
+    kit_subscribe(other, 1);
+    uint64_t from = kit_now_ms();
+    kit_process_kill(k, w, SIGKILL);
+    KIT_AWAIT(k, k->redelivery_ms + KIT_SOON_MS, kit_receipts_of(caller, 1) == 1,
+              "a claimed task died with its worker, and its caller does not hear so");
+    KIT_EQUAL(k, kit_outcome(caller, 1), PATIO_UNKNOWN, "outcome of what died");
+    KIT_STATUS(k, caller->receipts[0].status, PATIO_PEER_LOST, "the receipt of what died");
+    KIT_EQUAL(k, kit_delivered_count(other), 0, "deliveries to another worker");
+    kit_note(k, "it heard so after %llu ms", (unsigned long long)(kit_now_ms() - from));
+}
+
+/* The next worker's reply; or, of a call that may not run twice, that its worker was lost. */
+static void who_called_a_killed_worker_has_an_answer(kit *k)
+{
+    kit_process  *w      = kit_process_fork(k, kit_hold_process, 2);
+    kit_instance *caller = kit_instance_open(k, NULL);
+    kit_instance *other  = kit_instance_open(k, NULL);
+    kit_process_go(k, w);
+    kit_process_expect(k, w, "ready", KIT_SOON_MS);
+    patio_message m = kit_quiet_call(k, 1);
+    m.ttl_ms        = 600000;
+    kit_send_message(caller, &m);
+    kit_process_expect(k, w, "d 1", KIT_SOON_MS);
+    kit_subscribe(other, 1);
+    kit_work(other);
+    kit_process_kill(k, w, SIGKILL);
+    KIT_AWAIT(k, k->redelivery_ms + KIT_SOON_MS,
+              kit_replies_of(caller, 1) + kit_receipts_of(caller, 1) == 1,
+              "a worker was killed, and who called it has no answer");
+    kit_note(k, kit_replies_of(caller, 1) != 0 ? "by another worker" : "that it was lost");
+}
+
 static void all_workers_die_and_the_work_is_done_by_the_next(kit *k)
 {
     enum { ROUNDS = 4, TASKS = 12 };
@@ -268,6 +312,11 @@ const kit_case kit_process_cases[] = {
      a_worker_that_slept_too_long_is_refused},
     {174, 0, "a_claimed_task_of_a_killed_worker_is_not_run_again", "message.h CLAIM", 0, KIT_FORKS,
      NULL, a_claimed_task_of_a_killed_worker_is_not_run_again},
+    /* without RESULTS a task is not found by its id, nor is who waits for it */
+    {178, 0, "who_called_what_died_with_its_worker_hears_so", "delivery 14", PATIO_CAP_RESULTS,
+     KIT_FORKS, NULL, who_called_what_died_with_its_worker_hears_so},
+    {179, 0, "who_called_a_killed_worker_has_an_answer", "delivery 14", 0, KIT_FORKS, NULL,
+     who_called_a_killed_worker_has_an_answer},
     {175, 0, "all_workers_die_and_the_work_is_done_by_the_next", "delivery 1", 0, KIT_FORKS, NULL,
      all_workers_die_and_the_work_is_done_by_the_next},
     {176, 0, "a_killed_process_is_not_seen_for_long", "presence.h", 0, KIT_FORKS | KIT_QUERY,

@@ -119,7 +119,7 @@ static patio_status change(patio_transport *t, const char *queue, const patio_id
     "UPDATE tasks SET state=0, died=0, died_at=0, cause=NULL, attempt=1, crashes=0, fence=fence, " \
     "expires=0, flags=flags & ~1 WHERE project=? AND queue=? AND died<>0"
 #define DROP "DELETE FROM tasks WHERE project=? AND queue=? AND died<>0"
-#define GONE SPOOL_GONE("project=? AND queue=? AND died<>0")
+#define GONE SPOOL_REMEMBER("project=? AND queue=? AND died<>0")
 
 static patio_status retry(patio_transport *t, const char *queue, const patio_id *id,
                           uint64_t timeout_ms, uint64_t *count, patio_error *err)

@@ -244,14 +244,16 @@ bool spool_deliver(patio_transport *t)
     return some;
 }
 
-/* The task was removed before it began; its caller wanted no receipt of success. */
+/* The task was removed before it began, or died with its worker; its caller wanted no receipt of
+ * success. */
 static void tell_gone(patio_transport *t, const patio_reply *r)
 {
     patio_bytes   text = t->host->buf_view(t->host->self, r->body);
     patio_error   why  = PATIO_ERROR_INIT;
     patio_receipt gone = {PATIO_SIZED(patio_receipt), .outcome = PATIO_UNKNOWN, .id = r->id,
                           .error = &why};
-    (void)patio_fail(&why, PATIO_CANCELLED, 0, "%.*s", (int)text.size, (const char *)text.data);
+    patio_status  st   = (r->flags & SPOOL_LOST) != 0 ? PATIO_PEER_LOST : PATIO_CANCELLED;
+    (void)patio_fail(&why, st, 0, "%.*s", (int)text.size, (const char *)text.data);
     t->events->published(t->events->self, &gone);
 }
 

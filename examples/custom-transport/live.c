@@ -71,6 +71,10 @@ bool spool_register(patio_transport *t)
 static bool release(patio_transport *t, int64_t instance, bool crashed)
 {
     int64_t now = spool_wall_ms();
+    if (spool_do(&t->io, SPOOL_WORKER_LOST("owner=?"), "ti",
+                 "its worker was lost, and it is not run again", instance) < 0) {
+        return false;
+    }
     int64_t gone =
         spool_do(&t->io,
                  "UPDATE tasks SET state=3, owner=0, died_at=?1, died=1+(SELECT "

@@ -57,7 +57,7 @@ static bool check_key(patio_transport *t, command *c, bool *insert)
         (spool_do(&t->io, SPOOL_FAREWELL("project=? AND id=?"), "titd",
                   "another task with the same dedup key replaced it", (int64_t)0, t->project,
                   &c->original) < 0 ||
-         spool_do(&t->io, SPOOL_GONE("project=? AND id=? AND state IN (0,1)"), "iiitd",
+         spool_do(&t->io, SPOOL_REMEMBER("project=? AND id=? AND state IN (0,1)"), "iiitd",
                   (int64_t)PATIO_STATE_CANCELLED, now + SPOOL_GONE_MS, (int64_t)0, t->project,
                   &c->original) < 0 ||
          spool_do(&t->io, "DELETE FROM tasks WHERE project=? AND id=? AND state IN (0,1)", "td",
@@ -127,7 +127,7 @@ bool spool_do_cancel(patio_transport *t, command *c)
         c->outcome = PATIO_CANCEL_REMOVED;
         return spool_do(&t->io, SPOOL_FAREWELL("seq=?"), "tii", "it was cancelled by somebody else",
                         (int64_t)t->incarnation, seq) >= 0 &&
-               spool_do(&t->io, SPOOL_GONE("seq=?"), "iiii", (int64_t)PATIO_STATE_CANCELLED,
+               spool_do(&t->io, SPOOL_REMEMBER("seq=?"), "iiii", (int64_t)PATIO_STATE_CANCELLED,
                         spool_wall_ms() + SPOOL_GONE_MS, (int64_t)1, seq) >= 0 &&
                spool_do(&t->io, "DELETE FROM tasks WHERE seq=?", "i", seq) >= 0;
     }

@@ -99,7 +99,7 @@ static patio_status purge(patio_transport *t, const char *queue, uint64_t timeou
     if (begun &&
         spool_do(d, SPOOL_FAREWELL("project=? AND queue=?"), "titt", "the queue was purged",
                  (int64_t)0, t->project, queue) >= 0 &&
-        spool_do(d, SPOOL_GONE("project=? AND queue=? AND state IN (0,1)"), "iiitt",
+        spool_do(d, SPOOL_REMEMBER("project=? AND queue=? AND state IN (0,1)"), "iiitt",
                  (int64_t)PATIO_STATE_CANCELLED, spool_wall_ms() + SPOOL_GONE_MS, (int64_t)0,
                  t->project, queue) >= 0) {
         gone = spool_do(d, "DELETE FROM tasks WHERE project=? AND queue=? AND state IN (0,1)", "tt",

@@ -135,13 +135,17 @@ int64_t spool_do(db *d, const char *text, const char *types, ...);
 /* In place of a reply, for callers that wanted no receipt (flags 1 and 4), of what waits and is
  * about to be removed: why ("t"), a caller who is not told ("i"; 0: none), then what `which` asks
  * for. */
-enum { SPOOL_GONE = 1 << 8 };
+enum { SPOOL_GONE = 1 << 8, SPOOL_LOST = 1 << 9 };
 #define SPOOL_FAREWELL(which)                                                                      \
     "INSERT INTO replies (caller, id, flags, body) SELECT caller, id, 256, CAST(? AS BLOB) FROM "  \
     "tasks WHERE (flags & 5) = 5 AND caller <> ? AND state IN (0,1) AND " which
+/* The same for what was claimed by a worker that is gone: why, then what `which` asks for. */
+#define SPOOL_WORKER_LOST(which)                                                                   \
+    "INSERT INTO replies (caller, id, flags, body) SELECT caller, id, 768, CAST(? AS BLOB) FROM "  \
+    "tasks WHERE (flags & 5) = 5 AND state=4 AND " which
 /* What became of a task that is about to be removed: its state, until when that is known, and 1 if
  * somebody named it, else only for those whose result was to be kept ("iii"). */
-#define SPOOL_GONE(which)                                                                          \
+#define SPOOL_REMEMBER(which)                                                                      \
     "INSERT OR REPLACE INTO gone SELECT project, id, ?, ? FROM tasks WHERE (? OR (flags & 128) "   \
     "<> 0) AND " which
 enum { SPOOL_GONE_MS = 3600000 };

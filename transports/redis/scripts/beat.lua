@@ -62,9 +62,9 @@ local function take_over(dead)
                 if count > 1 then e.crashes = e.crashes + 1 else e.losses = e.losses + 1 end
                 local body = field(found[2], 'b') or ''
                 if count >= 1000 then
-                    bury({'h', write(e), 'b', body}, cause_of('claimed', dead), dead, most_dead, 0)
+                    give_up(e, body, 'claimed', dead, most_dead)
                 elseif e.crashes > most_crashes then
-                    bury({'h', write(e), 'b', body}, cause_of('crashes', dead), dead, most_dead, 0)
+                    give_up(e, body, 'crashes', dead, most_dead)
                 else
                     queue_up(e, body, 'f')
                 end

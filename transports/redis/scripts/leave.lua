@@ -15,7 +15,7 @@ for _, suffix in ipairs(suffixes()) do
                 e.deliveries = e.deliveries + 1
                 if held[4] >= 1000 then
                     e.crashes = e.crashes + 1
-                    bury({'h', write(e), 'b', field(found[2], 'b') or ''}, cause_of('claimed'), owner, 10000, 0)
+                    give_up(e, field(found[2], 'b') or '', 'claimed', owner, 10000)
                 else
                     queue_up(e, field(found[2], 'b') or '', 'f')
                 end

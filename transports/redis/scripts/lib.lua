@@ -164,6 +164,14 @@ local function farewell(e, why, wisher)
     if e.dedup ~= '-' then answer_attached(e.id, e.dedup, '', CANCELLED, why) end
 end
 
+-- Its worker is lost, and it must not run again: a dead letter, and whoever waits for it hears so.
+local function give_up(e, body, cause, owner, most)
+    local why = 'its worker was lost, and it is not run again'
+    bury({'h', write(e), 'b', body}, cause_of(cause, owner), owner, most, 0)
+    if e.reply ~= '-' and is_quiet(e) then refuse(e.reply, e.id, PEER_LOST, why) end
+    if e.dedup ~= '-' then answer_attached(e.id, e.dedup, '', PEER_LOST, why) end
+end
+
 local function group(stream)
     redis.pcall('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
 end
