@@ -6,6 +6,7 @@
 #   rabbitmq.sh stop DIR          ends it by its process id
 #   rabbitmq.sh kill DIR          kill -9, as a crash would
 #   rabbitmq.sh again DIR         starts it again with what it had
+#   rabbitmq.sh join DIR FIRST    starts one more, in a cluster with that of the folder FIRST
 #   rabbitmq.sh ctl DIR ARGS...   rabbitmqctl for it
 set -u
 bin=/usr/lib/rabbitmq/bin
@@ -33,7 +34,7 @@ environment() {
     # shellcheck disable=SC1091
     . "$dir/env"
     export HOME=$dir/home RABBITMQ_NODENAME=n$port@localhost RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 \
-        RABBITMQ_NODE_PORT=$port RABBITMQ_DIST_PORT=$((port + 1)) ERL_EPMD_PORT=$((port + 2)) \
+        RABBITMQ_NODE_PORT=$port RABBITMQ_DIST_PORT=$((port + 1)) ERL_EPMD_PORT=$epmd_port \
         ERL_EPMD_ADDRESS=127.0.0.1 RABBITMQ_MNESIA_BASE=$dir/mnesia RABBITMQ_LOG_BASE=$dir/log \
         RABBITMQ_CONF_ENV_FILE=/dev/null RABBITMQ_CONFIG_FILE=$dir/rabbitmq.conf \
         RABBITMQ_ADVANCED_CONFIG_FILE=$dir/advanced.config \
@@ -47,7 +48,7 @@ launch() {
     setsid "$bin/rabbitmq-server" </dev/null >>"$dir/out" 2>&1 &
     # it has to be there before it can be waited for
     for _ in $(seq 600); do
-        [ -s "$dir/rabbit.pid" ] && (exec 3<>"/dev/tcp/127.0.0.1/$((port + 2))") 2>/dev/null &&
+        [ -s "$dir/rabbit.pid" ] && (exec 3<>"/dev/tcp/127.0.0.1/$epmd_port") 2>/dev/null &&
             (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
         sleep 0.1
     done
@@ -56,12 +57,17 @@ launch() {
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null
 }
 
+# prepare TLS FIRST: nodes of one cluster share a cookie and an epmd.
 prepare() {
-    local tls=$1
+    local tls=$1 first=$2
     port=$(free_ports 4)
     mkdir -p "$dir"/{mnesia,log,home}
     echo '[].' >"$dir/enabled_plugins"
-    head -c 20 /dev/urandom | base64 | tr -dc A-Za-z0-9 >"$dir/home/.erlang.cookie"
+    if [ -n "$first" ]; then
+        cp "$first/home/.erlang.cookie" "$dir/home/.erlang.cookie"
+    else
+        head -c 20 /dev/urandom | base64 | tr -dc A-Za-z0-9 >"$dir/home/.erlang.cookie"
+    fi
     chmod 400 "$dir/home/.erlang.cookie"
     cat >"$dir/rabbitmq.conf" <<C
 listeners.tcp.local = 127.0.0.1:$port
@@ -81,7 +87,10 @@ ssl_options.versions.1 = tlsv1.3
 ssl_options.versions.2 = tlsv1.2
 C
     fi
-    echo "port=$port tls_port=$((port + 3))" >"$dir/env"
+    epmd_port=$((port + 2))
+    # shellcheck disable=SC1091
+    [ -z "$first" ] || epmd_port=$(. "$first/env" && echo "$epmd_port")
+    echo "port=$port tls_port=$((port + 3)) epmd_port=$epmd_port" >"$dir/env"
 }
 
 alive() {
@@ -104,13 +113,23 @@ end() {
 verb=$1
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
+# join_cluster FIRST
+join_cluster() {
+    local node
+    # shellcheck disable=SC1091
+    node=n$(. "$1/env" && echo "$port")@localhost
+    "$bin/rabbitmqctl" -q stop_app && "$bin/rabbitmqctl" -q join_cluster "$node" && "$bin/rabbitmqctl" -q start_app
+}
+
 case $verb in
-start)
+start | join)
     [ -x $bin/rabbitmq-server ] || die "rabbitmq-server is not installed: scripts/setup"
+    first=
+    [ "$verb" = start ] || first=${3:?}
     for _ in 1 2 3; do
         rm -rf "${dir:?}"/*
-        prepare "${3:-}"
-        launch && exit 0
+        if [ "$verb" = start ]; then prepare "${3:-}" ""; else prepare "" "$first"; fi
+        if launch && { [ -z "$first" ] || join_cluster "$first"; }; then exit 0; fi
         end KILL
         epmd -port "$ERL_EPMD_PORT" -kill >/dev/null 2>&1
     done

@@ -71,11 +71,28 @@ static bool was_refused(patio_transport *t, post *p, patio_status status)
     return false;
 }
 
+/* Somewhat before enqueue_ms: who waits just as long hears the reason, and not that there was no
+ * answer. `now` may be a moment older than what has just been taken. */
+static bool is_late(const patio_transport *t, const post *p, uint64_t now)
+{
+    enum { EARLY_MS = 400, SHARE = 5 };
+    uint64_t ms    = t->set.enqueue_ms;
+    uint64_t early = ms / SHARE < EARLY_MS ? ms / SHARE : EARLY_MS;
+    return now > p->made_ns && now - p->made_ns >= (ms - early) * 1000000u;
+}
+
+/* Its caller need not wait: a person has to act first, or it has waited long enough. */
+static bool is_hopeless(const patio_transport *t, const post *p, uint64_t now)
+{
+    return p->kind == POST_TASK && (t->fatal != PATIO_OK || is_late(t, p, now));
+}
+
 /* Under the lock: one that is off the ring; true: accepted_now or failed_now is
  * to follow. */
 static bool settle_one(patio_transport *t, post *p, bool accepted, patio_status *status)
 {
     *status = p->returned ? PATIO_NO_ROUTE : accepted ? PATIO_OK : PATIO_FULL;
+    refused_note(t, p->place, accepted);
     if (*status == PATIO_OK || was_refused(t, p, *status)) {
         *status = PATIO_OK;
         if (p->tag != 0 && !p->orphan) {
@@ -94,7 +111,10 @@ static bool settle_one(patio_transport *t, post *p, bool accepted, patio_status 
         *status = PATIO_OK;
         return true;
     }
-    if (p->tag != 0) {
+    bool again = *status == PATIO_FULL && p->kind == POST_TASK && refused_by_channel(p->place) &&
+                 !is_hopeless(t, p, t->host->now_ns(t->host->self));
+    if (p->tag != 0 || again) {
+        p->sent = p->tag != 0;
         refused_add(t, p, *status); /* a settlement keeps its lease until it has worked */
         return false;
     }
@@ -185,22 +205,6 @@ void confirm_returned(patio_transport *t, const inbound *in)
     pthread_mutex_unlock(&t->lock);
 }
 
-/* Somewhat before enqueue_ms: who waits just as long hears the reason, and not that there was no
- * answer. `now` may be a moment older than what has just been taken. */
-static bool is_late(const patio_transport *t, const post *p, uint64_t now)
-{
-    enum { EARLY_MS = 400, SHARE = 5 };
-    uint64_t ms    = t->set.enqueue_ms;
-    uint64_t early = ms / SHARE < EARLY_MS ? ms / SHARE : EARLY_MS;
-    return now > p->made_ns && now - p->made_ns >= (ms - early) * 1000000u;
-}
-
-/* Its caller need not wait: a person has to act first, or it has waited long enough. */
-static bool is_hopeless(const patio_transport *t, const post *p, uint64_t now)
-{
-    return p->kind == POST_TASK && (t->fatal != PATIO_OK || is_late(t, p, now));
-}
-
 /* Taken before it was known that its queue has no priorities. */
 static bool is_refused(const post *p)
 {
@@ -283,6 +287,9 @@ void confirm_sweep(patio_transport *t, uint64_t now)
     post_list_init(&ended);
     pthread_mutex_lock(&t->lock);
     sweep_list(t, &t->resend, now, &ended);
+    if (t->links[PUBLISHING].state != LINK_READY) {
+        sweep_list(t, &t->refused, now, &ended);
+    }
     for (queue *q = t->queues; q != NULL; q = q->next) {
         for (int i = 0; i < PLACES; i++) {
             if (place_at(q, i) != NULL) {
@@ -290,6 +297,7 @@ void confirm_sweep(patio_transport *t, uint64_t now)
             }
         }
     }
+    const place *closed = refused_relink(t, now);
     bool         up     = t->raised == PATIO_LINK_UP;
     patio_status status = why_not(t);
     (void)snprintf(why, sizeof(why), "%s",
@@ -307,6 +315,10 @@ void confirm_sweep(patio_transport *t, uint64_t now)
     }
     if (!up) {
         tell_unknown(t, now);
+    }
+    if (closed != NULL) {
+        link_fail(&t->links[PUBLISHING], PATIO_PEER_LOST,
+                  "queue %s takes nothing on this connection: another one is tried", closed->name);
     }
 }
 

@@ -2,6 +2,27 @@
  * I/O thread. */
 #include "transport.h"
 
+void inbox_name(patio_transport *t)
+{
+    (void)snprintf(t->inbox, sizeof(t->inbox), "patio:%.100s:@reply:%0*llx", t->address,
+                   INBOX_DIGITS, (unsigned long long)(t->incarnation + t->inbox_moves));
+}
+
+bool inbox_move(patio_transport *t)
+{
+    uint64_t link = t->links[CONSUMING].generation;
+    rpc     *r    = link != t->inbox_moved_on ? rpc_new(t, RPC_INBOX, "") : NULL;
+    if (r == NULL) {
+        return false; /* not on this connection again: that does not help */
+    }
+    t->inbox_moved_on = link;
+    t->inbox_moves++;
+    inbox_name(t);
+    (void)snprintf(r->name, sizeof(r->name), "%s", t->inbox);
+    rpc_add(t, r);
+    return true;
+}
+
 /* A reply may come again after a cut; of two with one id the second is no news.
  */
 static bool is_news(patio_transport *t, const patio_id *id)

@@ -159,8 +159,15 @@ void confirm_end(patio_transport *t);                    /* what is left when al
 /* For people: what is wrong with that queue (NULL: a caller's). No lock. */
 void refused_say(const patio_transport *t, const place *p, patio_status status, char *out,
                  size_t size);
-void refused_add(patio_transport *t, post *p, patio_status status); /* under the lock */
-void refused_step(patio_transport *t, uint64_t now_ns);             /* under the lock */
+/* Under the lock: what the broker says of a message to it. */
+void refused_note(patio_transport *t, place *p, bool accepted);
+bool refused_by_channel(const place *p);
+void refused_forget(patio_transport *t); /* under the lock: the publishing link is gone */
+/* Under the lock: is another connection worth a try, because of a place that takes nothing on this
+ * one? */
+const place *refused_relink(patio_transport *t, uint64_t now_ns);
+void         refused_add(patio_transport *t, post *p, patio_status status); /* under the lock */
+void         refused_step(patio_transport *t, uint64_t now_ns);             /* under the lock */
 void refused_tell(patio_transport *t, uint64_t now_ns); /* I/O thread, without the lock: the log */
 
 /* ---- place.c: under the lock ---- */
@@ -399,6 +406,11 @@ void renew_learn(patio_transport *t, const char *text); /* of a channel's end */
 void renew_warn(patio_transport *t); /* any thread, without the lock: what cannot be done */
 
 /* ---- inbox.c ---- */
+enum { INBOX_DIGITS = 16 }; /* at the end of its name */
+void inbox_name(patio_transport *t);
+/* Under the lock: the node of a cluster that has our queue is down, so another one takes its place,
+ * on the node that we are connected with. false: that has been tried. */
+bool inbox_move(patio_transport *t);
 void deliver_inbox(patio_transport *t, inbound *in);
 
 /* ---- settle.c ---- */

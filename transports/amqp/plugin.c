@@ -73,8 +73,7 @@ static patio_status create(const patio_host *host, const patio_transport_params 
     post_list_init(&t->refused);
     (void)snprintf(t->project, sizeof(t->project), "%s", params->project);
     place_shorten(t->address, sizeof(t->address), params->project);
-    (void)snprintf(t->inbox, sizeof(t->inbox), "patio:%.100s:@reply:%016llx", t->address,
-                   (unsigned long long)t->incarnation);
+    inbox_name(t);
     for (uint32_t i = 0; i < LINKS; i++) {
         t->links[i].t    = t;
         t->links[i].role = i;

@@ -50,6 +50,18 @@ static bool grow_ring(patio_transport *t)
     return true;
 }
 
+/* Replies to it are to go to where our queue is now. */
+static void readdress(const patio_transport *t, post *p)
+{
+    size_t   known = strlen(t->inbox) - INBOX_DIGITS;
+    uint8_t *at    = t->inbox_moves > 0 && p->kind == POST_TASK
+                         ? memmem(p->head, p->head_size, t->inbox, known)
+                         : NULL;
+    if (at != NULL) {
+        memcpy(at + known, t->inbox + known, INBOX_DIGITS);
+    }
+}
+
 static bool send_now(patio_transport *t, post *p)
 {
     connection *c    = &t->links[PUBLISHING];
@@ -57,6 +69,7 @@ static bool send_now(patio_transport *t, post *p)
     if (t->ring_next - t->ring_first >= t->ring_size && !grow_ring(t)) {
         return false;
     }
+    readdress(t, p);
     patio_bytes body = {NULL, 0};
     if (p->body != NULL) {
         body = t->host->buf_view(t->host->self, p->body);
@@ -117,6 +130,7 @@ void post_link_lost(patio_transport *t)
         }
     }
     t->ring_first = t->ring_next = 1;
+    refused_forget(t);
     while ((p = post_list_take(&t->resend)) != NULL) {
         post_list_add(&all, p);
     }

@@ -77,7 +77,8 @@ static patio_status refuse_now(const patio_transport *t, const patio_message *m,
     return PATIO_OK;
 }
 
-static post *make_post(patio_transport *t, const patio_message *m, queue *q, place *to)
+static post *make_post(patio_transport *t, const patio_message *m, queue *q, place *to,
+                       const char *inbox)
 {
     uint64_t   wall  = props_wall_ms();
     bool       call  = (m->flags & PATIO_MESSAGE_CALL) != 0;
@@ -86,7 +87,7 @@ static post *make_post(patio_transport *t, const patio_message *m, queue *q, pla
         .task       = m->task,
         .reply_to   = !call                          ? ""
                       : t->set.reply == REPLY_DIRECT ? "amq.rabbitmq.reply-to"
-                                                     : t->inbox,
+                                                     : inbox,
         .ttl_ms     = m->ttl_ms,
         .expire_ms  = to == &q->work ? m->ttl_ms : m->delay_ms,
         .sent_ms    = wall,
@@ -109,6 +110,7 @@ static post *make_post(patio_transport *t, const patio_message *m, queue *q, pla
 
 patio_status transport_publish(patio_transport *t, const patio_message *m, patio_error *err)
 {
+    char         inbox[NAME_MAX_BYTES];
     size_t       size = t->host->buf_view(t->host->self, m->body).size;
     patio_status st   = refuse_unsupported(t, m, err);
     if (st == PATIO_OK) {
@@ -126,6 +128,7 @@ patio_status transport_publish(patio_transport *t, const patio_message *m, patio
     st        = refuse_now(t, m, size, err);
     queue *q  = st == PATIO_OK ? place_queue(t, m->queue, true) : NULL;
     place *to = q == NULL ? NULL : m->delay_ms > 0 ? place_delay(t, q, m->delay_ms) : &q->work;
+    memcpy(inbox, t->inbox, sizeof(inbox));
     if (q != NULL) {
         (void)queues_ask(t, q);
         if (q->operator_state == PATIO_QUEUE_DRAINING) {
@@ -145,7 +148,7 @@ patio_status transport_publish(patio_transport *t, const patio_message *m, patio
     if (st != PATIO_OK) {
         return st;
     }
-    post *p = to != NULL ? make_post(t, m, q, to) : NULL;
+    post *p = to != NULL ? make_post(t, m, q, to, inbox) : NULL;
     if (p == NULL) {
         return patio_fail(err, PATIO_NO_MEMORY, 0, "send %s: out of memory", m->task);
     }

@@ -1,8 +1,68 @@
-/* Settlements that the broker did not take: their queue is not there, or is full. Each keeps its
- * lease and is sent again, after a longer pause each time, until somebody has put that right. */
+/* What the broker did not take: its queue is not there, or is full. A settlement keeps its lease
+ * and is sent again, after a longer pause each time, until somebody has put that right.
+ *
+ * RabbitMQ 3 refuses everything for a quorum queue on a channel whose first message to it came
+ * while the queue had no leader, or one on a node that is down, for as long as the channel lasts.
+ * So what is refused by a queue that has taken nothing on this connection is tried again until the
+ * enqueue deadline, and then on another connection, after a longer time each time. */
 #include "transport.h"
 
-enum { PAUSE_MIN_MS = 100, PAUSE_MAX_MS = 10000, TELL_MS = 60000 };
+enum {
+    PAUSE_MIN_MS = 100,
+    PAUSE_MAX_MS = 10000,
+    TASK_MOST_MS = 400,
+    TELL_MS      = 60000,
+    RELINK_MS    = 1000,
+    RELINKS_MOST = 6
+};
+
+bool refused_by_channel(const place *p)
+{
+    return p != NULL && p->type == QUEUE_QUORUM && !p->taken && p->nacked_ns != 0;
+}
+
+void refused_note(patio_transport *t, place *p, bool accepted)
+{
+    if (p == NULL) {
+        return;
+    }
+    if (accepted) {
+        p->taken     = true;
+        p->relinks   = 0;
+        p->nacked_ns = 0;
+    } else if (p->nacked_ns == 0) {
+        p->nacked_ns = t->host->now_ns(t->host->self);
+    }
+}
+
+void refused_forget(patio_transport *t)
+{
+    for (queue *q = t->queues; q != NULL; q = q->next) {
+        for (int i = 0; i < PLACES; i++) {
+            place *p = place_at(q, i);
+            if (p != NULL) {
+                p->relinks =
+                    (uint8_t)(p->relinks + (refused_by_channel(p) && p->relinks < RELINKS_MOST));
+                p->taken     = false;
+                p->nacked_ns = 0;
+            }
+        }
+    }
+}
+
+const place *refused_relink(patio_transport *t, uint64_t now)
+{
+    for (queue *q = t->queues; q != NULL; q = q->next) {
+        for (int i = 0; i < PLACES; i++) {
+            const place *p    = place_at(q, i);
+            uint64_t     wait = p != NULL ? (uint64_t)RELINK_MS << p->relinks : 0;
+            if (refused_by_channel(p) && now > p->nacked_ns + wait * 1000000u) {
+                return p;
+            }
+        }
+    }
+    return NULL;
+}
 
 void refused_say(const patio_transport *t, const place *p, patio_status status, char *out,
                  size_t size)
@@ -29,8 +89,11 @@ void refused_add(patio_transport *t, post *p, patio_status status)
     uint64_t random = 0;
     (void)t->host->random(t->host->self, &random, sizeof(random));
     uint64_t pause = patio_backoff_ms(p->refusals, PAUSE_MIN_MS, PAUSE_MAX_MS, random);
-    p->retry_ns    = t->host->now_ns(t->host->self) + pause * 1000000u;
-    if (p->place != NULL) {
+    if (p->kind == POST_TASK && pause > TASK_MOST_MS) {
+        pause = TASK_MOST_MS; /* its caller does not wait for long */
+    }
+    p->retry_ns = t->host->now_ns(t->host->self) + pause * 1000000u;
+    if (p->place != NULL && p->tag != 0) {
         p->place->refused = status;
     }
     post_list_add(&t->refused, p);

@@ -79,6 +79,8 @@ static void finish(patio_transport *t, rpc *r)
         place_failed(t, r->place, r->status, r->why);
     } else if (r->status == PATIO_OK && r->kind >= RPC_INBOX && r->kind <= RPC_BIND) {
         inbox_next(t, r);
+    } else if (r->kind == RPC_INBOX && r->status == PATIO_NOT_FOUND && inbox_move(t)) {
+        (void)snprintf(t->why, sizeof(t->why), "%s", r->why);
     } else if (r->kind >= RPC_INBOX && r->kind <= RPC_BIND) {
         state_fatal(t, r->status, "%s", r->why);
     }
@@ -195,9 +197,11 @@ void rpc_channel_closed(patio_transport *t, uint16_t code, const char *text)
             p->type = QUEUE_CLASSIC;
         }
     } else {
-        r->status    = code == AMQP_NOT_FOUND        ? PATIO_NOT_FOUND
-                       : code == AMQP_ACCESS_REFUSED ? PATIO_AUTH
-                                                     : PATIO_PROTOCOL;
+        /* what is declared is not found while its node of the cluster is down */
+        r->status    = code == AMQP_NOT_FOUND && r->kind == RPC_DECLARE ? PATIO_UNREACHABLE
+                       : code == AMQP_NOT_FOUND                         ? PATIO_NOT_FOUND
+                       : code == AMQP_ACCESS_REFUSED                    ? PATIO_AUTH
+                                                                        : PATIO_PROTOCOL;
         bool missing = code == AMQP_NOT_FOUND && t->set.topology == TOPOLOGY_CHECK;
         (void)snprintf(r->why, sizeof(r->why), "%s %s \"%s\" as \"%s\": %u %s%s", attempt_of(t, r),
                        kind_of(r), r->name, t->set.user, code, text,
@@ -205,9 +209,17 @@ void rpc_channel_closed(patio_transport *t, uint16_t code, const char *text)
                                  "print` says"
                                : "");
     }
+    uint64_t moves = t->inbox_moves;
     finish(t, r);
     rpc_step(t);
+    bool moved = t->inbox_moves != moves;
     pthread_mutex_unlock(&t->lock);
+    if (moved) {
+        patio_host_log(t->host, PATIO_LOG_WARN,
+                       "replies come to %s from now on: the queue before is on a node that is "
+                       "down, and with it the replies to what was called until now (%s)",
+                       t->inbox, text);
+    }
 }
 
 void rpc_link_lost(patio_transport *t)

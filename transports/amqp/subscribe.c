@@ -120,7 +120,9 @@ static void step(patio_transport *t, queue *q, uint64_t now)
         }
         consume(t, q);
     } else if (q->work.state == PLACE_FAILED) {
-        state_fatal(t, q->work.status, "%s", q->work.why);
+        if (q->work.status != PATIO_UNREACHABLE) {
+            state_fatal(t, q->work.status, "%s", q->work.why);
+        }
         q->retry_ns = now + RETRY_MS * UINT64_C(1000000);
     }
 }

@@ -163,11 +163,14 @@ struct place {
     patio_status status;  /* PLACE_FAILED */
     uint8_t      kind;
     uint8_t      state;
-    uint32_t     made;    /* PLACE_DELAY: how often somebody has told that he made it */
-    bool         absent;  /* PLACE_DELAY: nobody has made it, as far as we have heard */
-    patio_status refused; /* why it did not take a settlement of late, to be told */
-    uint64_t     told_ns; /* when that was told */
-    uint8_t      type;    /* QUEUE_CLASSIC, QUEUE_QUORUM: as last tried */
+    uint32_t     made;      /* PLACE_DELAY: how often somebody has told that he made it */
+    bool         absent;    /* PLACE_DELAY: nobody has made it, as far as we have heard */
+    patio_status refused;   /* why it did not take a settlement of late, to be told */
+    uint64_t     told_ns;   /* when that was told */
+    uint64_t     nacked_ns; /* on this connection, since when; 0: it was not */
+    bool         taken;     /* something, on this connection */
+    uint8_t      relinks;   /* connections in a row on which nothing was taken */
+    uint8_t      type;      /* QUEUE_CLASSIC, QUEUE_QUORUM: as last tried */
     char         name[NAME_MAX_BYTES];
     char         why[WHY_BYTES];
 };
@@ -408,7 +411,7 @@ struct patio_transport {
     uint64_t     ring_first; /* oldest unconfirmed */
     uint64_t     ring_next;
     post_list    resend;  /* unconfirmed when the link died, in their order */
-    post_list    refused; /* settlements that the broker did not take */
+    post_list    refused; /* what the broker did not take, and is to be tried again */
     uint64_t     posts;   /* alive */
     uint64_t     post_bytes;
     slot_chunk   chunks[SLOT_CHUNKS];
@@ -445,6 +448,8 @@ struct patio_transport {
     uint64_t     inbox_ack;    /* delivery tag up to which the inbox is to be acknowledged */
     uint64_t     inbox_acked;  /* and up to which it has been, then */
     uint64_t     inbox_acked_ns;
+    uint64_t     inbox_moves;    /* how often its name has become another one */
+    uint64_t     inbox_moved_on; /* generation of the connection when it did so last */
     uint64_t     replies_undeliverable;
     uint64_t     sweep_ns;
 };
