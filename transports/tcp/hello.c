@@ -107,6 +107,16 @@ static const char *refuse(conn *c, enum goodbye reason, patio_status *status)
                                   : "one side has a key and the other has none";
 }
 
+/* Nobody has proved anything yet: who says so at an address that has worked is a stranger. */
+static const char *met_itself(const conn *c)
+{
+    if (c->connects && !c->endpoint->was_open) {
+        c->endpoint->given_up = true;
+        c->endpoint->itself   = true;
+    }
+    return "it is this very broker";
+}
+
 static const char *got_hello(conn *c, patio_bytes body, patio_status *status)
 {
     frame_hello  hello;
@@ -121,9 +131,7 @@ static const char *got_hello(conn *c, patio_bytes body, patio_status *status)
     }
     if (hello.incarnation == c->t->incarnation) {
         hello_goodbye(c, GOODBYE_SELF);
-        c->endpoint->given_up = c->connects;
-        c->endpoint->itself   = c->connects;
-        return "it is this very broker";
+        return met_itself(c);
     }
     memcpy(c->hello_peer, body.data, FRAME_HELLO_BYTES);
     c->max_bytes        = hello.max_bytes;
@@ -173,9 +181,7 @@ static const char *got_goodbye(const conn *c, uint64_t reason, patio_status *sta
                                       : "one side has a key and the other has none";
     }
     if (reason == GOODBYE_SELF) {
-        c->endpoint->given_up = c->connects;
-        c->endpoint->itself   = c->connects;
-        return "it is this very broker";
+        return met_itself(c);
     }
     if (reason == GOODBYE_TLS) {
         *status = PATIO_CONFIG;
