@@ -12,7 +12,7 @@
 
 enum {
     BURST_FROM    = 16, /* tasks under way; until all but one are answered */
-    HOLD_BYTES    = 8 * 1024,
+    HOLD_BYTES    = 16 * 1024,
     HOLD_NS       = 100 * 1000,
     HOLD_LIMIT_MS = 1,
 };
