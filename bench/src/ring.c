@@ -17,18 +17,22 @@ typedef struct ring {
     bench_lane *lane;
     bool        send;
     uint64_t    size;
-    uint64_t    head; /* calls started in this phase */
-    uint64_t    tail; /* calls ended; the oldest outstanding one */
+    uint64_t    head;    /* calls started in this phase */
+    uint64_t    tail;    /* calls ended; the oldest outstanding one */
+    uint64_t    over_ns; /* when that ended, for the call in its place begins then; 0: none does */
+    patio_error err;     /* a kilobyte, so not one for each call */
     slot       *slots;
 } ring;
 
-static patio_status start_one(ring *r, slot *s, patio_error *err)
+static patio_status start_one(ring *r, slot *s)
 {
-    bench_lane *lane = r->lane;
-    s->stamp         = bench_stamp(lane->index, lane->sequence);
+    patio_error *err  = &r->err;
+    bench_lane  *lane = r->lane;
+    s->stamp          = bench_stamp(lane->index, lane->sequence);
     bench_payload_stamp(&lane->payload, s->stamp);
     const patio_payload *args = PATIO_ARGS(patio_blob(lane->payload.data, lane->payload.size));
-    s->begun_ns               = bench_now_ns();
+    s->begun_ns               = r->over_ns != 0 ? r->over_ns : bench_now_ns();
+    r->over_ns                = 0;
     if (!r->send) {
         return patio_start(lane->all->broker, BENCH_ECHO, args, &lane->options, &s->future, err);
     }
@@ -45,18 +49,18 @@ static bool end_oldest(ring *r)
 {
     bench_lane  *lane = r->lane;
     slot        *s    = &r->slots[r->tail % r->size];
-    patio_error  err  = PATIO_ERROR_INIT;
     patio_status st   = patio_future_wait(s->future, PATIO_FOREVER);
     if (st == PATIO_OK) {
-        st = patio_future_status(s->future, &err);
+        st = patio_future_status(s->future, &r->err);
     }
     const patio_value *value    = st == PATIO_OK && !r->send ? patio_future_value(s->future) : NULL;
     uint64_t           ended_ns = bench_now_ns();
     bool               same     = r->send || bench_payload_matches(&lane->payload, s->stamp, value);
     patio_future_destroy(s->future);
     r->tail++;
+    r->over_ns = ended_ns;
     if (st != PATIO_OK) {
-        return bench_lane_fail(lane, s->stamp, st, &err);
+        return bench_lane_fail(lane, s->stamp, st, &r->err);
     }
     if (!same) {
         return bench_lane_mismatch(lane, s->stamp);
@@ -72,7 +76,7 @@ static bool end_oldest(ring *r)
 /* FULL is a normal answer: something of ours has to end first. With nothing outstanding that can
  * only be the queue, and it has room again when more tasks were executed than had been before the
  * refused one was tried. */
-static bool make_room(ring *r, uint64_t stamp, uint64_t executed, const patio_error *err)
+static bool make_room(ring *r, uint64_t stamp, uint64_t executed)
 {
     if (r->tail < r->head) {
         return end_oldest(r);
@@ -84,23 +88,22 @@ static bool make_room(ring *r, uint64_t stamp, uint64_t executed, const patio_er
             return true;
         }
     }
-    return bench_lane_fail(r->lane, stamp, PATIO_FULL, err);
+    return bench_lane_fail(r->lane, stamp, PATIO_FULL, &r->err);
 }
 
 static bool fill_one(ring *r)
 {
-    patio_error  err      = PATIO_ERROR_INIT;
     slot        *s        = &r->slots[r->head % r->size];
     uint64_t     executed = bench_sink_executed();
     patio_status st;
-    while ((st = start_one(r, s, &err)) == PATIO_FULL) {
-        if (!make_room(r, s->stamp, executed, &err)) {
+    while ((st = start_one(r, s)) == PATIO_FULL) {
+        if (!make_room(r, s->stamp, executed)) {
             return false;
         }
         executed = bench_sink_executed();
     }
     if (st != PATIO_OK) {
-        return bench_lane_fail(r->lane, s->stamp, st, &err);
+        return bench_lane_fail(r->lane, s->stamp, st, &r->err);
     }
     r->head++;
     r->lane->sequence++;
@@ -111,7 +114,8 @@ bool bench_work_ring(bench_lane *lane)
 {
     ring r  = {.lane = lane,
                .send = lane->all->opt->mode != BENCH_MODE_CALL,
-               .size = lane->all->opt->in_flight};
+               .size = lane->all->opt->in_flight,
+               .err  = PATIO_ERROR_INIT};
     r.slots = calloc(r.size, sizeof(*r.slots));
     if (r.slots == NULL) {
         patio_error err = PATIO_ERROR_INIT;

@@ -97,12 +97,16 @@ static bool grow_lanes(queue *q)
 
 lane *store_lane(queue *q, const char *task, bool make)
 {
+    if (q->last_lane != NULL && strcmp(q->last_lane->task, task) == 0) {
+        return q->last_lane;
+    }
     uint32_t bucket = hash(task) % LANE_BUCKETS;
     lane    *l      = q->buckets[bucket];
     while (l != NULL && strcmp(l->task, task) != 0) {
         l = l->next;
     }
     if (l != NULL || !make || q->store->lanes >= LANES_MAX || !grow_lanes(q)) {
+        q->last_lane = l != NULL ? l : q->last_lane;
         return l;
     }
     const patio_host *host = q->store->host;

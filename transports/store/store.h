@@ -102,8 +102,9 @@ struct queue {
     queue      *next;
     store_room *store;
     lane       *buckets[LANE_BUCKETS];
-    lane      **lanes;    /* by index */
-    uint64_t   *nonempty; /* bit per lane */
+    lane      **lanes;     /* by index; none goes before the queue does */
+    lane       *last_lane; /* that was asked for: most ask for it again */
+    uint64_t   *nonempty;  /* bit per lane */
     uint32_t    lane_count;
     uint32_t    lane_room; /* multiple of WORD_BITS */
     uint64_t    ready;

@@ -155,7 +155,14 @@ static bool has_control(const char *text, size_t size)
 
 bool pt_is_task_name(const char *name)
 {
-    size_t size = strnlen(name, 256);
+    size_t size = 0;
+    while (size < 256 && name[size] > ' ' && name[size] < 0x7f) {
+        size++; /* nearly all names */
+    }
+    if (size > 0 && size <= 255 && name[size] == '\0') {
+        return true;
+    }
+    size = strnlen(name, 256);
     return size > 0 && size <= 255 && !has_control(name, size) && pt_is_utf8(name, size);
 }
 
