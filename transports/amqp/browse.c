@@ -3,8 +3,6 @@
  * channel of its own; one browse at a time. */
 #include "transport.h"
 
-#include <time.h>
-
 static void start_next(patio_transport *t)
 {
     browse     *b = t->browses;
@@ -63,8 +61,7 @@ static void give_back(patio_transport *t, const browse *b)
     socket_push(c);
 }
 
-/* Under the lock: give back what was only looked at, and tell who waits. why: NULL: as it is. */
-static void finish(patio_transport *t, browse *b, patio_status status, const char *why)
+void browse_finish(patio_transport *t, browse *b, patio_status status, const char *why)
 {
     give_back(t, b);
     if (t->browses == b) {
@@ -93,7 +90,7 @@ void browse_empty(patio_transport *t)
         browse *b = t->browses;
         b->at_end = true;
         if (b->moving == 0) {
-            finish(t, b, b->status, NULL);
+            browse_finish(t, b, b->status, NULL);
         }
     }
     pthread_mutex_unlock(&t->lock);
@@ -163,7 +160,7 @@ void browse_moved(patio_transport *t, const post *p)
     b->moving--;
     b->count++;
     if (b->moving == 0 && b->at_end) {
-        finish(t, b, b->status, NULL);
+        browse_finish(t, b, b->status, NULL);
     }
 }
 
@@ -183,7 +180,7 @@ void browse_refused(patio_transport *t, const post *p, patio_status status)
     refused_say(t, p->place, status, b->why, sizeof(b->why));
     b->moving--;
     if (b->moving == 0 && b->at_end) {
-        finish(t, b, b->status, NULL);
+        browse_finish(t, b, b->status, NULL);
     }
 }
 
@@ -229,13 +226,13 @@ void browse_message(patio_transport *t, inbound *in)
         return;
     }
     if (!take(t, b, in)) {
-        finish(t, b, PATIO_NO_MEMORY, "out of memory");
+        browse_finish(t, b, PATIO_NO_MEMORY, "out of memory");
     } else if (!b->enough || goes_through_all(b)) {
         get_next(t, b);
     } else if (b->moving > 0) {
         b->at_end = true;
     } else {
-        finish(t, b, b->status, NULL);
+        browse_finish(t, b, b->status, NULL);
     }
     pthread_mutex_unlock(&t->lock);
 }
@@ -243,7 +240,7 @@ void browse_message(patio_transport *t, inbound *in)
 void browse_failed(patio_transport *t, patio_status status, const char *why)
 {
     if (t->browses != NULL && (t->browses->running || t->browses->moving > 0)) {
-        finish(t, t->browses, status, why);
+        browse_finish(t, t->browses, status, why);
     }
 }
 
@@ -251,7 +248,7 @@ void browse_link_lost(patio_transport *t)
 {
     t->browse_opening = false;
     while (t->browses != NULL) {
-        finish(t, t->browses, PATIO_UNREACHABLE, "the connection was lost");
+        browse_finish(t, t->browses, PATIO_UNREACHABLE, "the connection was lost");
     }
 }
 
@@ -266,75 +263,4 @@ void browse_free(patio_transport *t, browse *b)
     }
     t->host->free(t->host->self, b->back.data);
     t->host->free(t->host->self, b);
-}
-
-static struct timespec after(uint64_t timeout_ms)
-{
-    struct timespec end;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += (time_t)(timeout_ms / 1000u);
-    end.tv_nsec += (long)(timeout_ms % 1000u) * 1000000;
-    end.tv_sec += end.tv_nsec / 1000000000;
-    end.tv_nsec %= 1000000000;
-    return end;
-}
-
-/* Under the lock: it has not ended in time. */
-static void give_up(patio_transport *t, browse *b)
-{
-    connection *c = &t->links[CONSUMING];
-    if (b->running || b->moving > 0) {
-        finish(t, b, PATIO_TIMEOUT, "");
-        /* an answer may still come: a fresh channel knows nothing of it */
-        amqp_channel_close_t close = {.reply_code = 200, .reply_text = wire_text("late")};
-        (void)wire_method(c, CH_BROWSE, AMQP_CHANNEL_CLOSE_METHOD, &close);
-        c->channel_open[CH_BROWSE] = false;
-        t->browse_opening          = true; /* until close-ok */
-        socket_push(c);
-        return;
-    }
-    browse **at = &t->browses;
-    while (*at != b) {
-        at = &(*at)->next;
-    }
-    *at = b->next;
-}
-
-/* Under the lock, which is open while it waits. */
-static patio_status run(patio_transport *t, browse *b, const struct timespec *end)
-{
-    browse **at     = &t->browses;
-    int      failed = 0;
-    while (*at != NULL) {
-        at = &(*at)->next;
-    }
-    *at     = b;
-    t->work = true;
-    loop_wake(t);
-    while (!b->done && failed == 0) {
-        failed = pthread_cond_timedwait(&t->calm, &t->lock, end);
-    }
-    if (!b->done) {
-        give_up(t, b);
-        return PATIO_TIMEOUT;
-    }
-    return b->status;
-}
-
-patio_status browse_run(patio_transport *t, browse *b, uint64_t timeout_ms, patio_error *err)
-{
-    struct timespec end = after(timeout_ms);
-    pthread_mutex_lock(&t->lock);
-    patio_status st = !t->started || t->stopping                ? PATIO_CLOSED
-                      : t->links[CONSUMING].state != LINK_READY ? PATIO_UNREACHABLE
-                                                                : run(t, b, &end);
-    pthread_mutex_unlock(&t->lock);
-    if (st == PATIO_OK) {
-        return st;
-    }
-    return patio_fail(err, st, 0, "dead letters of \"%s\": %s", b->queue->name,
-                      st == PATIO_CLOSED        ? "the transport is stopped"
-                      : st == PATIO_TIMEOUT     ? "no answer in time"
-                      : st == PATIO_UNREACHABLE ? "not connected"
-                                                : b->why);
 }

@@ -332,8 +332,10 @@ void browse_link_lost(patio_transport *t);                                    /*
 void browse_failed(patio_transport *t, patio_status status, const char *why); /* under the lock */
 void browse_message(patio_transport *t, inbound *in);
 void browse_empty(patio_transport *t);
+/* Under the lock: give back what was only looked at, and tell who waits. why: NULL: as it is. */
+void browse_finish(patio_transport *t, browse *b, patio_status status, const char *why);
 void browse_free(patio_transport *t, browse *b);
-/* [blocks] */
+/* browse_wait.c [blocks] */
 patio_status browse_run(patio_transport *t, browse *b, uint64_t timeout_ms, patio_error *err);
 
 extern const patio_queues_ops   queues_ops;
