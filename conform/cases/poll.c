@@ -111,11 +111,16 @@ static void a_poll_ends_at_its_time_and_the_io_goes_on(kit *k)
     waiting      w  = {.i = p.caller, .wanted = WARM_UP + 1};
     patio_status st = PATIO_OK;
     KIT_STATUS(k, kit_publish(p.caller, WARM_UP, CALL), PATIO_OK, "publish");
-    patio_tag tag  = kit_delivered(p.worker, WARM_UP).tag;
-    uint64_t  from = kit_now_ms();
-    KIT_CHECK(k, poll_for(&w, in_ns(SHORT_MS), &st), "poll breaks its word");
-    KIT_CHECK(k, kit_now_ms() - from < SHORT_MS + KIT_SOON_MS / 2, "a poll of %d ms took %llu ms",
-              SHORT_MS, (unsigned long long)(kit_now_ms() - from));
+    patio_tag tag = kit_delivered(p.worker, WARM_UP).tag;
+    uint64_t  end = kit_now_ms() + KIT_SOON_MS / 4;
+    do { /* it may say "not now" for a while */
+        uint64_t from = kit_now_ms();
+        KIT_CHECK(k, poll_for(&w, in_ns(SHORT_MS), &st), "poll breaks its word");
+        KIT_CHECK(k, kit_now_ms() - from < SHORT_MS + KIT_SOON_MS / 2,
+                  "a poll of %d ms took %llu ms", SHORT_MS,
+                  (unsigned long long)(kit_now_ms() - from));
+        kit_sleep_ms(1);
+    } while (st == PATIO_STATE && kit_now_ms() < end);
     KIT_CHECK(k, st != PATIO_OK, "poll returned OK though nothing had come");
     kit_settle_ok(p.worker, tag, PATIO_ACK, 0, 20);
     KIT_AWAIT(k, KIT_SOON_MS, is_done(&w), "no reply after a poll that was over");

@@ -453,6 +453,8 @@ typedef struct kit_outcome_row {
 void kit_run_here(const kit_options *o, const kit_case *c, kit_outcome_row *row);
 void kit_run_all(const kit_options *o, const kit_case *const *cases, size_t count,
                  kit_outcome_row *rows, void (*done)(const kit_outcome_row *row));
+/* What a plugin has said, as text for all three. */
+void kit_report_clean(kit_outcome_row *row);
 void kit_report_row(const kit_outcome_row *row);
 void kit_report_end(const kit_outcome_row *rows, size_t count);
 bool kit_report_json(const char *path, const kit_options *o, const kit_outcome_row *rows,

@@ -2,9 +2,28 @@
 #include <json-c/json.h>
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "kit.h"
 
 static const char *const words[] = {"passed", "FAILED", "refused", "skipped"};
+
+/* A plugin's words go into documents that must be UTF-8. */
+static void clean(char *text)
+{
+    size_t size = strlen(text);
+    for (size_t at = 0; at < size; at++) {
+        at += pt_utf8_prefix(text + at, size - at);
+        if (at < size) {
+            text[at] = '?';
+        }
+    }
+}
+
+void kit_report_clean(kit_outcome_row *row)
+{
+    clean(row->text);
+    clean(row->note);
+}
 
 void kit_report_row(const kit_outcome_row *row)
 {

@@ -137,6 +137,7 @@ void kit_run_here(const kit_options *o, const kit_case *c, kit_outcome_row *row)
     row->result = k->result;
     (void)snprintf(row->text, sizeof(row->text), "%s", k->failure);
     (void)snprintf(row->note, sizeof(row->note), "%s", k->note);
+    kit_report_clean(row);
     if (k->result != KIT_FAILED) {
         kit_host_fini(&k->host);
         kit_map_free(k->fences);

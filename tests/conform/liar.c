@@ -142,6 +142,11 @@ static patio_status create(const patio_host *host, const patio_transport_params 
             return patio_fail(err, PATIO_INTERNAL, 0, "option %s: too much", o->name);
         }
     }
+    if (lies(LIE_garbled_error)) {
+        patio_status none = patio_fail(err, PATIO_INTERNAL, 0, "<\"&'>");
+        memcpy(err->message + 5, "\x01\x7f\xff\xc3(", 6); /* as no plugin should */
+        return none;
+    }
     patio_transport *t  = host->alloc(host->self, sizeof(*t));
     patio_status     st = PATIO_NO_MEMORY;
     if (t != NULL) {

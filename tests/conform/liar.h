@@ -41,6 +41,7 @@
     X(project_ignored) X(no_memory_hidden) X(leaks_memory) X(leaks_thread) X(leaks_descriptor)    \
     X(leaks_timer) X(global_state) X(stop_lasts) X(open_after_stop) X(event_after_stop)           \
     X(destroy_wants_one) X(tells_secret) X(link_flaps) X(link_down_silently)                      \
+    X(garbled_error)                                                                              \
     /* publish */                                                                                 \
     X(double_receipt) X(no_receipt) X(receipt_unasked) X(receipt_after_failure) X(level_lies)     \
     X(level_ignored) X(accepts_and_forgets) X(silent_error) X(holds_lock) X(body_kept)            \
@@ -50,7 +51,7 @@
     X(attach_ignored) X(replace_ignored) X(rejected_silently)                                     \
     /* deliveries */                                                                              \
     X(credit) X(pause_ignored) X(unsubscribe_ignored) X(knows_every_task) X(same_fence)           \
-    X(same_tag) X(attempt_lost) X(attempt_zero) X(crashes_lost) X(redelivered_always)             \
+    X(same_tag) X(lost_before) X(lost_of_nobody) X(attempt_lost) X(attempt_zero) X(crashes_lost) X(redelivered_always)             \
     X(redelivered_never) X(expired_unmarked)                                                      \
     /* settlements */                                                                             \
     X(stale_ok) X(verdict_ok) X(ack_ignored) X(retry_acks) X(return_charged) X(retry_at_once)     \

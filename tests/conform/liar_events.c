@@ -55,6 +55,11 @@ static void delivered(void *self, const patio_delivery *d)
     }
     t->last_id = message.id;
     atomic_store(&t->last, d->tag);
+    if (lies(LIE_lost_before) || lies(LIE_lost_of_nobody)) {
+        patio_error why = PATIO_ERROR_INIT;
+        (void)patio_fail(&why, PATIO_STALE, 0, "the lease is gone");
+        t->up->lease_lost(t->up->self, d->tag + (lies(LIE_lost_of_nobody) ? 1000000 : 0), &why);
+    }
     if (!lies(LIE_subscription_lost) || is_early(t)) {
         t->up->delivered(t->up->self, &mine);
     }

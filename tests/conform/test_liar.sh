@@ -104,6 +104,7 @@ memory unsubscribe_ignored 72 number of deliveries is 2, expected 1
 memory knows_every_task 73 to a worker without it
 memory same_fence 91 must grow with every delivery
 memory same_tag 90 was delivered twice
+memory lost_of_nobody 90 never delivered
 memory attempt_lost 91 attempt is 1, expected 2
 memory attempt_zero 77 it counts from 1
 memory crashes_lost 103 attempts and crashes together
@@ -210,4 +211,7 @@ checked() {
 checked none ''
 checked double_receipt 'told twice'
 checked event_after_stop 'after "stop"'
+# what overtakes its delivery is no breach; what has none is one, when all is over
+checked lost_before 'was taken, which is lost'
+checked lost_of_nobody 'never delivered'
 exit $wrong
