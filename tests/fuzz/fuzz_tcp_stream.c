@@ -100,10 +100,9 @@ void conn_close(conn *c, patio_status status, const char *why)
     c->state = CONN_CLOSED;
 }
 
-void loop_link(patio_transport *t, const patio_error *why)
+void reconnect_opened(endpoint *ep)
 {
-    (void)t;
-    (void)why;
+    (void)ep;
 }
 
 void effects_begin(effects *fx, patio_transport *t)

@@ -26,13 +26,27 @@ done
 # The same for a worker that connects, and again after the listener was restarted at the other one.
 free_port
 "$PATIO" worker -b "tcp://first:$port?reconnect_max_ms=100" -m demo 2>back.log &
-pids+=($!)
+back=$!
+pids+=("$back")
 call_is 12 "tcp+listen://127.0.0.1:$port" --wait-route --timeout 20s mul 3 4
 call_is 20 "tcp+listen://127.0.0.2:$port" --wait-route --timeout 20s mul 4 5
 
 # A name moves: it is looked up anew at each attempt.
 printf '%s\n' "127.0.0.1 localhost" "127.0.0.9 first" >hosts
 call_is 30 "tcp+listen://127.0.0.9:$port" --wait-route --timeout 20s mul 5 6
+
+# One of its addresses is its own: it goes on to the other.
+kill -9 "$back"
+wait "$back" 2>/dev/null
+printf '%s\n' "127.0.0.1 localhost" "127.0.0.2 first" "127.0.0.1 first" "127.0.0.1 second" "127.0.0.2 second" >hosts
+for name in first second; do
+    worker self.log "tcp+listen://127.0.0.1:$port?reconnect_max_ms=100" -b "tcp://$name:$port"
+    call_is 42 "tcp+listen://127.0.0.2:$port" --wait-route --timeout 20s mul 6 7
+    kill -9 "$worker"
+    wait "$worker" 2>/dev/null
+    LAST="the log of a worker that met itself"
+    ! grep "this very" self.log || complain "it is worth no line"
+done
 
 # No address at all.
 run call -b tcp://nobody.invalid:1 -o connect_timeout_ms=1s mul 2 3

@@ -131,7 +131,7 @@ static const char *not_connected(const patio_transport *t)
 {
     for (uint32_t i = 0; i < t->endpoint_count; i++) {
         const endpoint *ep = &t->endpoints[i];
-        if (!ep->listens && !ep->reached && (t->ask.hoped > 0 || ep->refused)) {
+        if (!ep->listens && !ep->reached && !ep->itself && (t->ask.hoped > 0 || ep->refused)) {
             return ep->shown;
         }
     }
@@ -281,11 +281,12 @@ void ask_links(patio_transport *t)
     for (uint32_t i = 0; i < t->endpoint_count; i++) {
         endpoint *ep   = &t->endpoints[i];
         bool      away = !ep->listens && !ep->reached;
-        ep->refused    = away && ep->given_up && !ep->itself;
-        hoped += away && !ep->given_up ? 1 : 0;
+        ep->refused    = away && ep->given_up;
+        hoped += away && !ep->given_up && !ep->itself ? 1 : 0;
     }
-    if (hoped < t->ask.hoped) {
-        t->ask.hoped = hoped;
+    bool fewer   = hoped < t->ask.hoped;
+    t->ask.hoped = hoped;
+    if (fewer) {
         pthread_cond_broadcast(&t->ask.answered);
         ask_tick(t, &fx);
     }

@@ -49,16 +49,19 @@ struct endpoint {
     patio_transport *t;
     bool             listens;
     bool             is_unix;
-    bool             given_up;
+    bool             given_up; /* the last round was refused: it is tried seldom */
     bool             resolving;
     bool             timer_on;
     bool             bound; /* the socket file is ours */
     bool             is_tls;
-    bool             was_open; /* it has worked once: what fails now may heal */
-    bool             reached;  /* the same, under the lock */
-    bool             refused;  /* under the lock: given up before it ever worked */
-    bool             itself;   /* under the lock: the other end was this very broker */
-    char            *keys[2];  /* "" if none; secrets. The second one is taken, too */
+    bool             was_open;  /* it has worked once: what fails now may heal */
+    bool             reached;   /* the same, under the lock */
+    bool             refused;   /* under the lock: given up before it ever worked */
+    bool             itself;    /* under the lock: this round met this very broker */
+    patio_error      refusal;   /* of this round: what waiting does not heal */
+    char             told[200]; /* why it is not connected, as the log has it */
+    uint64_t         told_ns;
+    char            *keys[2]; /* "" if none; secrets. The second one is taken, too */
     bool             insecure;
     char             host[256];
     uint32_t         port;
@@ -120,5 +123,6 @@ void         endpoint_address_text(const struct sockaddr *a, char *text, size_t 
 void reconnect_now(endpoint *ep);
 void reconnect_later(endpoint *ep, const patio_error *why);
 void reconnect_connected(conn *c);
+void reconnect_opened(endpoint *ep);
 
 #endif

@@ -107,14 +107,17 @@ static const char *refuse(conn *c, enum goodbye reason, patio_status *status)
                                   : "one side has a key and the other has none";
 }
 
-/* Nobody has proved anything yet: who says so at an address that has worked is a stranger. */
-static const char *met_itself(const conn *c)
+/* Is this the HELLO of a connection of our own? Only that is believed, for its nonce is fresh: the
+ * incarnation alone anybody may repeat who has heard it. */
+static bool is_own_hello(const patio_transport *t, patio_bytes hello)
 {
-    if (c->connects && !c->endpoint->was_open) {
-        c->endpoint->given_up = true;
-        c->endpoint->itself   = true;
+    for (const conn *o = t->conns; o != NULL; o = o->next) {
+        if (o->connects && memcmp(o->hello_own, hello.data, FRAME_HELLO_BYTES) == 0) {
+            o->endpoint->itself = true;
+            return true;
+        }
     }
-    return "it is this very broker";
+    return false;
 }
 
 static const char *got_hello(conn *c, patio_bytes body, patio_status *status)
@@ -131,7 +134,8 @@ static const char *got_hello(conn *c, patio_bytes body, patio_status *status)
     }
     if (hello.incarnation == c->t->incarnation) {
         hello_goodbye(c, GOODBYE_SELF);
-        return met_itself(c);
+        *status = is_own_hello(c->t, body) ? PATIO_OK : PATIO_PROTOCOL;
+        return *status == PATIO_OK ? "it is this very broker" : "it repeats who this side is";
     }
     memcpy(c->hello_peer, body.data, FRAME_HELLO_BYTES);
     c->max_bytes        = hello.max_bytes;
@@ -181,7 +185,9 @@ static const char *got_goodbye(const conn *c, uint64_t reason, patio_status *sta
                                       : "one side has a key and the other has none";
     }
     if (reason == GOODBYE_SELF) {
-        return met_itself(c);
+        /* our listening side has seen it first, if it is true */
+        *status = c->endpoint->itself ? PATIO_OK : PATIO_UNREACHABLE;
+        return c->endpoint->itself ? "it is this very broker" : "it says that it is this side";
     }
     if (reason == GOODBYE_TLS) {
         *status = PATIO_CONFIG;

@@ -14,7 +14,7 @@ enum {
     LOOP_DESCRIPTORS = 8
 };
 
-void loop_link(patio_transport *t, const patio_error *why)
+bool loop_link(patio_transport *t, const patio_error *why)
 {
     bool up   = false;
     bool hope = false;
@@ -28,11 +28,12 @@ void loop_link(patio_transport *t, const patio_error *why)
     const char *text  = why != NULL ? why->message : "";
     if (t->quit || (state == t->link_state &&
                     (up || strncmp(text, t->link_why, sizeof(t->link_why) - 1) == 0))) {
-        return;
+        return false;
     }
     t->link_state = state;
     (void)snprintf(t->link_why, sizeof(t->link_why), "%.199s", text);
     t->events->link(t->events->self, state, up ? NULL : why);
+    return !up;
 }
 
 /* One connection that something was done to; what it needs now. Not under the lock. */

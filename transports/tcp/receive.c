@@ -155,11 +155,7 @@ static size_t read_once(conn *c)
     if (why != NULL) {
         conn_close(c, status, why);
     } else if (c->announced != announced && c->connects) {
-        c->endpoint->attempts      = 0;
-        c->endpoint->was_open      = true;
-        c->endpoint->address_count = 0; /* the next time its name is looked up anew */
-        c->endpoint->address_next  = 0;
-        loop_link(t, NULL);
+        reconnect_opened(c->endpoint);
     }
     return n;
 }

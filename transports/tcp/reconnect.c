@@ -6,6 +6,9 @@
 #include <netdb.h>
 #include <unistd.h>
 
+/* Of a URL whose reasons change all the time the log hears no more often. */
+#define TELL_NS UINT64_C(10000000000)
+
 static void try_next(endpoint *ep);
 
 static void on_timer(uv_timer_t *timer)
@@ -17,30 +20,75 @@ static void on_timer(uv_timer_t *timer)
 static void pause_then_retry(endpoint *ep)
 {
     patio_transport *t      = ep->t;
+    uint64_t         max_ms = t->set.reconnect_max_ms;
     uint64_t         random = 0;
     (void)t->host->random(t->host->self, &random, sizeof(random));
-    uint64_t wait_ms =
-        patio_backoff_ms(++ep->attempts, t->set.reconnect_min_ms, t->set.reconnect_max_ms, random);
+    uint64_t wait_ms = patio_backoff_ms(++ep->attempts, t->set.reconnect_min_ms, max_ms, random);
+    if (ep->given_up || ep->itself) {
+        wait_ms = max_ms - random % (max_ms / 4 + 1); /* it takes a person, who may come */
+    }
     (void)uv_timer_start(&ep->timer, on_timer, wait_ms, 0);
+}
+
+/* A round is over: what of it counts. One address that refuses does not spoil the others, but is
+ * told rather than that the others did not answer. */
+static const patio_error *judge_round(endpoint *ep, const patio_error *why)
+{
+    ep->given_up = ep->refusal.status != PATIO_OK;
+    return ep->given_up ? &ep->refusal : why;
+}
+
+/* While another link is up no event tells of this one: the log does, once for each reason. */
+static void tell(endpoint *ep, const patio_error *why, bool told)
+{
+    uint64_t now = ep->t->host->now_ns(ep->t->host->self);
+    if (why == NULL || strncmp(why->message, ep->told, sizeof(ep->told) - 1) == 0 ||
+        (!told && ep->told_ns != 0 && now < ep->told_ns + TELL_NS)) {
+        return;
+    }
+    (void)snprintf(ep->told, sizeof(ep->told), "%.199s", why->message);
+    if (!told) {
+        ep->told_ns = now;
+        patio_host_log(ep->t->host, PATIO_LOG_WARN, "%s%s; it is tried again",
+                       why->status == PATIO_AUTH     ? "AUTH: "
+                       : why->status == PATIO_CONFIG ? "CONFIG: "
+                                                     : "",
+                       why->message);
+    }
 }
 
 void reconnect_later(endpoint *ep, const patio_error *why)
 {
-    patio_transport *t = ep->t;
+    patio_transport *t    = ep->t;
+    bool             over = ep->address_next >= ep->address_count;
     if (why != NULL && !ep->was_open &&
         (why->status == PATIO_AUTH || why->status == PATIO_CONFIG)) {
-        ep->given_up = true; /* waiting does not heal it */
+        ep->refusal = *why;
     }
-    loop_link(t, why);
-    if (t->quit || ep->given_up) {
+    why       = over ? judge_round(ep, why) : why;
+    bool told = loop_link(t, why);
+    if (t->quit) {
         return;
     }
-    if (ep->address_next < ep->address_count) {
+    if (!over) {
         /* not from here: the connection that failed is still being closed */
         (void)uv_timer_start(&ep->timer, on_timer, 0, 0);
         return;
     }
+    tell(ep, why, told);
     pause_then_retry(ep);
+}
+
+void reconnect_opened(endpoint *ep)
+{
+    ep->attempts       = 0;
+    ep->was_open       = true;
+    ep->given_up       = false;
+    ep->refusal.status = PATIO_OK;
+    ep->told[0]        = '\0';
+    ep->address_count  = 0; /* the next time its name is looked up anew */
+    ep->address_next   = 0;
+    (void)loop_link(ep->t, NULL);
 }
 
 static void fail(endpoint *ep, patio_status status, int os_errno, const char *why)
@@ -118,15 +166,24 @@ static void on_lookup(uv_getaddrinfo_t *lookup, int status, struct addrinfo *fou
     try_next(ep);
 }
 
+static void begin_round(endpoint *ep)
+{
+    ep->refusal.status = PATIO_OK;
+    pthread_mutex_lock(&ep->t->lock);
+    ep->itself = false;
+    pthread_mutex_unlock(&ep->t->lock);
+}
+
 void reconnect_now(endpoint *ep)
 {
-    if (ep->link != NULL || ep->resolving || ep->given_up) {
+    if (ep->link != NULL || ep->resolving) {
         return;
     }
     if (ep->address_next < ep->address_count) {
         try_next(ep);
         return;
     }
+    begin_round(ep);
     if (ep->is_unix) {
         struct sockaddr_un a = {.sun_family = AF_UNIX};
         memcpy(a.sun_path, ep->path, strlen(ep->path) + 1);

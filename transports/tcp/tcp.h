@@ -123,7 +123,7 @@ void         loop_stop(patio_transport *t);
 /* What was appended goes out. Whoever has the loop, without the lock. */
 void loop_flush(patio_transport *t);
 /* What the link is now, from what the endpoints are; raises the event if it changed. `why` may be
- * NULL. The I/O thread, without the lock. */
-void loop_link(patio_transport *t, const patio_error *why);
+ * NULL. True: the event said it. The I/O thread, without the lock. */
+bool loop_link(patio_transport *t, const patio_error *why);
 
 #endif
