@@ -1,0 +1,263 @@
+#include "fault_world.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tcp_world.h"
+
+enum { IDS = 100000 };
+
+place site;
+char  ledger[80];
+
+static const char   *program;
+static int           ledger_fd = -1;
+static patio_future *future[CALLS];
+
+int64_t now_ms(void)
+{
+    struct timespec ts;
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+void fresh(const char *scheme, const char *options)
+{
+    static unsigned made;
+    char            connects[128];
+    (void)snprintf(connects, sizeof(connects), "reconnect_max_ms=200&%s", options);
+    place_make(&site, scheme, options, connects);
+    (void)snprintf(ledger, sizeof(ledger), "%s/%u.ledger", folder, made++);
+}
+
+/* ---- the worker ---- */
+
+static patio_status note(patio_context *ctx)
+{
+    int64_t      id = 0;
+    int64_t      us = 0;
+    char         line[32];
+    patio_status st = patio_arg_int64(ctx, 0, &id);
+    st              = st == PATIO_OK ? patio_arg_int64(ctx, 1, &us) : st;
+    if (st != PATIO_OK) {
+        return st;
+    }
+    int size = snprintf(line, sizeof(line), "%lld\n", (long long)id);
+    if (write(ledger_fd, line, (size_t)size) != size) {
+        return patio_task_fail(ctx, 1, "Ledger", "not written");
+    }
+    usleep((useconds_t)us);
+    return PATIO_RETURN(ctx, id);
+}
+
+static int be_worker(const char *url, const char *file)
+{
+    patio_registry *registry = NULL;
+    ledger_fd                = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (ledger_fd < 0 || patio_registry_create(NULL, &registry, NULL) != PATIO_OK ||
+        PATIO_ADD_AS(registry, "note", note, NULL) != PATIO_OK) {
+        return 1;
+    }
+    patio_broker *broker = open_quiet_broker(registry, url, "4");
+    if (broker == NULL) {
+        return 1;
+    }
+    patio_broker_join(broker);
+    return 0;
+}
+
+/* ---- the caller ---- */
+
+static int be_caller(const char *url, const char *file)
+{
+    static outcomes o;
+    patio_broker   *broker = open_quiet_broker(NULL, url, "4");
+    if (broker == NULL) {
+        return 1;
+    }
+    start_all(broker, 0, 2000, PATIO_CALL_WAIT_ROUTE, &o);
+    end_all(0, &o);
+    FILE *out = fopen(file, "we");
+    if (out == NULL) {
+        return 1;
+    }
+    for (int i = 0; i < CALLS; i++) {
+        (void)fprintf(out, "%d\n", (int)o.status[i]);
+    }
+    (void)fclose(out);
+    patio_broker_destroy(broker);
+    return 0;
+}
+
+int fault_role(int argc, char **argv)
+{
+    program = argv[0];
+    if (argc != 4) {
+        return -1;
+    }
+    return strcmp(argv[1], "worker") == 0 ? be_worker(argv[2], argv[3])
+                                          : be_caller(argv[2], argv[3]);
+}
+
+pid_t fault_begin(const char *role, const char *url, const char *file)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        execlp(program, program, role, url, file, (char *)NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
+void fault_end(pid_t pid)
+{
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+}
+
+/* ---- calls, and what became of them ---- */
+
+void start_all(patio_broker *broker, int64_t first, int64_t task_us, uint32_t flags, outcomes *o)
+{
+    patio_call_options options = {PATIO_SIZED(patio_call_options), .timeout_ms = DEADLINE_MS,
+                                  .flags = flags};
+    patio_error        err     = PATIO_ERROR_INIT;
+    memset(o, 0, sizeof(*o));
+    o->begun_ms = now_ms();
+    for (int i = 0; i < CALLS; i++) {
+        if (patio_start(broker, "note", PATIO_ARGS(first + i, task_us), &options, &future[i],
+                        &err) != PATIO_OK) {
+            fail_msg("call %d is refused: %s", i, err.message);
+        }
+    }
+}
+
+static void end_one(int i, int64_t first, outcomes *o)
+{
+    patio_error err = PATIO_ERROR_INIT;
+    o->ended_ms[i]  = now_ms();
+    o->status[i]    = patio_future_status(future[i], &err);
+    if (o->status[i] == PATIO_OK) {
+        assert_true(patio_future_value(future[i])->as.i64 == first + i);
+        o->ok++;
+    } else if (o->status[i] == PATIO_PEER_LOST) {
+        o->lost++;
+    } else {
+        fail_msg("call %d: %s", i, err.message);
+    }
+    patio_future_destroy(future[i]);
+    future[i] = NULL;
+}
+
+void end_all(int64_t first, outcomes *o)
+{
+    int left = CALLS;
+    for (int at = 0; left > 0; at = (at + 1) % CALLS) {
+        if (future[at] != NULL) { /* a turn of the loop for all, as often as one of them ends */
+            (void)patio_future_wait(future[at], 10);
+        }
+        for (int i = 0; i < CALLS; i++) {
+            if (future[i] != NULL && patio_future_done(future[i])) {
+                end_one(i, first, o);
+                left--;
+            }
+        }
+        if (left > 0 && now_ms() > o->begun_ms + DEADLINE_MS + 2000) {
+            fail_msg("%d calls have no end", left);
+        }
+    }
+}
+
+void expect_told(const outcomes *o, int64_t since_ms, int64_t within_ms)
+{
+    for (int i = 0; i < CALLS; i++) {
+        int64_t after = o->ended_ms[i] - since_ms;
+        if (o->status[i] == PATIO_PEER_LOST && after > within_ms) {
+            fail_msg("call %d was told after %lld ms", i, (long long)after);
+        }
+    }
+}
+
+/* ---- the ledger ---- */
+
+static uint16_t *read_ledger(void)
+{
+    uint16_t *times = calloc(IDS, sizeof(*times));
+    FILE     *file  = fopen(ledger, "re");
+    long long id    = 0;
+    assert_non_null(times);
+    while (file != NULL && fscanf(file, "%lld", &id) == 1) {
+        assert_true(id >= 0 && id < IDS);
+        times[id]++;
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return times;
+}
+
+void check_ledger(int64_t first, const outcomes *o, bool once)
+{
+    uint16_t *times = read_ledger();
+    for (int i = 0; i < CALLS; i++) {
+        uint16_t n        = times[first + i];
+        bool     answered = o->ended_ms[i] != 0 && o->status[i] == PATIO_OK;
+        if ((once && n > 1) || (answered && n == 0)) {
+            fail_msg("call %d ran %u times%s", i, n, answered ? " and was answered" : "");
+        }
+    }
+    free(times);
+}
+
+long ledger_lines(void)
+{
+    uint16_t *times = read_ledger();
+    long      sum   = 0;
+    for (int i = 0; i < IDS; i++) {
+        sum += times[i];
+    }
+    free(times);
+    return sum;
+}
+
+void wait_lines(long count)
+{
+    for (int i = 0; i < 1000 && ledger_lines() < count; i++) {
+        usleep(5 * 1000);
+    }
+    assert_true(ledger_lines() >= count);
+}
+
+void wait_consumers(patio_broker *broker, uint64_t wanted)
+{
+    patio_counts c = {PATIO_SIZED(patio_counts)};
+    for (int i = 0; i < 2000 && c.consumers != wanted; i++) {
+        usleep(5000);
+        assert_int_equal(patio_broker_counts(broker, NULL, 20000, &c, NULL), PATIO_OK);
+    }
+    assert_int_equal(c.consumers, wanted);
+}
+
+void expect_whole(patio_broker *broker, int64_t id, uint64_t within_ms)
+{
+    patio_future      *f       = NULL;
+    patio_error        err     = PATIO_ERROR_INIT;
+    patio_call_options options = {PATIO_SIZED(patio_call_options), .timeout_ms = within_ms,
+                                  .flags = PATIO_CALL_WAIT_ROUTE};
+    if (patio_call(broker, "note", PATIO_ARGS(id, 0), &options, &f, &err) != PATIO_OK) {
+        fail_msg("not whole again: %s", err.message);
+    }
+    patio_future_destroy(f);
+}
