@@ -9,7 +9,7 @@ enum {
     RUNS_MAX = 64, /* of one task; each but the first has to be explained */
     /* A fault hits also what has ended this long before it, for its settlement was under way, and
      * what begins this long after it, for its worker had it already. */
-    NEAR_MS = 500,
+    NEAR_MS = 1000,
 };
 
 enum {
