@@ -195,6 +195,9 @@ static uint32_t take_jobs(patio_executor *x, child *c, patio_job **lost)
     uint64_t   running = 0;
     patio_job *job     = watch_running(c, &running);
     uint32_t   n       = 0;
+    if (job == NULL && c->why == CAUSE_TIME) {
+        job = watch_oldest(c, &running); /* whatever its page says: its time was over */
+    }
     for (uint64_t k = c->number; k > c->first; k--) {
         patio_job *one = c->jobs[(k - 1) % DEPTH_MAX];
         if (one == NULL) {

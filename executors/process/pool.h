@@ -233,6 +233,8 @@ void end_child(patio_executor *x, child *c);
 uint32_t watch_begun(const child *c);
 /* The job that a child runs; NULL: none. Under the lock. */
 patio_job *watch_running(const child *c, uint64_t *number);
+/* The oldest that it was given and has not ended; NULL: none. Under the lock. */
+patio_job *watch_oldest(const child *c, uint64_t *number);
 /* Looks at all children; returns when to look again. */
 uint64_t watch_all(patio_executor *x, uint64_t now);
 uint64_t watch_cpu_ns(const child *c);

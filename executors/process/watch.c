@@ -29,6 +29,15 @@ patio_job *watch_running(const child *c, uint64_t *number)
     return c->jobs[*number % DEPTH_MAX];
 }
 
+patio_job *watch_oldest(const child *c, uint64_t *number)
+{
+    *number = c->first;
+    while (c->held > 0 && c->jobs[*number % DEPTH_MAX] == NULL) {
+        ++*number;
+    }
+    return c->held > 0 ? c->jobs[*number % DEPTH_MAX] : NULL;
+}
+
 uint64_t watch_cpu_ns(const child *c)
 {
     clockid_t       clock;
@@ -132,18 +141,30 @@ static uint64_t watch_stuck(patio_executor *x, child *c, uint64_t now)
     return taken > 0 ? now : NEVER;
 }
 
+static uint64_t watch_deadline(child *c, const patio_job *job, const limits *l, uint64_t now)
+{
+    uint64_t end = job->deadline_ns != 0 ? job->deadline_ns + l->grace_ns : NEVER;
+    if (now >= end) {
+        end_kill(c, CAUSE_TIME);
+    }
+    return end;
+}
+
+/* It was given a job and has not begun, or its page says so, which a task may have written: look
+ * again when it surely has, and do not believe it beyond the job's time. */
+static uint64_t watch_given(patio_executor *x, child *c, const patio_job *job, uint64_t number,
+                            uint64_t now)
+{
+    limits   l    = give_limits(x, job);
+    uint64_t next = sooner(now + WATCH_NS, watch_deadline(c, job, &l, now));
+    return sooner(next, watch_stop(x, c, number, &l, now));
+}
+
 static uint64_t watch_job(patio_executor *x, child *c, patio_job *job, uint64_t number,
                           uint64_t now)
 {
     limits   l    = give_limits(x, job);
-    uint64_t next = watch_use(c, &l, now);
-    if (job->deadline_ns != 0) {
-        uint64_t end = job->deadline_ns + l.grace_ns;
-        next         = sooner(next, end);
-        if (now >= end) {
-            end_kill(c, CAUSE_TIME);
-        }
-    }
+    uint64_t next = sooner(watch_use(c, &l, now), watch_deadline(c, job, &l, now));
     if (job->ops->cancelled(job)) {
         next = sooner(next, watch_told(x, c, number, &l, now, CAUSE_CANCELLED));
     }
@@ -194,17 +215,16 @@ uint64_t watch_all(patio_executor *x, uint64_t now)
         }
         uint64_t number = 0;
         pthread_mutex_lock(&x->lock);
-        patio_job *job  = watch_running(c, &number);
-        bool       some = c->held > 0;
+        patio_job *job   = watch_running(c, &number);
+        patio_job *given = job == NULL ? watch_oldest(c, &number) : NULL;
         pthread_mutex_unlock(&x->lock);
         if (job != NULL) {
             next = sooner(next, watch_job(x, c, job, number, now));
             next = sooner(next, watch_stuck(x, c, now));
-        } else if (!some) {
-            next = sooner(next, watch_idle(x, c, now));
+        } else if (given != NULL) {
+            next = sooner(next, watch_given(x, c, given, number, now));
         } else {
-            /* it was given a job and has not begun: look when it surely has */
-            next = sooner(next, now + WATCH_NS);
+            next = sooner(next, watch_idle(x, c, now));
         }
     }
     return next;

@@ -129,6 +129,16 @@ static void writing_over_shared_memory_hurts_nobody_else(void **state)
     world_close(&f, 5000);
 }
 
+static void a_task_that_says_it_has_not_begun_is_killed_in_time(void **state)
+{
+    (void)state;
+    fixture f;
+    world_open(&f, WORLD("tasks.pretends.attempt_timeout_ms=100ms", "executor.kill_grace_ms=50ms"));
+    expect_crash(&f, "pretends", "TimeLimit", "kill_grace_ms (50)");
+    expect_good(&f);
+    world_close(&f, 5000);
+}
+
 static void a_stopped_child_is_killed_when_its_time_is_over(void **state)
 {
     (void)state;
@@ -210,6 +220,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(closing_all_descriptors_is_a_crash),
         cmocka_unit_test(a_task_that_closes_all_and_returns_costs_at_most_itself),
         cmocka_unit_test(writing_over_shared_memory_hurts_nobody_else),
+        cmocka_unit_test(a_task_that_says_it_has_not_begun_is_killed_in_time),
         cmocka_unit_test(a_stopped_child_is_killed_when_its_time_is_over),
         cmocka_unit_test(crashes_are_not_attempts),
         cmocka_unit_test(a_sent_task_that_crashes_becomes_a_dead_letter),
