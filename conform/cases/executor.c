@@ -191,6 +191,19 @@ static void many_threads_submit_at_once(kit *k)
     bench_close(b);
 }
 
+/* Submit from *taken on until it is FULL, or until that is enough. How often room had been said
+ * before the FULL: once a job has left the queue for a slot, it may be said before its submit has
+ * returned. */
+static uint32_t fill_up(bench *b, uint32_t *taken, int task)
+{
+    uint32_t rooms = atomic_load(&b->rooms);
+    while (*taken < BENCH_JOBS && bench_submit(b, *taken, task) == PATIO_OK) {
+        rooms = atomic_load(&b->rooms);
+        ++*taken;
+    }
+    return rooms;
+}
+
 static void a_full_executor_says_when_there_is_room(kit *k)
 {
     bench   *b     = bench_open(k);
@@ -199,10 +212,7 @@ static void a_full_executor_says_when_there_is_room(kit *k)
         bench_close(b);
         kit_skip(k, "its tasks must not block their thread");
     }
-    while (taken < BENCH_JOBS && bench_submit(b, taken, BENCH_LASTING) == PATIO_OK) {
-        taken++;
-    }
-    uint32_t rooms = atomic_load(&b->rooms);
+    uint32_t rooms = fill_up(b, &taken, BENCH_LASTING);
     for (uint32_t n = 0; n < taken; n++) {
         bench_release(b, n);
     }
@@ -305,12 +315,9 @@ static void room_comes_also_when_what_waits_is_cancelled(kit *k)
         bench_close(b);
         kit_skip(k, "it has too many slots to fill, or its tasks must not block");
     }
-    uint32_t taken = slots;
-    while (taken < BENCH_JOBS && bench_submit(b, taken, BENCH_QUICK) == PATIO_OK) {
-        taken++;
-    }
+    uint32_t     taken = slots;
+    uint32_t     rooms = fill_up(b, &taken, BENCH_QUICK);
     patio_status st    = PATIO_OK;
-    uint32_t     rooms = atomic_load(&b->rooms);
     for (uint32_t n = slots; n < taken && st == PATIO_OK; n++) {
         st = bench_cancel(b, n, &err);
     }
