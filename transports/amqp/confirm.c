@@ -1,11 +1,9 @@
-/* What became of messages that were sent: confirmed, refused, returned, or
- * given up. */
+/* What became of messages that were sent: confirmed, refused, or returned. */
 #include "transport.h"
 
 enum { REFUSALS_MOST = 3, REPLY_REFUSALS_MOST = 8 };
 
-/* No task of our caller's any more that counts against its bounds. */
-static void uncount(patio_transport *t, const post *p)
+void confirm_uncount(patio_transport *t, const post *p)
 {
     if (p->kind == POST_TASK) {
         t->posts--;
@@ -13,8 +11,8 @@ static void uncount(patio_transport *t, const post *p)
     }
 }
 
-static void tell(patio_transport *t, const post *p, uint32_t outcome, patio_status status,
-                 const char *why)
+void confirm_tell(patio_transport *t, const post *p, uint32_t outcome, patio_status status,
+                  const char *why)
 {
     patio_error   err     = PATIO_ERROR_INIT;
     patio_receipt receipt = {
@@ -34,19 +32,18 @@ static void tell(patio_transport *t, const post *p, uint32_t outcome, patio_stat
 static void accepted_now(patio_transport *t, post *p)
 {
     if (p->kind == POST_TASK && p->receipt && !p->told) {
-        tell(t, p, PATIO_ACCEPTED, PATIO_OK, NULL);
+        confirm_tell(t, p, PATIO_ACCEPTED, PATIO_OK, NULL);
     }
     post_free(t, p);
 }
 
-/* The end of a post that nobody took. Without the lock. */
-static void failed_now(patio_transport *t, post *p, patio_status status, const char *why)
+void confirm_failed(patio_transport *t, post *p, patio_status status, const char *why)
 {
     if (p->kind == POST_TASK && !p->told) {
-        tell(t, p,
-             p->sent && status != PATIO_NO_ROUTE && status != PATIO_FULL ? PATIO_UNKNOWN
-                                                                         : PATIO_REJECTED,
-             status, why);
+        confirm_tell(t, p,
+                     p->sent && status != PATIO_NO_ROUTE && status != PATIO_FULL ? PATIO_UNKNOWN
+                                                                                 : PATIO_REJECTED,
+                     status, why);
     } else if (p->tag != 0 && !p->orphan && !p->quiet) {
         patio_error err = PATIO_ERROR_INIT;
         (void)patio_fail(&err, status, 0, "%s", why);
@@ -81,13 +78,12 @@ static bool is_late(const patio_transport *t, const post *p, uint64_t now)
     return now > p->made_ns && now - p->made_ns >= (ms - early) * 1000000u;
 }
 
-/* Its caller need not wait: a person has to act first, or it has waited long enough. */
-static bool is_hopeless(const patio_transport *t, const post *p, uint64_t now)
+bool confirm_is_hopeless(const patio_transport *t, const post *p, uint64_t now)
 {
     return p->kind == POST_TASK && (t->fatal != PATIO_OK || is_late(t, p, now));
 }
 
-/* Under the lock: one that is off the ring; true: accepted_now or failed_now is
+/* Under the lock: one that is off the ring; true: accepted_now or confirm_failed is
  * to follow. */
 static bool settle_one(patio_transport *t, post *p, bool accepted, patio_status *status)
 {
@@ -104,7 +100,7 @@ static bool settle_one(patio_transport *t, post *p, bool accepted, patio_status 
         if (p->browsed != 0) {
             browse_moved(t, p);
         }
-        uncount(t, p);
+        confirm_uncount(t, p);
         return true;
     }
     if (p->orphan) {
@@ -112,7 +108,7 @@ static bool settle_one(patio_transport *t, post *p, bool accepted, patio_status 
         return true;
     }
     bool again = *status == PATIO_FULL && p->kind == POST_TASK && refused_by_channel(p->place) &&
-                 !is_hopeless(t, p, t->host->now_ns(t->host->self));
+                 !confirm_is_hopeless(t, p, t->host->now_ns(t->host->self));
     if (p->tag != 0 || again) {
         p->sent = p->tag != 0;
         refused_add(t, p, *status); /* a settlement keeps its lease until it has worked */
@@ -127,7 +123,7 @@ static bool settle_one(patio_transport *t, post *p, bool accepted, patio_status 
     if (p->browsed != 0) {
         browse_refused(t, p, *status);
     }
-    uncount(t, p);
+    confirm_uncount(t, p);
     return true;
 }
 
@@ -161,7 +157,7 @@ static void end_settled(patio_transport *t, const settled *all)
         } else {
             char why[WHY_BYTES];
             refused_say(t, all->posts[i]->place, st, why, sizeof(why));
-            failed_now(t, all->posts[i], st, why);
+            confirm_failed(t, all->posts[i], st, why);
         }
     }
 }
@@ -203,146 +199,4 @@ void confirm_returned(patio_transport *t, const inbound *in)
         }
     }
     pthread_mutex_unlock(&t->lock);
-}
-
-/* Taken before it was known that its queue has no priorities. */
-static bool is_refused(const post *p)
-{
-    return p->kind == POST_TASK && p->prioritized && !p->sent && p->place != NULL &&
-           kinds_no_priorities(p->place->owner);
-}
-
-/* Under the lock: take what has waited too long out of a list. */
-static void sweep_list(patio_transport *t, post_list *list, uint64_t now, post_list *ended)
-{
-    post_list kept;
-    post     *p;
-    post_list_init(&kept);
-    while ((p = post_list_take(list)) != NULL) {
-        bool late   = p->end_ns != 0 && now >= p->end_ns;
-        late        = late || (!p->sent && is_hopeless(t, p, now));
-        bool failed = p->place != NULL && p->place->state == PLACE_FAILED && p->tag == 0;
-        failed      = failed || is_refused(p);
-        if (late || failed || p->orphan) {
-            uncount(t, p);
-            post_list_add(ended, p);
-        } else {
-            post_list_add(&kept, p);
-        }
-    }
-    *list = kept;
-    if (kept.first == NULL) {
-        list->end = &list->first;
-    }
-}
-
-static patio_status why_not(const patio_transport *t)
-{
-    return t->fatal != PATIO_OK           ? t->fatal
-           : t->links[PUBLISHING].blocked ? PATIO_BLOCKED
-                                          : PATIO_UNREACHABLE;
-}
-
-/* Those that were sent and have not been answered: their callers hear that it
- * is not known. A call outlives a lost link, for it is sent again and its reply may still come; an
- * alarm may last. */
-static void tell_unknown(patio_transport *t, uint64_t now)
-{
-    for (;;) {
-        post copy;
-        bool found = false;
-        char why[WHY_BYTES];
-        pthread_mutex_lock(&t->lock);
-        (void)snprintf(why, sizeof(why), "%s", t->why);
-        patio_status status  = why_not(t);
-        bool         blocked = status == PATIO_BLOCKED;
-        for (uint64_t n = t->ring_first; n < t->ring_next && !found; n++) {
-            post *p = t->ring[n & (t->ring_size - 1)];
-            found   = p != NULL && (p->receipt || blocked) && !p->told && is_hopeless(t, p, now);
-            if (found) {
-                p->told = true;
-                copy    = *p;
-            }
-        }
-        for (post *p = t->resend.first; p != NULL && !found; p = p->next) {
-            found = p->receipt && !p->told && p->sent && is_hopeless(t, p, now);
-            if (found) {
-                p->told = true;
-                copy    = *p;
-            }
-        }
-        pthread_mutex_unlock(&t->lock);
-        if (!found) {
-            return;
-        }
-        tell(t, &copy, PATIO_UNKNOWN, status, why);
-    }
-}
-
-void confirm_sweep(patio_transport *t, uint64_t now)
-{
-    post_list ended;
-    post     *p;
-    char      why[WHY_BYTES];
-    post_list_init(&ended);
-    pthread_mutex_lock(&t->lock);
-    sweep_list(t, &t->resend, now, &ended);
-    if (t->links[PUBLISHING].state != LINK_READY) {
-        sweep_list(t, &t->refused, now, &ended);
-    }
-    for (queue *q = t->queues; q != NULL; q = q->next) {
-        for (int i = 0; i < PLACES; i++) {
-            if (place_at(q, i) != NULL) {
-                sweep_list(t, &place_at(q, i)->waiting, now, &ended);
-            }
-        }
-    }
-    const place *closed = refused_relink(t, now);
-    bool         up     = t->raised == PATIO_LINK_UP;
-    patio_status status = why_not(t);
-    (void)snprintf(why, sizeof(why), "%s",
-                   t->why[0] != '\0' ? t->why : "the broker did not answer");
-    pthread_mutex_unlock(&t->lock);
-    while ((p = post_list_take(&ended)) != NULL) {
-        if (is_refused(p)) {
-            failed_now(t, p, PATIO_UNSUPPORTED,
-                       "a priority is asked for, and the queue is a quorum queue, which has none "
-                       "(capability \"priority\"; a classic queue has it)");
-            continue;
-        }
-        bool failed = p->place != NULL && p->place->state == PLACE_FAILED;
-        failed_now(t, p, failed ? p->place->status : status, failed ? p->place->why : why);
-    }
-    if (!up) {
-        tell_unknown(t, now);
-    }
-    if (closed != NULL) {
-        link_fail(&t->links[PUBLISHING], PATIO_PEER_LOST,
-                  "queue %s takes nothing on this connection: another one is tried", closed->name);
-    }
-}
-
-/* The I/O thread ends: everything still has exactly one outcome. */
-void confirm_end(patio_transport *t)
-{
-    post_list ended;
-    post     *p;
-    post_list_init(&ended);
-    pthread_mutex_lock(&t->lock);
-    post_link_lost(t);
-    while ((p = post_list_take(&t->resend)) != NULL || (p = post_list_take(&t->refused)) != NULL) {
-        post_list_add(&ended, p);
-    }
-    for (queue *q = t->queues; q != NULL; q = q->next) {
-        for (int i = 0; i < PLACES; i++) {
-            place *at = place_at(q, i);
-            while (at != NULL && (p = post_list_take(&at->waiting)) != NULL) {
-                post_list_add(&ended, p);
-            }
-        }
-    }
-    pthread_mutex_unlock(&t->lock);
-    while ((p = post_list_take(&ended)) != NULL) {
-        failed_now(t, p, PATIO_CLOSED, "the transport was stopped before the broker had confirmed");
-    }
 }

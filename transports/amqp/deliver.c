@@ -198,7 +198,7 @@ void deliver_lost(patio_transport *t, const char *why)
         patio_tag tag   = d->tag;
         uint8_t   state = d->state;
         if (state == LEASE_SETTLING) {
-            settle_orphan(t, tag, true);
+            post_orphan(t, tag, true);
         }
         bool quiet = d->quiet || state == LEASE_WAITING;
         deliver_release(t, d);

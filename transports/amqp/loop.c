@@ -224,7 +224,7 @@ static int do_work(patio_transport *t)
     control_step(t, now);
     rpc_decide(t);
     if (sweep) {
-        confirm_sweep(t, now);
+        sweep_late(t, now);
         refused_tell(t, now);
         kinds_tell(t);
     }
@@ -276,7 +276,7 @@ static void *run(void *arg)
     close_links(t);
     control_end(t);
     rpc_decide(t);
-    confirm_end(t);
+    sweep_all(t);
     turn_end(&t->turn);
     return NULL;
 }

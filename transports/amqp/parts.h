@@ -145,6 +145,8 @@ post *post_ring_take(patio_transport *t, uint64_t number); /* NULL: not there an
 void  post_link_lost(patio_transport *t);                  /* the publishing one */
 void  post_link_ready(patio_transport *t);
 void  post_step(patio_transport *t); /* send what could not be sent before */
+/* A lease is gone, or (settlements: false) needs no copies any more to renew it. */
+void post_orphan(patio_transport *t, patio_tag tag, bool settlements);
 
 /* ---- publish.c ---- */
 patio_status transport_publish(patio_transport *t, const patio_message *m, patio_error *err);
@@ -152,8 +154,19 @@ patio_status transport_publish(patio_transport *t, const patio_message *m, patio
 /* ---- confirm.c: I/O thread, without the lock ---- */
 void confirm_settled(patio_transport *t, uint64_t number, bool multiple, bool accepted);
 void confirm_returned(patio_transport *t, const inbound *in);
-void confirm_sweep(patio_transport *t, uint64_t now_ns); /* posts that have waited too long */
-void confirm_end(patio_transport *t);                    /* what is left when all ends */
+/* No task of our caller's any more that counts against its bounds; under the lock. */
+void confirm_uncount(patio_transport *t, const post *p);
+void confirm_tell(patio_transport *t, const post *p, uint32_t outcome, patio_status status,
+                  const char *why);
+/* The end of a post that nobody took. */
+void confirm_failed(patio_transport *t, post *p, patio_status status, const char *why);
+/* Its caller need not wait: a person has to act first, or it has waited long enough; under the
+ * lock. */
+bool confirm_is_hopeless(const patio_transport *t, const post *p, uint64_t now_ns);
+
+/* ---- sweep.c: I/O thread, without the lock ---- */
+void sweep_late(patio_transport *t, uint64_t now_ns); /* posts that have waited too long */
+void sweep_all(patio_transport *t);                   /* what is left when all ends */
 
 /* ---- refused.c ---- */
 /* For people: what is wrong with that queue (NULL: a caller's). No lock. */
@@ -426,8 +439,6 @@ void         settle_ack(patio_transport *t, uint64_t number);     /* under the l
 /* Under the lock: a copy with other counters to another queue, then the
  * original goes. */
 bool settle_move(patio_transport *t, delivery *d, place *to, const task_facts *changed);
-/* Under the lock: copies to renew that lease are not needed any more; settlements: it is gone. */
-void settle_orphan(patio_transport *t, patio_tag tag, bool settlements);
 void settle_facts(const delivery *d, task_facts *out);
 
 /* ---- state.c: what the host is told of the link ---- */

@@ -182,7 +182,7 @@ void place_ready(patio_transport *t, place *p)
         post *next    = waiting.first;
         waiting.first = next->next;
         if (next->kind == POST_TASK && next->prioritized && kinds_no_priorities(p->owner)) {
-            post_list_add(&p->waiting, next); /* confirm_sweep refuses it */
+            post_list_add(&p->waiting, next); /* sweep_late refuses it */
         } else {
             post_submit(t, next);
         }

@@ -44,7 +44,7 @@ void renew_give_up(patio_transport *t, delivery *d)
     if (d->asked_ns == 0) {
         return;
     }
-    settle_orphan(t, d->tag, false);
+    post_orphan(t, d->tag, false);
     if (d->copy != 0) {
         settle_ack(t, d->copy);
     } else {

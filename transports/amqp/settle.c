@@ -137,41 +137,6 @@ void settle_flush(patio_transport *t)
     t->acked_ns = t->host->now_ns(t->host->self);
 }
 
-/* Copies that were on their way when their lease went are not repeated: the
- * original comes again. A reply is: its caller has it so much the sooner. */
-static void orphan_in(post *p, patio_tag tag, bool settlements)
-{
-    if (p != NULL && p->renews == tag) {
-        p->orphan = true;
-    } else if (p != NULL && settlements && p->tag == tag) {
-        p->tag    = 0;
-        p->orphan = p->kind == POST_MOVE;
-    }
-}
-
-static void orphan_list(post_list *list, patio_tag tag, bool settlements)
-{
-    for (post *p = list->first; p != NULL; p = p->next) {
-        orphan_in(p, tag, settlements);
-    }
-}
-
-void settle_orphan(patio_transport *t, patio_tag tag, bool settlements)
-{
-    for (uint64_t n = t->ring_first; n < t->ring_next; n++) {
-        orphan_in(t->ring[n & (t->ring_size - 1)], tag, settlements);
-    }
-    orphan_list(&t->resend, tag, settlements);
-    orphan_list(&t->refused, tag, settlements);
-    for (queue *q = t->queues; q != NULL; q = q->next) {
-        for (int i = 0; i < PLACES; i++) {
-            if (place_at(q, i) != NULL) {
-                orphan_list(&place_at(q, i)->waiting, tag, settlements);
-            }
-        }
-    }
-}
-
 /* ---- verdicts; under the lock ---- */
 
 /* On the broker's disk before its task is removed? That takes up to 200 ms of a worker's credit:
