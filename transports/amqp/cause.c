@@ -117,9 +117,11 @@ patio_buf *cause_read(const patio_transport *t, const inbound *in, const amqp_ba
     const amqp_table_t *h    = (p->_flags & AMQP_BASIC_HEADERS_FLAG) != 0 ? &p->headers : NULL;
     uint8_t            *data = NULL;
     death               last = {.count = 0};
+    const char         *odd  = cause_strange(t, in);
     for (int i = 0; h != NULL && i < h->num_entries; i++) {
         const amqp_field_value_t *v = &h->entries[i].value;
-        if (wire_is(h->entries[i].key, "patio-cause") && v->kind == AMQP_FIELD_KIND_BYTES) {
+        if (wire_is(h->entries[i].key, "patio-cause") && v->kind == AMQP_FIELD_KIND_BYTES &&
+            odd == NULL) {
             patio_buf *copy = t->host->buf_new(t->host->self, v->value.bytes.len, &data);
             if (copy != NULL && v->value.bytes.len > 0) {
                 memcpy(data, v->value.bytes.bytes, v->value.bytes.len);
@@ -130,5 +132,5 @@ patio_buf *cause_read(const patio_transport *t, const inbound *in, const amqp_ba
             read_death(&last, v);
         }
     }
-    return explain(t, &last, cause_strange(t, in));
+    return explain(t, &last, odd);
 }

@@ -1,6 +1,9 @@
 /* Making messages: their method and header frames, ready to be written. */
 #include "transport.h"
 
+/* Ten years: RabbitMQ closes the channel of who wants a message to expire later. */
+static const uint64_t expire_most_ms = UINT64_C(315360000000);
+
 enum { HEAD_BYTES = 16 * 1024, CAUSE_MOST = 8 * 1024, HEADERS_MOST = 10 };
 
 static const char content_type[] = "application/x-protobuf; proto=patio.v1.Envelope";
@@ -65,7 +68,7 @@ post *post_new_task(patio_transport *t, uint8_t kind, place *to, const task_fact
         p.reply_to       = wire_text(f->reply_to);
         p.correlation_id = p.message_id;
     }
-    if (f->expire_ms != 0) {
+    if (f->expire_ms != 0 && f->expire_ms <= expire_most_ms) {
         (void)snprintf(expiration, sizeof(expiration), "%llu", (unsigned long long)f->expire_ms);
         p._flags |= AMQP_BASIC_EXPIRATION_FLAG;
         p.expiration = wire_text(expiration);
