@@ -177,18 +177,17 @@ static void one_that_claims_endless_credit_starves_nobody(void **state)
 
 int main(void)
 {
-#define HOSTILE(name) cmocka_unit_test_teardown(name, end_service)
     const struct CMUnitTest tests[] = {
-        HOSTILE(random_bytes_do_no_harm),
-        HOSTILE(every_truncation_of_every_frame_is_survived),
-        HOSTILE(huge_lengths_are_refused),
-        HOSTILE(a_slow_drip_does_not_outlive_the_handshake),
-        HOSTILE(a_replayed_handshake_is_refused),
-        HOSTILE(a_reflected_handshake_is_refused),
-        HOSTILE(ten_thousand_that_say_nothing_are_put_out),
-        HOSTILE(one_that_reads_nothing_is_put_out),
-        HOSTILE(one_that_sends_beyond_its_credit_fills_nothing),
-        HOSTILE(one_that_claims_endless_credit_starves_nobody),
+        cmocka_unit_test_teardown(random_bytes_do_no_harm, end_service),
+        cmocka_unit_test_teardown(every_truncation_of_every_frame_is_survived, end_service),
+        cmocka_unit_test_teardown(huge_lengths_are_refused, end_service),
+        cmocka_unit_test_teardown(a_slow_drip_does_not_outlive_the_handshake, end_service),
+        cmocka_unit_test_teardown(a_replayed_handshake_is_refused, end_service),
+        cmocka_unit_test_teardown(a_reflected_handshake_is_refused, end_service),
+        cmocka_unit_test_teardown(ten_thousand_that_say_nothing_are_put_out, end_service),
+        cmocka_unit_test_teardown(one_that_reads_nothing_is_put_out, end_service),
+        cmocka_unit_test_teardown(one_that_sends_beyond_its_credit_fills_nothing, end_service),
+        cmocka_unit_test_teardown(one_that_claims_endless_credit_starves_nobody, end_service),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
