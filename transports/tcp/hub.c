@@ -82,10 +82,13 @@ void hub_say_gone(const entry *e, const char *why, effects *fx)
     }
 }
 
-static const uint8_t expired[]         = {0x0a, 7, 'e', 'x', 'p', 'i', 'r', 'e', 'd'};
-static const uint8_t crashes[]         = {0x0a, 7, 'c', 'r', 'a', 's', 'h', 'e', 's'};
-const patio_bytes    hub_cause_expired = {expired, sizeof(expired)};
-const patio_bytes    hub_cause_crashes = {crashes, sizeof(crashes)};
+static const uint8_t expired[]           = {0x0a, 7, 'e', 'x', 'p', 'i', 'r', 'e', 'd'};
+static const uint8_t crashes[]           = {0x0a, 7, 'c', 'r', 'a', 's', 'h', 'e', 's'};
+static const uint8_t too_large[]         = "\x0a\x07refused\x1a\x36"
+                                           "larger than any connected worker that has it will take";
+const patio_bytes    hub_cause_expired   = {expired, sizeof(expired)};
+const patio_bytes    hub_cause_crashes   = {crashes, sizeof(crashes)};
+const patio_bytes    hub_cause_too_large = {too_large, sizeof(too_large) - 1};
 
 void hub_bury(entry *e, patio_bytes cause, effects *fx)
 {

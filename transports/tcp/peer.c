@@ -96,17 +96,26 @@ bool peer_set_self(queue *q, const patio_subscription *in)
     return true;
 }
 
-/* Calls that nobody can run any more end now; the others wait for somebody. */
+/* Nobody can run it any more, or nobody who can takes so much. */
+static bool is_orphan(const entry *e)
+{
+    return e->lane->route_count > 0
+               ? route_too_large(e->lane, store_body_size(e))
+               : (e->flags & (PATIO_MESSAGE_CALL | PATIO_MESSAGE_WAIT_ROUTE)) == PATIO_MESSAGE_CALL;
+}
+
+/* Such calls end now, and such sends if they are too large; the others wait for somebody. */
 static void fail_orphans(patio_transport *t, effects *fx)
 {
+    bool sizes = t->least_bytes < t->set.max_frame_bytes;
     for (queue *q = t->room.queues; q != NULL; q = q->next) {
         for (uint32_t i = 0; q->ready > 0 && i < q->lane_count; i++) {
-            lane *l = q->lanes[i];
-            for (unsigned p = 0; l->route_count == 0 && p < PRIORITIES; p++) {
+            lane *l    = q->lanes[i];
+            bool  look = l->route_count == 0 || sizes;
+            for (unsigned p = 0; look && p < PRIORITIES; p++) {
                 for (entry *e = l->ready[p].first; e != NULL;) {
                     entry *next = e->next;
-                    if ((e->flags & (PATIO_MESSAGE_CALL | PATIO_MESSAGE_WAIT_ROUTE)) ==
-                        PATIO_MESSAGE_CALL) {
+                    if (is_orphan(e)) {
                         if (!effects_room(fx)) {
                             effects_pass(fx);
                             next = l->ready[p].first;
@@ -165,6 +174,9 @@ bool peer_announced(conn *c, patio_bytes body, effects *fx)
                        project, c->t->project);
     }
     c->foreign = foreign;
+    if (c->max_bytes < c->t->least_bytes) {
+        c->t->least_bytes = c->max_bytes;
+    }
     memcpy(c->project, project, sizeof(project));
     if (!foreign && c->allow != NULL && !allow_project(c->allow, project)) {
         patio_host_log(c->t->host, PATIO_LOG_WARN,

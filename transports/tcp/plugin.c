@@ -84,6 +84,7 @@ static patio_status create(const patio_host *host, const patio_transport_params 
     t->events         = params->events;
     t->incarnation    = params->incarnation;
     t->max_body_bytes = params->max_body_bytes;
+    t->least_bytes    = UINT64_MAX;
     (void)snprintf(t->project, sizeof(t->project), "%s", params->project);
     patio_status st = tcp_read_settings(t, params, err);
     if (st == PATIO_OK) {

@@ -58,6 +58,12 @@ static patio_status find_lane(patio_transport *t, const patio_message *m, size_t
         return patio_fail(err, room->lanes < LANES_MAX ? PATIO_NO_MEMORY : PATIO_FULL, 0,
                           "send %s: no room for another task name", m->task);
     }
+    if (route_too_large(l, size)) {
+        return patio_fail(err, PATIO_TOO_LARGE, 0,
+                          "send %s: %zu bytes, more than any connected worker that has it takes "
+                          "(its max_frame_bytes)",
+                          m->task, size);
+    }
     *out = l;
     return PATIO_OK;
 }

@@ -94,14 +94,16 @@ bool route_give(entry *e, peersub *to, effects *fx)
 
 void route_fill(peersub *ps, effects *fx)
 {
-    const patio_host *host = fx->t->host;
     while (ps->active && ps->queue->ready > 0 && ps->queue->state != PATIO_QUEUE_PAUSED) {
         if (!effects_room(fx)) {
             fx->again = true;
             return;
         }
-        entry *e = store_next(ps->queue, ps->lanes, ps->words);
-        if (e == NULL || !has_room(ps, host->buf_view(host->self, e->body).size)) {
+        entry *e = has_room(ps, 0) ? store_next(ps->queue, ps->lanes, ps->words) : NULL;
+        if (e != NULL && store_body_size(e) > ps->link->max_bytes) {
+            e = route_next_within(ps);
+        }
+        if (e == NULL) {
             return;
         }
         store_unlink_ready(e);
@@ -137,19 +139,40 @@ static void fail_call(entry *e, enum effect_kind kind, patio_status status, cons
     hub_entry_free(e);
 }
 
+static void end_unfit(entry *e, effects *fx)
+{
+    if ((e->flags & PATIO_MESSAGE_CALL) != 0) {
+        fail_call(e, EFFECT_REJECTED, PATIO_TOO_LARGE,
+                  "larger than any connected worker that has the task takes (its max_frame_bytes)",
+                  fx);
+    } else {
+        hub_bury(e, hub_cause_too_large, fx);
+    }
+}
+
 void route_put(entry *e, effects *fx)
 {
-    const patio_host *host = e->t->host;
-    lane             *l    = e->lane;
+    const patio_transport *t    = e->t;
+    lane                  *l    = e->lane;
+    size_t                 size = store_body_size(e);
     if (l->route_count == 0 && (e->flags & CALL_WAITS) == PATIO_MESSAGE_CALL) {
         fail_call(e, EFFECT_REJECTED, PATIO_NO_ROUTE, "the last worker that knew the task has gone",
                   fx);
         return;
     }
+    if (route_too_large(l, size)) {
+        end_unfit(e, fx);
+        return;
+    }
     bool     next = l->nonempty == 0 && l->queue->state != PATIO_QUEUE_PAUSED;
-    peersub *ps   = next ? route_choose(l, host->buf_view(host->self, e->body).size) : NULL;
-    if (ps == NULL || !route_give(e, ps, fx)) {
-        store_push_ready(e);
+    peersub *ps   = next ? route_choose(l, size) : NULL;
+    if (ps != NULL && route_give(e, ps, fx)) {
+        return;
+    }
+    store_push_ready(e);
+    /* what waits before it may be too large for one who has room for this */
+    for (uint32_t i = 0; t->least_bytes < t->set.max_frame_bytes && i < l->route_count; i++) {
+        route_fill(l->routes[i], fx);
     }
 }
 

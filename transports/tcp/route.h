@@ -22,6 +22,10 @@ peersub *route_choose(lane *l, size_t size);
 bool     route_give(entry *e, peersub *to, effects *fx);
 void     route_fill(peersub *ps, effects *fx);
 void     route_fill_all(patio_transport *t, effects *fx);
+/* fit.c: does somebody have the task, and nobody of them take so many bytes? */
+bool route_too_large(const lane *l, size_t size);
+/* As store_next, without what is too large for this peer. */
+entry *route_next_within(const peersub *ps);
 /* Into its lane, or to whoever can run it now; a call that nobody can run any more fails. */
 void route_put(entry *e, effects *fx);
 void route_delay(entry *e, uint64_t delay_ms, effects *fx);

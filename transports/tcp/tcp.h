@@ -70,7 +70,8 @@ struct patio_transport {
     ask_room        ask;
     uint64_t        inbound; /* entries of other peers that are here, and their bytes */
     uint64_t        inbound_bytes;
-    uint64_t        sends; /* of those, nobody waits for and not dead */
+    uint64_t        least_bytes; /* the longest message of the peer that took least, ever */
+    uint64_t        sends;       /* of those, nobody waits for and not dead */
     conn           *conns;
     uint32_t        conn_count;
     conn           *self;
