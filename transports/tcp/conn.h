@@ -120,8 +120,9 @@ struct conn {
     large   *larges;
     large  **larges_end;
     uint64_t larges_bytes;
-    uint32_t channels; /* bit per one in use */
-    uint64_t appended; /* bytes ever appended, and written */
+    uint64_t larges_replies; /* of them: of replies */
+    uint32_t channels;       /* bit per one in use */
+    uint64_t appended;       /* bytes ever appended, and written */
     uint64_t written;
     uint64_t flushed_ns;
     uint64_t progress_ns;
@@ -130,6 +131,7 @@ struct conn {
     peersub *subs;
     entry   *given;    /* ours that it has */
     entry   *received; /* its that we have */
+    list     aside;    /* of them: not begun before it has read its replies */
     uint64_t fence;    /* number of the ping whose answer ends it, 0: none; inbox.c */
     uint32_t given_count;
     uint32_t received_count;
@@ -157,6 +159,8 @@ void     write_flush(conn *c); /* not under the lock; `flushing` is ours */
 void     write_mark_dirty(conn *c);
 void     write_mark_held(conn *c); /* the same, and nobody is woken for it: hold.c */
 uint64_t write_backlog(const conn *c);
+/* Of that, without our own long tasks: what it has to read before it is served again. */
+uint64_t write_replies(const conn *c);
 void     write_fini(conn *c);
 /* Room for so many more bytes; false: out of memory, and the connection is broken. */
 bool write_reserve(conn *c, bytes *b, size_t size);

@@ -19,6 +19,7 @@ entry *hub_entry_new(patio_transport *t)
         e->link   = NULL;
         e->holder = NULL;
         e->asked  = false;
+        e->aside  = false;
     }
     return e;
 }

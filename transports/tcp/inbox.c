@@ -56,8 +56,13 @@ bool inbox_put(conn *from, uint64_t remote, const frame_publish *p, lane *l, pat
 
 static void unlink_inbox(subscription *s, entry *e)
 {
-    list_unlink(&s->inbox[e->priority], e);
     s->waiting--;
+    if (e->aside) {
+        list_unlink(&e->link->aside, e);
+        e->aside = false;
+        return;
+    }
+    list_unlink(&s->inbox[e->priority], e);
     if (s->inbox[e->priority].first == NULL) {
         s->nonempty &= ~(1u << e->priority);
     }
@@ -92,6 +97,49 @@ static void deliver(subscription *s, entry *e, effects *fx)
     };
 }
 
+/* A peer that does not read its replies gets no more of them made, or they would fill the memory.
+ * Its tasks wait beside the inbox, where they are in nobody's way. */
+static bool set_aside(subscription *s, entry *e)
+{
+    conn *c = e->link;
+    if (c->self || (c->aside.first == NULL && write_replies(c) <= c->t->set.write_queue_bytes)) {
+        return false;
+    }
+    unlink_inbox(s, e);
+    list_append(&c->aside, e);
+    e->aside  = true;
+    c->choked = true;
+    s->waiting++;
+    return true;
+}
+
+/* Back to the head of the inbox, in their order. */
+static void put_back(conn *c)
+{
+    while (c->aside.last != NULL) {
+        entry        *e = c->aside.last;
+        subscription *s = e->lane->queue->own;
+        list         *l = &s->inbox[e->priority];
+        list_unlink(&c->aside, e);
+        e->aside                                         = false;
+        e->prev                                          = NULL;
+        e->next                                          = l->first;
+        *(l->first != NULL ? &l->first->prev : &l->last) = e;
+        l->first                                         = e;
+        s->nonempty |= 1u << e->priority;
+    }
+}
+
+void inbox_resume(conn *c, effects *fx)
+{
+    put_back(c);
+    for (queue *q = c->t->room.queues; q != NULL; q = q->next) {
+        if (q->own != NULL) {
+            inbox_pump(q->own, fx);
+        }
+    }
+}
+
 void inbox_pump(subscription *s, effects *fx)
 {
     while (!s->closed && s->nonempty != 0 && s->unsettled < s->credit &&
@@ -101,8 +149,10 @@ void inbox_pump(subscription *s, effects *fx)
             return;
         }
         entry *e = s->inbox[31 - __builtin_clz(s->nonempty)].first;
-        unlink_inbox(s, e);
-        deliver(s, e, fx);
+        if (!set_aside(s, e)) {
+            unlink_inbox(s, e);
+            deliver(s, e, fx);
+        }
     }
 }
 
@@ -113,8 +163,8 @@ void inbox_forget(entry *e, effects *fx)
     subscription *s = e->lane->queue->own;
     if (e->state == ENTRY_DELIVERED) {
         s->unsettled--;
-    } else if (s != NULL &&
-               (e->prev != NULL || e->next != NULL || s->inbox[e->priority].first == e)) {
+    } else if (s != NULL && (e->aside || e->prev != NULL || e->next != NULL ||
+                             s->inbox[e->priority].first == e)) {
         unlink_inbox(s, e);
     }
     if (!c->self) {
@@ -154,6 +204,9 @@ void inbox_return_unsettled(entry *e, effects *fx)
 
 void inbox_return_all(subscription *s, effects *fx)
 {
+    for (conn *c = fx->t->conns; c != NULL; c = c->next) {
+        put_back(c);
+    }
     for (unsigned p = 0; p < PRIORITIES; p++) {
         while (s->inbox[p].first != NULL && effects_room(fx)) {
             inbox_return(s->inbox[p].first, fx);

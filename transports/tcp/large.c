@@ -17,10 +17,12 @@ bool large_queue(conn *c, const frame_header *h, patio_bytes head, patio_buf *ta
     if (head.size > 0) {
         memcpy(l->head, head.data, head.size);
     }
-    l->header = *h;
-    l->body   = host->buf_ref(host->self, tail);
-    l->tag    = tag;
-    c->larges_bytes += host->buf_view(host->self, tail).size;
+    l->header   = *h;
+    l->body     = host->buf_ref(host->self, tail);
+    l->tag      = tag;
+    size_t size = host->buf_view(host->self, tail).size;
+    c->larges_bytes += size;
+    c->larges_replies += h->type == FRAME_SETTLE ? size : 0;
     *c->larges_end = l;
     c->larges_end  = &l->next;
     return true;
@@ -88,6 +90,7 @@ bool large_piece(conn *c)
     c->appended += FRAME_HEADER_BYTES + size;
     l->at += size;
     c->larges_bytes -= size;
+    c->larges_replies -= h.type == FRAME_SETTLE ? size : 0;
     *at = l->next;
     if (c->larges_end == &l->next) {
         c->larges_end = at;

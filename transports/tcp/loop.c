@@ -52,6 +52,9 @@ static void look_after(conn *c)
             route_fill(ps, &fx);
         }
     }
+    if (c->aside.first != NULL && write_replies(c) < t->set.write_queue_bytes / 2) {
+        inbox_resume(c, &fx);
+    }
     c->flushing = c->flushing || flush;
     c->refs += flush ? 1 : 0;
     effects_end(&fx);

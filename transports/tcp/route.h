@@ -40,6 +40,8 @@ bool route_lost(conn *c, effects *fx);
 bool inbox_put(conn *from, uint64_t remote, const frame_publish *p, lane *l, patio_buf *body,
                effects *fx);
 void inbox_pump(subscription *s, effects *fx);
+/* The peer has read replies: its tasks go on. */
+void inbox_resume(conn *c, effects *fx);
 /* Give back what was not started. */
 void inbox_return(entry *e, effects *fx);
 /* At the end: a delivered one, unless it is a call that must not run twice. */

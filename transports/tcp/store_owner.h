@@ -8,6 +8,7 @@ typedef struct subscription subscription;
 
 #define STORE_ENTRY_OWN                                                                            \
     bool             asked; /* a cancel awaits its outcome */                                      \
+    bool             aside; /* in: in its connection's list of these */                            \
     patio_transport *t;                                                                            \
     entry           *link_next; /* in its connection's list */                                     \
     entry           *link_prev;                                                                    \

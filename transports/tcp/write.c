@@ -10,7 +10,7 @@
 enum {
     FIRST_ROOM     = 1024,
     KEEP_ROOM      = 512 * 1024,
-    BACKLOG_FACTOR = 16,        /* replies may go so far beyond write_queue_bytes */
+    BACKLOG_FACTOR = 16,        /* what is not asked for may go so far beyond write_queue_bytes */
     DIRECT_GAP_NS  = 30 * 1000, /* written so recently: leave it to the I/O thread, which batches */
 };
 
@@ -49,6 +49,11 @@ uint64_t write_backlog(const conn *c)
     return c->appended - c->written + c->larges_bytes;
 }
 
+uint64_t write_replies(const conn *c)
+{
+    return c->appended - c->written + c->larges_replies;
+}
+
 void write_note_end(conn *c, uint64_t tag)
 {
     entry *e = tag != 0 ? hub_entry_find(c->t, tag, ENTRY_GIVEN) : NULL;
@@ -67,7 +72,8 @@ bool write_frame(conn *c, const frame_header *h, patio_bytes head, patio_buf *ta
     if (c->state == CONN_CLOSED || c->broken) {
         return false;
     }
-    if (write_backlog(c) / BACKLOG_FACTOR > c->t->set.write_queue_bytes) {
+    /* long replies are bounded by what is delivered at once: inbox.c */
+    if ((write_backlog(c) - c->larges_replies) / BACKLOG_FACTOR > c->t->set.write_queue_bytes) {
         c->broken = true; /* it does not read, and does not keep to its credit either */
         write_mark_dirty(c);
         return false;
