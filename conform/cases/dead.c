@@ -156,6 +156,23 @@ static void they_are_bounded_and_the_oldest_go(kit *k)
     }
 }
 
+static void they_end_with_their_time(kit *k)
+{
+    if (kit_option(k->ops->options, "dead_ttl_ms") < 0) {
+        kit_skip(k, "it has no option dead_ttl_ms");
+    }
+    static const char *const settings[] = {"dead_ttl_ms=3s", NULL};
+    kit_instance            *i          = kit_instance_open(k, &(kit_open){.settings = settings});
+    kit_subscribe(i, 1);
+    kit_send(i, 0);
+    uint64_t from = kit_now_ms();
+    kit_settle_ok(i, kit_delivered(i, 0).tag, PATIO_REJECT, 0, -1);
+    kit_await_counts(i, 0, 0, 0, 1);
+    kit_await_counts(i, 0, 0, 0, 0);
+    KIT_CHECK(k, kit_now_ms() - from >= 2900, "a dead letter of 3 s was gone after %llu ms",
+              (unsigned long long)(kit_now_ms() - from));
+}
+
 const kit_case kit_dead_cases[] = {
     {140, 0, "dead_letters_are_listed_oldest_first", "dead.h list", PATIO_CAP_DEAD_LETTERS, 0, NULL,
      they_are_listed_oldest_first},
@@ -167,5 +184,7 @@ const kit_case kit_dead_cases[] = {
      a_dropped_one_is_gone},
     {144, 0, "dead_letters_are_bounded_and_the_oldest_go", "delivery 5", PATIO_CAP_DEAD_LETTERS, 0,
      NULL, they_are_bounded_and_the_oldest_go},
+    {145, 0, "dead_letters_end_with_their_time", "delivery 5", PATIO_CAP_DEAD_LETTERS, 0, NULL,
+     they_end_with_their_time},
     {0},
 };

@@ -186,17 +186,17 @@ static void forget_old(patio_transport *t)
     (void)spool_do(&t->io,
                    "DELETE FROM tasks WHERE seq IN (SELECT seq FROM tasks WHERE died<>0 AND "
                    "died_at<? LIMIT 1000)",
-                   "i", now - (int64_t)t->max_dead_age_ms);
+                   "i", now - (int64_t)t->dead_ttl_ms);
 }
 
-/* Once a second: has anybody died? Once a minute: what has outlived its time? */
+/* Once a second: has anybody died? Once in ten: what has outlived its time? */
 void spool_tidy(patio_transport *t)
 {
     uint64_t now = t->host->now_ns(t->host->self);
     if (now < t->next_tidy_ns) {
         return;
     }
-    bool minute     = t->next_tidy_ns == 0 || now / 60000000000u != t->next_tidy_ns / 60000000000u;
+    bool forget     = t->next_tidy_ns == 0 || now / 10000000000u != t->next_tidy_ns / 10000000000u;
     t->next_tidy_ns = now + 900000000u;
     int64_t dead    = 0;
     while ((dead = find_dead(t)) != 0 && spool_do(&t->io, "BEGIN IMMEDIATE", "") >= 0) {
@@ -210,7 +210,7 @@ void spool_tidy(patio_transport *t)
             break;
         }
     }
-    if (minute) {
+    if (forget) {
         forget_old(t);
     }
     pthread_mutex_lock(&t->lock);

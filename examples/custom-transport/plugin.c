@@ -13,7 +13,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-enum { OPT_LEASE_MS, OPT_MAX_QUEUED, OPT_MAX_DEAD, OPT_MAX_DEAD_AGE_MS, OPT_SYNC };
+enum { OPT_LEASE_MS, OPT_MAX_QUEUED, OPT_MAX_DEAD, OPT_DEAD_TTL_MS, OPT_SYNC };
 
 #define ROW(name_, type_, fallback_, choices_, min_, max_, help_)                                  \
     (&(const patio_option){PATIO_SIZED(patio_option), .name = (name_), .type = (type_),            \
@@ -21,16 +21,16 @@ enum { OPT_LEASE_MS, OPT_MAX_QUEUED, OPT_MAX_DEAD, OPT_MAX_DEAD_AGE_MS, OPT_SYNC
                            .max = (max_), .help = (help_)})
 
 static const patio_option *const options[] = {
-    [OPT_LEASE_MS]        = ROW("lease_ms", PATIO_OPTION_MS, "30s", NULL, 300, 3600000,
-                                "a process that does not move for so long is given up"),
-    [OPT_MAX_QUEUED]      = ROW("max_queued", PATIO_OPTION_INT, "1000000", NULL, 1, 1000000000,
-                                "most tasks of a queue; one more is refused as FULL"),
-    [OPT_MAX_DEAD]        = ROW("max_dead", PATIO_OPTION_INT, "10000", NULL, 0, 100000000,
-                                "most dead letters kept per queue; the oldest go first"),
-    [OPT_MAX_DEAD_AGE_MS] = ROW("max_dead_age_ms", PATIO_OPTION_MS, "14d", NULL, 0,
-                                INT64_C(315360000000), "dead letters older than this go"),
-    [OPT_SYNC]            = ROW("sync", PATIO_OPTION_CHOICE, "full", "full|normal", 0, 0,
-                                "full: survives a power cut; normal: survives a crash, and is faster"),
+    [OPT_LEASE_MS]    = ROW("lease_ms", PATIO_OPTION_MS, "30s", NULL, 300, 3600000,
+                            "a process that does not move for so long is given up"),
+    [OPT_MAX_QUEUED]  = ROW("max_queued", PATIO_OPTION_INT, "1000000", NULL, 1, 1000000000,
+                            "most tasks of a queue; one more is refused as FULL"),
+    [OPT_MAX_DEAD]    = ROW("max_dead", PATIO_OPTION_INT, "10000", NULL, 0, 100000000,
+                            "most dead letters kept per queue; the oldest go first"),
+    [OPT_DEAD_TTL_MS] = ROW("dead_ttl_ms", PATIO_OPTION_MS, "14d", NULL, 0, INT64_C(315360000000),
+                            "dead letters older than this go"),
+    [OPT_SYNC]        = ROW("sync", PATIO_OPTION_CHOICE, "full", "full|normal", 0, 0,
+                            "full: survives a power cut; normal: survives a crash, and is faster"),
     NULL,
 };
 
@@ -86,18 +86,18 @@ static patio_status create(const patio_host *host, const patio_transport_params 
     memset(t, 0, sizeof(*t));
     pthread_mutex_init(&t->lock, NULL);
     pthread_mutex_init(&t->ask_lock, NULL);
-    t->host            = host;
-    t->events          = params->events;
-    t->incarnation     = params->incarnation >> 1; /* a column of SQLite is signed */
-    t->max_body_bytes  = params->max_body_bytes;
-    t->last            = &t->first;
-    t->lease_ms        = (uint64_t)v[OPT_LEASE_MS].number;
-    t->max_queued      = (uint64_t)v[OPT_MAX_QUEUED].number;
-    t->max_dead        = (uint64_t)v[OPT_MAX_DEAD].number;
-    t->max_dead_age_ms = (uint64_t)v[OPT_MAX_DEAD_AGE_MS].number;
-    t->sync_full       = v[OPT_SYNC].number == 0;
-    t->path            = copy_text(host, params->endpoints->path);
-    t->project         = copy_text(host, params->project);
+    t->host           = host;
+    t->events         = params->events;
+    t->incarnation    = params->incarnation >> 1; /* a column of SQLite is signed */
+    t->max_body_bytes = params->max_body_bytes;
+    t->last           = &t->first;
+    t->lease_ms       = (uint64_t)v[OPT_LEASE_MS].number;
+    t->max_queued     = (uint64_t)v[OPT_MAX_QUEUED].number;
+    t->max_dead       = (uint64_t)v[OPT_MAX_DEAD].number;
+    t->dead_ttl_ms    = (uint64_t)v[OPT_DEAD_TTL_MS].number;
+    t->sync_full      = v[OPT_SYNC].number == 0;
+    t->path           = copy_text(host, params->endpoints->path);
+    t->project        = copy_text(host, params->project);
     if (t->path == NULL || t->project == NULL) {
         destroy(t);
         return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");

@@ -87,7 +87,7 @@ struct patio_transport {
     uint64_t                      lease_ms;
     uint64_t                      max_queued;
     uint64_t                      max_dead;
-    uint64_t                      max_dead_age_ms;
+    uint64_t                      dead_ttl_ms;
     bool                          sync_full;
 
     pthread_mutex_t lock; /* commands, leases, subscriptions */

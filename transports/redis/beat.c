@@ -24,7 +24,7 @@ static void send_beat(queue *q, uint64_t now)
     arg_number(c, pause_ms(t));
     arg_number(c, t->set.max_crashes);
     arg_number(c, t->set.max_dead);
-    arg_number(c, t->set.max_dead_age_ms);
+    arg_number(c, t->set.dead_ttl_ms);
     arg_number(c, (q->subscribed ? 1u : 0u) + (q->calls ? 2u : 0u) +
                       (q->subscribed && !q->closed ? 4u : 0u));
     arg_number(c, t->set.reply_ttl_ms);

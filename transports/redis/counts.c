@@ -6,7 +6,7 @@ patio_status redis_counts(patio_transport *t, const char *name, uint64_t timeout
     char most[24];
     char age[24];
     (void)snprintf(most, sizeof(most), "%llu", (unsigned long long)t->set.max_dead);
-    (void)snprintf(age, sizeof(age), "%llu", (unsigned long long)t->set.max_dead_age_ms);
+    (void)snprintf(age, sizeof(age), "%llu", (unsigned long long)t->set.dead_ttl_ms);
     patio_bytes  args[] = {ops_text(most), ops_text(age)};
     resp_reader *holder = NULL;
     const resp  *r      = NULL;

@@ -7,7 +7,7 @@ enum {
     OPT_LEASE_MS,
     OPT_MAX_QUEUED,
     OPT_MAX_DEAD,
-    OPT_MAX_DEAD_AGE_MS,
+    OPT_DEAD_TTL_MS,
     OPT_MAX_CRASHES,
     OPT_REPLY_TTL_MS,
     OPT_BLOCK_MS,
@@ -44,8 +44,8 @@ const patio_option *const redis_options[] = {
                            "most tasks of a queue and priority; one more is FULL"),
     [OPT_MAX_DEAD] =
         INT("max_dead", "10000", 1, 100000000, "most dead letters kept per queue; oldest go first"),
-    [OPT_MAX_DEAD_AGE_MS] = MS("max_dead_age_ms", "14d", 0, INT64_C(3153600000000),
-                               "dead letters are kept for so long; 0: for ever"),
+    [OPT_DEAD_TTL_MS] = MS("dead_ttl_ms", "14d", 0, INT64_C(3153600000000),
+                           "dead letters are kept for so long; 0: for ever"),
     [OPT_MAX_CRASHES] =
         INT("max_crashes", "16", 1, 65535,
             "workers that may be lost over one task, whatever the task's own limit"),
@@ -88,7 +88,7 @@ static void read_settings(settings *s, const patio_option_value *v)
         .lease_ms          = (uint64_t)v[OPT_LEASE_MS].number,
         .max_queued        = (uint64_t)v[OPT_MAX_QUEUED].number,
         .max_dead          = (uint64_t)v[OPT_MAX_DEAD].number,
-        .max_dead_age_ms   = (uint64_t)v[OPT_MAX_DEAD_AGE_MS].number,
+        .dead_ttl_ms       = (uint64_t)v[OPT_DEAD_TTL_MS].number,
         .max_crashes       = (uint64_t)v[OPT_MAX_CRASHES].number,
         .reply_ttl_ms      = (uint64_t)v[OPT_REPLY_TTL_MS].number,
         .block_ms          = (uint64_t)v[OPT_BLOCK_MS].number,

@@ -198,7 +198,7 @@ static bool encode_special(queue *q)
     arg_number(c, op->window_ms);
     arg_number(c, op->conflict);
     arg_number(c, q->t->set.max_dead);
-    arg_number(c, q->t->set.max_dead_age_ms);
+    arg_number(c, q->t->set.dead_ttl_ms);
     return true;
 }
 

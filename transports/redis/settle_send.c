@@ -89,7 +89,7 @@ static bool encode_batch(queue *q)
     }
     arg_text(c, t->owner);
     arg_number(c, t->set.max_dead);
-    arg_number(c, t->set.max_dead_age_ms);
+    arg_number(c, t->set.dead_ttl_ms);
     settle_op *op = q->settles.first;
     k->ops        = op;
     k->count      = count;

@@ -255,7 +255,7 @@ typedef struct settings {
     uint64_t    lease_ms;
     uint64_t    max_queued;
     uint64_t    max_dead;
-    uint64_t    max_dead_age_ms;
+    uint64_t    dead_ttl_ms;
     uint64_t    max_crashes;
     uint64_t    reply_ttl_ms;
     uint64_t    block_ms;

@@ -1,5 +1,5 @@
 -- beat.lua: a sign of life, and what the living do for the dead.
--- ARGV: owner, lease_ms, pause_ms, max_crashes, max_dead, max_dead_age_ms,
+-- ARGV: owner, lease_ms, pause_ms, max_crashes, max_dead, dead_ttl_ms,
 -- role (bits: 1 has tasks, 2 calls, 4 takes tasks), reply_ttl_ms.
 -- 1. Groups, the owner's place among the workers, its streams. 2. An owner whose lease has ended is
 -- suspected; one still suspected a pause later is dead, so a step of the server's clock alone kills

@@ -1,4 +1,4 @@
--- counts.lua: the true numbers of one queue, at one moment. ARGV: max_dead, max_dead_age_ms.
+-- counts.lua: the true numbers of one queue, at one moment. ARGV: max_dead, dead_ttl_ms.
 -- What is too late to be started goes first, as far as a bounded look finds it.
 -- Returns {ready, leased, delayed, dead, consumers, age of the oldest ready one in ms}.
 local now, ready, leased, age = clock(), 0, 0, 0

@@ -1,4 +1,4 @@
--- settle.lua: end deliveries. ARGV: owner, max_dead, max_dead_age_ms, then for each delivery
+-- settle.lua: end deliveries. ARGV: owner, max_dead, dead_ttl_ms, then for each delivery
 --   A suffix entry                                       done, nobody waits
 --   R suffix entry reply id result_ttl_ms dedup body     done, with the answer
 --   T suffix entry delay_ms                              again, one attempt more

@@ -1,6 +1,6 @@
 -- special.lua: add one task with a delay or a dedup key, or one that enqueue.lua had no room for.
 -- ARGV: max_queued, reply ('' none), reply_ttl_ms, header, body, delay_ms, window_ms, conflict, max_dead,
--- max_dead_age_ms.
+-- dead_ttl_ms.
 -- Returns {1} taken, {2, original, 1 if an answer will come} a duplicate, {0} full, {-2} nothing is accepted.
 local function find(id, suffix, entry)
     if suffix == 'd' then return redis.call('ZSCORE', T .. ':d', id) end
