@@ -159,6 +159,36 @@ static void a_result_and_a_dedup_key_are_forgotten_in_their_time(void **state)
     fixture_close(&f);
 }
 
+static int32_t note_running(void *arg, const patio_worker_info *w)
+{
+    *(uint64_t *)arg = w->running;
+    return 0;
+}
+
+static uint64_t shown_running(fixture *f)
+{
+    uint64_t running = UINT64_MAX;
+    assert_ok(patio_worker_list(f->broker, 100, note_running, &running, &f->err), f->err);
+    return running;
+}
+
+static void a_load_is_shown_a_second_after_it_has_changed(void **state)
+{
+    (void)state;
+    fixture f;
+    open_still(&f);
+    patio_future *held = hold_worker(f.broker);
+    assert_int_equal(shown_running(&f), 0);
+    assert_ok(patio_runtime_advance(f.runtime, SECOND, 0, &f.err), f.err);
+    assert_int_equal(shown_running(&f), 1);
+    gate_open(&the_gate);
+    assert_status(patio_future_wait(held, 20000), PATIO_OK);
+    patio_future_destroy(held);
+    move(&f, SECOND);
+    assert_int_equal(shown_running(&f), 0);
+    fixture_close(&f);
+}
+
 static void a_real_clock_is_moved_by_nobody(void **state)
 {
     (void)state;
@@ -178,6 +208,7 @@ int main(void)
         cmocka_unit_test(a_deadline_of_an_hour_passes_when_the_clock_says_so),
         cmocka_unit_test(what_is_too_late_in_its_queue_is_a_dead_letter_for_a_fortnight),
         cmocka_unit_test(a_result_and_a_dedup_key_are_forgotten_in_their_time),
+        cmocka_unit_test(a_load_is_shown_a_second_after_it_has_changed),
         cmocka_unit_test(a_real_clock_is_moved_by_nobody),
     };
     return RUN_TESTS("clock", tests);

@@ -35,8 +35,8 @@ typedef struct patio_presence_ops {
     uint32_t struct_size;
     uint32_t reserved;
     /* [any] [non-blocking] Replace this instance's description; empty: be invisible again. Kept
-     * over reconnects. TOO_LARGE above PATIO_PRESENCE_MAX_BYTES. The host does so about every five
-     * seconds while something changes. */
+     * over reconnects. TOO_LARGE above PATIO_PRESENCE_MAX_BYTES. The host does so once a
+     * second at most while its load changes, else about every five seconds. */
     patio_status (*announce)(patio_transport *t, patio_bytes info, patio_error *err);
     /* [any, but not inside an event] [may block up to timeout_ms] Every instance of the project
      * that is described and alive, this one included. A transport that has to ask them waits for

@@ -240,7 +240,9 @@ struct patio_broker {
     /* presence.c */
     const struct patio_presence_ops *presence; /* NULL: it does not describe itself */
     uint64_t                         presence_timer;
-    uint64_t                         presence_said;
+    uint64_t                         presence_sum;  /* of the numbers that were said last */
+    uint64_t                         presence_load; /* the same, of what changes with each task */
+    uint64_t                         presence_said_ns;
     uint64_t                         started_at_unix_ms;
     bool                             presence_over; /* under the lock */
 

@@ -1,4 +1,5 @@
-/* A worker says who it is, about every five seconds while something changes. */
+/* A worker says who it is: a second after its load has changed, about every five seconds while its
+ * numbers do. */
 #include <patio/health.h>
 
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "runtime/operate.h"
 #include "wire/records.h"
 
-enum { ANNOUNCE_MS = 5000, ARENA_BYTES = 262144, TASKS_SHOWN = 1000 };
+enum { LOOK_MS = 1000, ANNOUNCE_MS = 5000, ARENA_BYTES = 262144, TASKS_SHOWN = 1000 };
 
 static void announce(void *self);
 
@@ -17,16 +18,16 @@ static void announce(void *self);
 static uint64_t sum_of(const patio_broker_stats *s)
 {
     return s->tasks_received + 3 * s->tasks_ok + 5 * s->tasks_failed + 7 * s->tasks_retried +
-           11 * s->tasks_returned + 13 * s->tasks_rejected + 17 * s->leases_lost +
-           19 * s->tasks_running;
+           11 * s->tasks_returned + 13 * s->tasks_rejected + 17 * s->leases_lost;
 }
 
-static uint64_t sum_of_all(patio_broker *b, const patio_broker_stats *s)
+/* What somebody who looks wants to know now: how busy it is, and how well. */
+static uint64_t load_of(patio_broker *b, const patio_broker_stats *s)
 {
     pthread_mutex_lock(&b->lock);
     uint64_t health = 23 * (uint64_t)b->health + 29 * (uint64_t)b->stuck;
     pthread_mutex_unlock(&b->lock);
-    return sum_of(s) + health;
+    return 19 * s->tasks_running + health;
 }
 
 static uint32_t slots_of(const patio_broker *b)
@@ -99,12 +100,19 @@ static void say(patio_broker *b, const patio_broker_stats *s, const patio_presen
     pt_arena_reset(&arena);
 }
 
+static void note_said(patio_broker *b, const patio_broker_stats *s, uint64_t load, uint64_t now)
+{
+    b->presence_sum     = sum_of(s);
+    b->presence_load    = load;
+    b->presence_said_ns = now;
+}
+
 static void look_again(patio_broker *b)
 {
     pthread_mutex_lock(&b->lock);
     if (atomic_load(&b->state) == PT_BROKER_RUNNING && !b->presence_over) {
         b->presence_timer =
-            pt_timers_after(b->runtime->timers, ANNOUNCE_MS * PT_NS_PER_MS, announce, b);
+            pt_timers_after(b->runtime->timers, LOOK_MS * PT_NS_PER_MS, announce, b);
     }
     pthread_mutex_unlock(&b->lock);
 }
@@ -115,9 +123,11 @@ static void announce(void *self)
     const patio_presence_ops *ops   = b->presence;
     patio_broker_stats        stats = {PATIO_SIZED(patio_broker_stats)};
     patio_broker_get_stats(b, &stats);
-    uint64_t sum = sum_of_all(b, &stats);
-    if (sum != b->presence_said) {
-        b->presence_said = sum;
+    uint64_t now  = pt_clock_now(&b->runtime->clock);
+    uint64_t load = load_of(b, &stats);
+    bool     late = now - b->presence_said_ns >= ANNOUNCE_MS * PT_NS_PER_MS;
+    if (load != b->presence_load || (late && sum_of(&stats) != b->presence_sum)) {
+        note_said(b, &stats, load, now);
         say(b, &stats, ops);
     }
     look_again(b);
@@ -136,7 +146,7 @@ void pt_presence_start(patio_broker *b)
     }
     b->started_at_unix_ms = pt_wall_ms();
     patio_broker_get_stats(b, &stats);
-    b->presence_said = sum_of_all(b, &stats);
+    note_said(b, &stats, load_of(b, &stats), pt_clock_now(&b->runtime->clock));
     say(b, &stats, b->presence);
     look_again(b);
 }
