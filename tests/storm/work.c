@@ -6,6 +6,8 @@
 
 #include "storm.h"
 
+enum { TRIES_MAX = 12 }; /* of 5 s each */
+
 static storm_ledger ledger;
 
 /* storm(number): half of them take a moment, so that a kill finds some at work. */
@@ -66,14 +68,17 @@ void storm_open(storm_world *w, patio_runtime *runtime, patio_registry *registry
     if (st == PATIO_OK && registry != NULL) {
         st = patio_config_set(config, "executor.workers", workers, "storm", &err);
     }
-    st = st == PATIO_OK ? patio_broker_create(runtime, registry, config, &w->broker, &err) : st;
-    patio_config_destroy(config);
-    for (int tries = 0; st == PATIO_OK && tries < 60; tries++) {
-        st = patio_broker_start(w->broker, &err);
-        if (st != PATIO_UNREACHABLE || atomic_load(&storm_stop)) {
+    /* The server may be away for a while; a broker that did not start is over. */
+    for (int tries = 0; st == PATIO_OK && tries < TRIES_MAX; tries++) {
+        st = patio_broker_create(runtime, registry, config, &w->broker, &err);
+        st = st == PATIO_OK ? patio_broker_start(w->broker, &err) : st;
+        if (st != PATIO_UNREACHABLE || tries + 1 == TRIES_MAX || atomic_load(&storm_stop)) {
             break;
         }
+        patio_broker_destroy(w->broker);
+        st = PATIO_OK;
     }
+    patio_config_destroy(config);
     if (st != PATIO_OK && atomic_load(&storm_stop)) {
         exit(0); /* told to end before it had begun */
     }
