@@ -15,7 +15,7 @@ complain() {
 "$PATIO" conform --list | sed -n 's/^ *\([0-9][0-9]*\) .*/\1/p' >"$scratch/cases"
 ctest --test-dir "$PATIO_BUILD" -N | sed -n 's/^ *Test *#[0-9]*: //p' >"$scratch/tests"
 ctest --test-dir "$PATIO_BUILD" -N -L '^long$' | sed -n 's/^ *Test *#[0-9]*: //p' >"$scratch/long"
-grep -rhoE --include='*.c' '(cmocka_unit_test[a-z_]*\(|^static void )[a-z_0-9]+' "$PATIO_SOURCE/tests" |
+grep -rhoE --include='*.c' '(cmocka_unit_test[a-z_]*\(|^(static )?void )[a-z_0-9]+' "$PATIO_SOURCE/tests" |
     sed 's/.*[( ]//' >"$scratch/functions"
 [ "$(wc -l <"$scratch/cases")" -gt 100 ] || complain "patio conform --list shows no cases"
 [ "$(wc -l <"$scratch/tests")" -gt 100 ] || complain "ctest -N shows no tests"
