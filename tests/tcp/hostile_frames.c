@@ -1,96 +1,102 @@
-/* Bytes and frames that no honest peer sends. */
+/* Bytes and frames that no honest peer sends, from one that was let in. */
 #include "hostile_world.h"
 
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-static uint32_t next_random(uint32_t *seed)
-{
-    *seed = *seed * 1664525u + 1013904223u;
-    return *seed >> 8;
-}
+#include "raw_bodies.h"
 
 void random_bytes_do_no_harm(void **state)
 {
-    (void)state;
-    serve("key=" KEY);
+    serve(*state, "");
     uint64_t before = worker_resident_bytes(worker);
     uint32_t seed   = 1;
     for (int i = 0; i < 300; i++) {
-        int    fd   = i % 2 == 0 ? raw_connect(path) : raw_open(path, KEY, NULL);
-        size_t size = next_random(&seed) % 3000;
-        for (size_t k = 0; k < size; k++) {
-            body[k] = (uint8_t)next_random(&seed);
-        }
-        if (i % 3 == 0 && size > 16) { /* a header that could be one */
-            frame_header h = {.size = 24, .type = (uint8_t)(next_random(&seed) % 16)};
+        int    fd   = insider();
+        size_t size = raw_random(&seed) % 3000 + FRAME_HEADER_BYTES;
+        raw_noise(&seed, body, size);
+        if (i % 3 == 0) { /* a header that could be one */
+            frame_header h = {.size = 24, .type = (uint8_t)(raw_random(&seed) % 16)};
             frame_put_header(body, &h);
         }
         (void)raw_send(fd, body, size);
+        (void)shutdown(fd, SHUT_WR);
+        assert_true(raw_closed(fd));
         (void)close(fd);
     }
     expect_alive(before);
 }
 
-/* A well-formed body of each type that may be sent once both sides are open. */
-static size_t whole_body(uint8_t type, uint8_t *to)
+void every_truncation_of_every_frame_is_refused(void **state)
 {
-    frame_settle s      = {.verdict = PATIO_ACK, .cause = {(const uint8_t *)"why", 3}};
-    frame_ask    ask    = {.what       = ASK_COUNTS,
-                           .flags      = ASK_RELAY,
-                           .timeout_ms = 1000,
-                           .origin     = 1,
-                           .number     = 1,
-                           .queue      = "default"};
-    frame_answer answer = {
-        .what = ASK_COUNTS, .flags = ANSWER_LAST, .rows = {(const uint8_t *)"why", 3}};
-    switch (type) {
-    case FRAME_ANNOUNCE:
-        return raw_announce(to, "mul", 3);
-    case FRAME_PUBLISH:
-        return raw_publish(to, 1, "mul", 20);
-    case FRAME_SETTLE:
-        frame_put_settle(to, &s);
-        memcpy(to + FRAME_SETTLE_BYTES, "why", 3);
-        return FRAME_SETTLE_BYTES + 3;
-    case FRAME_ASK:
-        return frame_put_ask(to, &ask);
-    case FRAME_ANSWER:
-        frame_put_answer(to, &answer);
-        memcpy(to + FRAME_ANSWER_BYTES, "why", 3);
-        return FRAME_ANSWER_BYTES + 3;
-    case FRAME_CANCEL:
-        return 16;
-    case FRAME_CANCELLED:
-        return 20;
-    case FRAME_NOTIFY:
-        return 8;
-    default:
-        return 0;
-    }
-}
-
-void every_truncation_of_every_frame_is_survived(void **state)
-{
-    (void)state;
-    uint8_t whole[256];
-    serve("key=" KEY);
+    uint8_t whole[RAW_BODY_ROOM];
+    serve(*state, "");
     uint64_t before = worker_resident_bytes(worker);
     for (uint8_t type = FRAME_ANNOUNCE; type <= FRAME_ANSWER; type++) {
-        size_t size = whole_body(type, whole);
-        for (size_t cut = 0; cut < size + FRAME_HEADER_BYTES; cut++) {
-            /* the stream ends early, and a frame that is whole but shorter than its content */
-            frame_header h  = {.size = (uint32_t)size, .type = type, .id = 1};
-            int          fd = raw_open(path, KEY, NULL);
-            frame_put_header(body, &h);
-            memcpy(body + FRAME_HEADER_BYTES, whole, size);
+        size_t       size = raw_whole_body(type, whole);
+        frame_header h    = {.size = (uint32_t)size, .type = type, .id = 1};
+        frame_put_header(body, &h);
+        memcpy(body + FRAME_HEADER_BYTES, whole, size);
+        for (size_t cut = 0; cut < size + FRAME_HEADER_BYTES; cut++) { /* the stream ends early */
+            int fd = insider();
             assert_true(raw_send(fd, body, cut));
+            (void)shutdown(fd, SHUT_WR);
+            assert_true(raw_closed(fd));
             (void)close(fd);
-            if (cut < size) {
-                fd = raw_open(path, KEY, NULL);
-                (void)raw_frame(fd, type, 1, whole, cut);
-                (void)close(fd);
-            }
+        }
+        for (size_t cut = 0; cut < raw_body_needs(type); cut++) { /* shorter than its content */
+            int fd = insider();
+            (void)raw_frame(fd, type, 1, whole, cut);
+            assert_true(raw_closed(fd));
+            (void)close(fd);
+        }
+    }
+    expect_alive(before);
+}
+
+static void send_piece(int fd, uint8_t type, uint8_t flags, const uint8_t *data, size_t size)
+{
+    uint8_t      header[FRAME_HEADER_BYTES];
+    frame_header h = {.size = (uint32_t)size, .type = type, .flags = flags, .channel = 1, .id = 1};
+    frame_put_header(header, &h);
+    (void)raw_send(fd, header, sizeof(header));
+    (void)raw_send(fd, data, size);
+}
+
+/* FIRST with less than it must hold, its last piece with less or more than was announced. */
+void every_truncation_of_a_long_message_is_refused(void **state)
+{
+    enum { LONG_BYTES = 200 };
+    uint8_t first[4 + RAW_BODY_ROOM];
+    serve(*state, "");
+    uint64_t before = worker_resident_bytes(worker);
+    size_t   size   = 4 + raw_publish(first + 4, 1, "mul", 0);
+    frame_put32(first, LONG_BYTES);
+    for (size_t cut = 0; cut < 2 * size; cut++) {
+        int  fd   = insider();
+        bool ends = cut >= size; /* the stream ends in it */
+        if (ends) {
+            frame_header h = {
+                .size = (uint32_t)size, .type = FRAME_PUBLISH, .flags = 3, .channel = 1, .id = 1};
+            frame_put_header(body, &h);
+            (void)raw_send(fd, body, FRAME_HEADER_BYTES);
+            (void)raw_send(fd, first, cut - size);
+            (void)shutdown(fd, SHUT_WR);
+        } else {
+            send_piece(fd, FRAME_PUBLISH, FRAME_FIRST | FRAME_MORE, first, cut);
+            send_piece(fd, FRAME_PUBLISH, 0, body, LONG_BYTES);
+        }
+        assert_true(raw_closed(fd));
+        (void)close(fd);
+    }
+    for (size_t last = 0; last <= LONG_BYTES + 1; last++) {
+        if (last != LONG_BYTES) {
+            int fd = insider();
+            send_piece(fd, FRAME_PUBLISH, FRAME_FIRST | FRAME_MORE, first, size);
+            send_piece(fd, FRAME_PUBLISH, 0, body, last);
+            assert_true(raw_closed(fd));
+            (void)close(fd);
         }
     }
     expect_alive(before);
@@ -98,7 +104,6 @@ void every_truncation_of_every_frame_is_survived(void **state)
 
 void huge_lengths_are_refused(void **state)
 {
-    (void)state;
     static const struct {
         frame_header h;
         uint32_t     total;
@@ -110,17 +115,17 @@ void huge_lengths_are_refused(void **state)
         {{.size = 4, .type = FRAME_PUBLISH, .flags = 3, .channel = 5}, 1000},
         {{.size = 4, .type = FRAME_PING, .flags = 3, .channel = 1}, 1000},
     };
-    serve("key=" KEY);
+    serve(*state, "");
     uint64_t before = worker_resident_bytes(worker);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        int fd = raw_open(path, KEY, NULL);
+        int fd = insider();
         frame_put_header(body, &cases[i].h);
         frame_put32(body + FRAME_HEADER_BYTES, cases[i].total);
         assert_true(raw_send(fd, body, FRAME_HEADER_BYTES + 4));
         assert_true(raw_closed(fd));
         (void)close(fd);
     }
-    int          fd = raw_connect(path); /* before authentication even 513 bytes are too many */
+    int          fd = stranger(); /* before authentication even 513 bytes are too many */
     frame_header h  = {.size = FRAME_OPENING_MAX + 1, .type = FRAME_HELLO};
     frame_put_header(body, &h);
     assert_true(raw_send(fd, body, FRAME_HEADER_BYTES));

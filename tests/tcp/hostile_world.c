@@ -1,32 +1,63 @@
 #include "hostile_world.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { GROWTH_BYTES = 96 * 1024 * 1024 }; /* a sanitizer keeps what was freed for a while */
+#include "relay.h"
 
-char          path[64];
-char          urls[2][160];
+place         site;
 pid_t         worker;
 patio_broker *honest;
+const char   *key;
 uint8_t       body[FRAME_BODY_MAX + 64];
 
-void serve(const char *options)
+static pid_t    relay;
+static uint16_t relay_port;
+
+void serve(const char *scheme, const char *options)
 {
-    char        url[256];
-    char        own[256];
-    patio_error err = PATIO_ERROR_INIT;
-    (void)snprintf(path, sizeof(path), "%s/s", folder);
-    (void)snprintf(url, sizeof(url), "unix+listen://%s?%s", path, options);
-    (void)snprintf(own, sizeof(own), "unix://%s?key=" KEY, path);
-    worker = worker_begin((const char *const[]){url, NULL});
-    int fd = raw_connect(path);
-    (void)close(fd);
-    if (patio_broker_open(NULL, own, &honest, &err) != PATIO_OK ||
-        patio_broker_start(honest, &err) != PATIO_OK) {
-        fail_msg("%s", err.message);
+    static const relay_ends inside = {.tls_out = true};
+    char                    listens[200];
+    bool                    tls = strcmp(scheme, "tls") == 0;
+    key                         = tls ? "" : "open-sesame";
+    (void)snprintf(listens, sizeof(listens), "%s%s%s%s", tls ? "" : "key=", key,
+                   tls || options[0] == '\0' ? "" : "&", options);
+    place_make(&site, scheme, listens, tls ? "" : "key=open-sesame");
+    worker = worker_begin((const char *const[]){site.listen_url, NULL});
+    (void)close(stranger()); /* it listens */
+    if (tls) {
+        relay = relay_begin(&inside, site.port, &relay_port);
     }
+    honest = open_quiet_broker(NULL, site.connect_url, "1");
+    assert_non_null(honest);
+}
+
+int end_service(void **state)
+{
+    (void)state;
+    patio_broker_destroy(honest);
+    honest = NULL;
+    if (relay > 0) {
+        relay_end(relay);
+    }
+    if (worker > 0) {
+        worker_end(worker);
+    }
+    relay  = 0;
+    worker = 0;
+    return 0;
+}
+
+int stranger(void)
+{
+    return site.path[0] != '\0' ? raw_connect(site.path) : raw_connect_port(site.port);
+}
+
+int insider(void)
+{
+    return raw_prove(relay > 0 ? raw_connect_port(relay_port) : stranger(), key, NULL);
 }
 
 void expect_service(void)
@@ -40,18 +71,6 @@ void expect_service(void)
         fail_msg("the honest peer is not served: %s", err.message);
     }
     patio_future_destroy(f);
-}
-
-int end_service(void **state)
-{
-    (void)state;
-    patio_broker_destroy(honest);
-    honest = NULL;
-    if (worker > 0) {
-        worker_end(worker);
-    }
-    worker = 0;
-    return 0;
 }
 
 void expect_alive(uint64_t before)

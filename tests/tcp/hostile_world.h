@@ -1,11 +1,9 @@
-/* hostile_world.h: a worker process that has a stranger at its door, and an honest peer. */
+/* hostile_world.h: a worker, an honest peer of it, and the means to be another one. */
 #ifndef HOSTILE_WORLD_H
 #define HOSTILE_WORLD_H
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -14,32 +12,41 @@
 
 #include <patio/patio.h>
 
-#include "frame_ask.h"
+#include "place.h"
 #include "raw_peer.h"
 #include "tcp_world.h"
 
-#define KEY "open-sesame"
+enum { GROWTH_BYTES = 96 * 1024 * 1024 }; /* a sanitizer keeps what was freed for a while */
 
-extern char          path[64]; /* of its socket */
-extern char          urls[2][160];
+extern place         site;
 extern pid_t         worker;
 extern patio_broker *honest;
+extern const char   *key; /* of the worker; none inside TLS, where a raw peer cannot prove it */
 extern uint8_t       body[FRAME_BODY_MAX + 64];
 
-/* Both, with those options of the URL. */
-void serve(const char *options);
-int  end_service(void **state); /* a teardown */
-/* The honest peer is served. */
+/* Begin the worker and the honest peer; scheme is unix, tcp or tls. */
+void serve(const char *scheme, const char *options);
+/* For the teardown of cmocka. */
+int end_service(void **state);
+/* A raw peer at the worker's socket: inside TLS what it says is no TLS. */
+int stranger(void);
+/* One that is let in; inside TLS, through a relay. */
+int insider(void);
+
+/* The honest peer's call works. */
 void expect_service(void);
-/* The same, and the worker lives and has not grown much. */
+/* And the worker has not grown by more than GROWTH_BYTES since it had so many. */
 void expect_alive(uint64_t before);
 
-/* hostile_frames.c */
+/* hostile_frames.c; *state is the scheme, here and below */
 void random_bytes_do_no_harm(void **state);
-void every_truncation_of_every_frame_is_survived(void **state);
+void every_truncation_of_every_frame_is_refused(void **state);
+void every_truncation_of_a_long_message_is_refused(void **state);
 void huge_lengths_are_refused(void **state);
 
 /* hostile_handshakes.c */
+void random_bytes_of_strangers_do_no_harm(void **state);
+void every_truncation_of_the_opening_is_refused(void **state);
 void a_slow_drip_does_not_outlive_the_handshake(void **state);
 void a_replayed_handshake_is_refused(void **state);
 void a_reflected_handshake_is_refused(void **state);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 
 #include <cmocka.h>
 
@@ -22,6 +23,8 @@ enum { MOST_URLS = 4 };
 static void limit_waits(int fd)
 {
     struct timeval limit = {.tv_sec = 10};
+    const int      on    = 1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* if it is one of TCP */
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 }
@@ -148,12 +151,16 @@ void raw_hello(uint8_t hello[FRAME_HELLO_BYTES], const char *key, uint8_t first_
 
 int raw_open(const char *path, const char *key, uint8_t sent[FRAME_HELLO_BYTES + FRAME_MAC_BYTES])
 {
+    return raw_prove(raw_connect(path), key, sent);
+}
+
+int raw_prove(int fd, const char *key, uint8_t sent[FRAME_HELLO_BYTES + FRAME_MAC_BYTES])
+{
     static uint8_t body[FRAME_BODY_MAX];
     uint8_t        own[FRAME_HELLO_BYTES];
     uint8_t        theirs[FRAME_HELLO_BYTES];
     uint8_t        mac[FRAME_MAC_BYTES] = {0};
     frame_header   h;
-    int            fd = raw_connect(path);
     raw_hello(own, key, 1);
     assert_true(raw_frame(fd, FRAME_HELLO, 0, own, sizeof(own)));
     assert_true(raw_read(fd, &h, body) && h.type == FRAME_HELLO);

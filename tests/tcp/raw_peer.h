@@ -29,6 +29,8 @@ extern uint8_t raw_version;
 void raw_hello(uint8_t hello[FRAME_HELLO_BYTES], const char *key, uint8_t first_of_nonce);
 /* Connect and prove the key; with what was sent in sent[] (HELLO and AUTH bodies), if not NULL. */
 int raw_open(const char *path, const char *key, uint8_t sent[FRAME_HELLO_BYTES + FRAME_MAC_BYTES]);
+/* The same on a connection that was made. */
+int raw_prove(int fd, const char *key, uint8_t sent[FRAME_HELLO_BYTES + FRAME_MAC_BYTES]);
 /* An ANNOUNCE of one queue "default" with one task, or none (""). */
 size_t raw_announce(uint8_t *to, const char *task, uint32_t credit);
 /* A PUBLISH of a call. */

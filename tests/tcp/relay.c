@@ -15,6 +15,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <cmocka.h>
 #include <openssl/ssl.h>
@@ -92,7 +93,10 @@ static void forward(const relay_ends *ends, int fd, uint16_t to_port)
     struct sockaddr_in a   = {.sin_family = AF_INET, .sin_port = htons(to_port)};
     side               in  = {.fd = fd};
     side               out = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    const int          yes = 1;
     a.sin_addr.s_addr      = htonl(INADDR_LOOPBACK);
+    (void)setsockopt(in.fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    (void)setsockopt(out.fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
     bool on = out.fd >= 0 && connect(out.fd, (const struct sockaddr *)&a, sizeof(a)) == 0 &&
               (!ends->tls_in || secure(&in, ends, true)) &&
               (!ends->tls_out || secure(&out, ends, false));
