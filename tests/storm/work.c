@@ -68,11 +68,13 @@ void storm_open(storm_world *w, patio_runtime *runtime, patio_registry *registry
     if (st == PATIO_OK && registry != NULL) {
         st = patio_config_set(config, "executor.workers", workers, "storm", &err);
     }
-    /* The server may be away for a while; a broker that did not start is over. */
+    /* The server may be away for a while, and a login that is cut off reads as one that was
+     * refused; a broker that did not start is over. */
     for (int tries = 0; st == PATIO_OK && tries < TRIES_MAX; tries++) {
-        st = patio_broker_create(runtime, registry, config, &w->broker, &err);
-        st = st == PATIO_OK ? patio_broker_start(w->broker, &err) : st;
-        if (st != PATIO_UNREACHABLE || tries + 1 == TRIES_MAX || atomic_load(&storm_stop)) {
+        st       = patio_broker_create(runtime, registry, config, &w->broker, &err);
+        st       = st == PATIO_OK ? patio_broker_start(w->broker, &err) : st;
+        bool cut = st == PATIO_UNREACHABLE || st == PATIO_AUTH;
+        if (!cut || tries + 1 == TRIES_MAX || atomic_load(&storm_stop)) {
             break;
         }
         patio_broker_destroy(w->broker);
