@@ -93,6 +93,7 @@ struct conn {
     uint32_t  longs_in; /* of them, that are on their way */
     piece    *direct;   /* whose bytes come next, and are read to where they belong */
     size_t    direct_left;
+    uint8_t   from[16]; /* limits_address() of who came over TCP */
     uint64_t  since_ns;
     uint64_t  heard_ns;
     uint64_t  pinged_ns;

@@ -136,34 +136,19 @@ void endpoint_close(endpoint *ep)
     }
 }
 
-static bool same_address(const struct sockaddr *a, const struct sockaddr *b)
-{
-    if (a->sa_family != b->sa_family) {
-        return false;
-    }
-    return a->sa_family == AF_INET6
-               ? memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
-                        &((const struct sockaddr_in6 *)b)->sin6_addr, sizeof(struct in6_addr)) == 0
-               : ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
-                     ((const struct sockaddr_in *)b)->sin_addr.s_addr;
-}
-
 /* Is there room for one more, in total and from there? */
-static bool may_enter(const patio_transport *t, const struct sockaddr *a)
+static bool may_enter(const patio_transport *t, const uint8_t from[16], bool is_unix)
 {
     uint64_t same = 0;
     if (t->conn_count >= t->set.max_connections) {
         return false;
     }
-    if (a->sa_family == AF_UNIX || t->set.max_connections_per_address == 0) {
+    if (is_unix || t->set.max_connections_per_address == 0) {
         return true;
     }
     for (const conn *c = t->conns; c != NULL; c = c->next) {
-        struct sockaddr_storage other = {0}; /* a socket without a name has no address */
-        socklen_t               size  = sizeof(other);
-        if (!c->self && !c->connects && getpeername(c->fd, (struct sockaddr *)&other, &size) == 0) {
-            same += same_address(a, (struct sockaddr *)&other) ? 1 : 0;
-        }
+        bool came = !c->self && !c->connects && !c->endpoint->is_unix;
+        same += came && memcmp(c->from, from, sizeof(c->from)) == 0 ? 1 : 0;
     }
     return same < t->set.max_connections_per_address;
 }
@@ -192,7 +177,11 @@ static void let_in(endpoint *ep, int fd, const struct sockaddr *a)
     patio_transport *t         = ep->t;
     uint64_t         now       = t->host->now_ns(t->host->self);
     bool             slow_down = !limits_allow(t, a, now);
-    if (slow_down || !may_enter(t, a)) {
+    uint8_t          from[16]  = {0};
+    if (!ep->is_unix) {
+        limits_address(a, from);
+    }
+    if (slow_down || !may_enter(t, from, ep->is_unix)) {
         turn_away(ep, fd, a, slow_down ? GOODBYE_BUSY : GOODBYE_FULL, now);
         return;
     }
@@ -201,6 +190,7 @@ static void let_in(endpoint *ep, int fd, const struct sockaddr *a)
         (void)close(fd);
         return;
     }
+    memcpy(c->from, from, sizeof(from));
     char name[sizeof(c->name)];
     endpoint_address_text(a, name, sizeof(name));
     pthread_mutex_lock(&t->lock);

@@ -106,6 +106,8 @@ void secure_begin(conn *c);
 void secure_step(conn *c);
 
 /* limits.c; the I/O thread */
+/* What counts as one address: of IPv4 all of it, also inside IPv6; of IPv6 its /64. */
+void limits_address(const struct sockaddr *a, uint8_t out[16]);
 bool limits_allow(patio_transport *t, const struct sockaddr *a, uint64_t now);
 /* May the log be told once more of something that strangers cause? What was left out is summed up.
  */

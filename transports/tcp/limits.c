@@ -6,7 +6,7 @@ enum { PROBES = 4, BURST = 2, WARN_MAX = 20 };
 
 #define WARN_SPAN_NS UINT64_C(10000000000)
 
-static void address_bytes(const struct sockaddr *a, uint8_t out[16])
+void limits_address(const struct sockaddr *a, uint8_t out[16])
 {
     memset(out, 0, 16);
     if (a->sa_family == AF_INET6) {
@@ -69,7 +69,7 @@ bool limits_allow(patio_transport *t, const struct sockaddr *a, uint64_t now)
         }
         memset(t->rates, 0, RATE_SLOTS * sizeof(*t->rates));
     }
-    address_bytes(a, from);
+    limits_address(a, from);
     rate    *r     = find(t, from, full);
     uint64_t since = r->at_ns != 0 && now > r->at_ns ? (now - r->at_ns) / 1000u : 0; /* us */
     since          = since < 1000000000u ? since : 1000000000u;
