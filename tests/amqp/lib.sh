@@ -51,6 +51,16 @@ fails_with() {
     [ "$took" -le $((deadline + 4000)) ] || complain "said after $took ms, the deadline was $deadline ms"
 }
 
+# fault WORD...: a command that hits all workers, noted as such in load/faults, for the ledger of tests/storm
+fault() {
+    local begin code
+    begin=$(awk '{ printf "%d", $1 * 1000 }' /proc/uptime)
+    "$@"
+    code=$?
+    echo "command 0 $begin $(awk '{ printf "%d", $1 * 1000 }' /proc/uptime)" >>load/faults
+    return $code
+}
+
 # call_is RESULT URL TASK ARGUMENT...
 call_is() {
     local expected=$1 url=$2

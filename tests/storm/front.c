@@ -31,9 +31,10 @@ static void note_send(storm_ledger *ledger, patio_future *f)
 {
     patio_status st =
         patio_future_wait(f, 120000) == PATIO_OK ? patio_future_status(f, NULL) : PATIO_TIMEOUT;
-    /* certainly not taken are those that say so; of the others nobody knows */
-    bool rejected = st == PATIO_FULL || st == PATIO_BLOCKED || st == PATIO_NO_ROUTE ||
-                    st == PATIO_TOO_LARGE || st == PATIO_UNSUPPORTED;
+    /* certainly not taken are those that say so; of the others nobody knows, as of one that was on
+     * its way when the server blocked */
+    bool rejected = st == PATIO_FULL || st == PATIO_NO_ROUTE || st == PATIO_TOO_LARGE ||
+                    st == PATIO_UNSUPPORTED;
     storm_note(ledger,
                st == PATIO_OK ? 'A'
                : rejected     ? 'R'
