@@ -196,7 +196,7 @@ void spool_tidy(patio_transport *t)
     if (now < t->next_tidy_ns) {
         return;
     }
-    bool forget     = t->next_tidy_ns == 0 || now / 10000000000u != t->next_tidy_ns / 10000000000u;
+    bool forget     = now >= t->next_forget_ns;
     t->next_tidy_ns = now + 900000000u;
     int64_t dead    = 0;
     while ((dead = find_dead(t)) != 0 && spool_do(&t->io, "BEGIN IMMEDIATE", "") >= 0) {
@@ -211,6 +211,7 @@ void spool_tidy(patio_transport *t)
         }
     }
     if (forget) {
+        t->next_forget_ns = now + 10000000000u;
         forget_old(t);
     }
     pthread_mutex_lock(&t->lock);

@@ -116,6 +116,7 @@ struct patio_transport {
     int64_t   data_version;
     uint64_t  next_beat_ns;
     uint64_t  next_tidy_ns;
+    uint64_t  next_forget_ns;
     bool      up;
 
     pthread_mutex_t ask_lock; /* of `ask`: counts, dead letters … */
