@@ -1,9 +1,18 @@
 #include "table.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "alloc.h"
+
+/* What a terminal would act on: C0, DEL, and C1 in UTF-8, of which the first byte goes. Texts come
+ * from strangers, such as the names of tasks among the dead letters. */
+static bool is_control(const char *c)
+{
+    unsigned char first = (unsigned char)*c;
+    return first < 0x20 || first == 0x7f || (first == 0xc2 && (unsigned char)c[1] < 0xa0);
+}
 
 void cli_table_add(cli_table *table, size_t columns, const char *const *texts)
 {
@@ -16,9 +25,7 @@ void cli_table_add(cli_table *table, size_t columns, const char *const *texts)
         const char *text = i < columns && texts[i] != NULL ? texts[i] : "-";
         char       *cell = cli_strndup(text, strlen(text));
         for (char *c = cell; *c != '\0'; c++) {
-            if (*c == '\n') {
-                *c = ' ';
-            }
+            *c = *c == '\n' ? ' ' : is_control(c) ? '?' : *c;
         }
         table->cells[table->cell_count++] = cell;
     }

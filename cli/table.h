@@ -12,8 +12,9 @@ typedef struct cli_table {
     char **cells;
 } cli_table;
 
-/* Add a row of `columns` texts, which are copied; line ends in them become spaces, NULL is "-". The
- * first row is the heading and fixes the number of columns. */
+/* Add a row of `columns` texts, which are copied; line ends in them become spaces, what else a
+ * terminal would act on "?", NULL is "-". The first row is the heading and fixes the number of
+ * columns. */
 void cli_table_add(cli_table *table, size_t columns, const char *const *texts);
 /* Print to standard output, every line beginning with `indent`, and free. */
 void cli_table_print(cli_table *table, const char *indent);

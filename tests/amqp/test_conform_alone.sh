@@ -3,6 +3,6 @@
 . "$(dirname "$0")/lib.sh"
 shared_server
 LAST="patio conform"
-"$PATIO" conform "$PATIO_AMQP_PLUGIN" --url "amqp://127.0.0.1:$port?heartbeat_ms=2s&reconnect_max_ms=300" \
+"$PATIO" conform "$PATIO_AMQP_PLUGIN" --url "amqp://127.0.0.1:$port?heartbeat_ms=4s&reconnect_max_ms=300" \
     --only=16,18 -j 1 >report 2>&1 || complain "$(grep -v ' passed ' report)"
 finish

@@ -3,7 +3,7 @@
 # reply-to, TLS. What a shape cannot do it refuses as UNSUPPORTED in exactly the cases that need it.
 . "$(dirname "$0")/lib.sh"
 shared_server
-quick="heartbeat_ms=2s&reconnect_max_ms=300"
+quick="heartbeat_ms=4s&reconnect_max_ms=300"
 
 # conform SHAPE URL LACKS OPTION...: LACKS: the cases that fail, each because something is UNSUPPORTED
 conform() {
