@@ -93,7 +93,7 @@ static int be_caller(const char *url, const char *file)
         return 1;
     }
     for (int i = 0; i < CALLS; i++) {
-        (void)fprintf(out, "%d\n", (int)o.status[i]);
+        (void)fprintf(out, "%d %lld\n", (int)o.status[i], (long long)o.ended_ms[i]);
     }
     (void)fclose(out);
     patio_broker_destroy(broker);

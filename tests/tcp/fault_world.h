@@ -18,8 +18,9 @@ extern place site;
 extern char  ledger[80];
 void         fresh(const char *scheme, const char *options);
 
-/* The program is also its own worker ("worker URL LEDGER") and caller ("caller URL OUTCOMES"): call
- * it first in main; -1: it is neither. */
+/* The program is also its own worker ("worker URL LEDGER") and caller ("caller URL OUTCOMES", a
+ * line for each call: its status, and when it ended in ms of the monotonic clock): call it first in
+ * main; -1: it is neither. */
 int   fault_role(int argc, char **argv);
 pid_t fault_begin(const char *role, const char *url, const char *file);
 void  fault_end(pid_t pid);

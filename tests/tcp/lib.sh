@@ -36,3 +36,11 @@ free_port() {
     kill -9 "$worker"
     wait "$worker" 2>/dev/null
 }
+
+# lacks WHAT: skip, unless this is root, who can do all of it: then that it cannot is to be seen.
+lacks() {
+    [ "$(id -u)" = 0 ] && [ -z "${PATIO_TEST_NO_NAMESPACES-}" ] || skip "$1"
+    LAST=$1
+    complain "as root this must be possible; PATIO_TEST_NO_NAMESPACES=1 leaves this test out"
+    finish
+}

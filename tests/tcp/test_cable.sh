@@ -4,15 +4,15 @@ self=$(realpath "$0")
 . "$(dirname "$self")/lib.sh"
 has_transport tcp || skip "the tcp transport is not built"
 if [ -z "${PATIO_TEST_NAMESPACE-}" ]; then
-    unshare -n true 2>/dev/null || skip "no network namespace may be made here"
+    unshare -n true 2>/dev/null || lacks "no network namespace may be made here"
     cd / && rm -rf "$scratch"
     PATIO_TEST_NAMESPACE=1 exec unshare -n bash "$self"
 fi
 ip link set lo up
 for tool in iptables ip; do
-    command -v $tool >/dev/null || skip "no $tool"
+    command -v $tool >/dev/null || lacks "no $tool"
 done
-cut() { iptables -A INPUT -i lo -p tcp -j DROP || skip "no packet filter here"; }
+cut() { iptables -A INPUT -i lo -p tcp -j DROP || lacks "no packet filter here"; }
 mend() { iptables -F INPUT; }
 quick="ping_ms=200&dead_ms=1s&reconnect_max_ms=200&handshake_ms=1s"
 
