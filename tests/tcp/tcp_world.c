@@ -31,6 +31,7 @@ patio_status start_quiet_broker(patio_registry *registry, const char *url, const
     st = st == PATIO_OK ? patio_config_set(config, "log.level", "off", "test", err) : st;
     st = st == PATIO_OK ? patio_config_set(config, "executor.workers", workers, "test", err) : st;
     st = st == PATIO_OK ? patio_config_set(config, "connect_timeout_ms", "20s", "test", err) : st;
+    st = st == PATIO_OK ? patio_config_set(config, "max_body_bytes", "15MiB", "test", err) : st;
     st = st == PATIO_OK ? patio_broker_create(NULL, registry, config, broker, err) : st;
     st = st == PATIO_OK ? patio_broker_start(*broker, err) : st;
     if (st != PATIO_OK) {
