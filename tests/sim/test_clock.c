@@ -176,16 +176,17 @@ static void a_load_is_shown_a_second_after_it_has_changed(void **state)
 {
     (void)state;
     fixture f;
-    open_still(&f);
+    fixture_init(&f); /* a still clock has five seconds, see presence.c */
+    add_common_tasks(f.registry);
+    f.broker           = start_broker(&f, f.registry, NULL);
+    uint64_t      from = patio_runtime_now_ms(f.runtime);
     patio_future *held = hold_worker(f.broker);
-    assert_int_equal(shown_running(&f), 0);
-    assert_ok(patio_runtime_advance(f.runtime, SECOND, 0, &f.err), f.err);
-    assert_int_equal(shown_running(&f), 1);
+    AWAIT(shown_running(&f) == 1);
+    assert_true(patio_runtime_now_ms(f.runtime) - from < 4 * SECOND); /* on a busy machine */
     gate_open(&the_gate);
     assert_status(patio_future_wait(held, 20000), PATIO_OK);
     patio_future_destroy(held);
-    move(&f, SECOND);
-    assert_int_equal(shown_running(&f), 0);
+    AWAIT(shown_running(&f) == 0);
     fixture_close(&f);
 }
 
