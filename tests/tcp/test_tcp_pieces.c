@@ -64,10 +64,11 @@ static void expect_between(int fd)
     }
     assert_int_not_equal(long_id, 0);
     assert_in_range(pieces, 1, SOON_BYTES); /* what sockets hold, and a few pieces */
-    while (pieces < LONG_BYTES) {           /* and the long one goes on behind it */
+    do {                                    /* and the long one goes on behind it, to its end */
         assert_true(raw_read(fd, &h, body));
         pieces += h.type == FRAME_PUBLISH && h.id == long_id ? h.size : 0;
-    }
+    } while (h.id != long_id || (h.flags & FRAME_MORE) != 0);
+    assert_true(pieces > LONG_BYTES);
 }
 
 static void a_small_message_comes_between_the_pieces_of_a_long_one(void **state)
@@ -76,10 +77,11 @@ static void a_small_message_comes_between_the_pieces_of_a_long_one(void **state)
     uint8_t        announce[64];
     place          at;
     seen           s = {0};
-    place_make(&at, *state, "", "");
+    place_make(&at, "unix", "", ""); /* whose socket holds little */
+    (void)state;
     patio_broker *broker = open_quiet_broker(NULL, at.listen_url, "1");
     assert_non_null(broker);
-    int fd = raw_prove(at.port != 0 ? raw_connect_port(at.port) : raw_connect(at.path), "", NULL);
+    int fd = raw_open(at.path, "", NULL);
     assert_true(raw_frame(fd, FRAME_ANNOUNCE, 0, announce, raw_announce(announce, "mul", 2)));
     for (int i = 0; i < 1000 && s.tasks == 0; i++) {
         usleep(5000);
@@ -95,7 +97,6 @@ static void a_small_message_comes_between_the_pieces_of_a_long_one(void **state)
     (void)close(fd);
     assert_int_equal(patio_future_wait(large, 20000), PATIO_OK);
     assert_int_equal(patio_future_wait(small, 20000), PATIO_OK);
-    assert_int_equal(patio_future_status(large, NULL), PATIO_PEER_LOST);
     patio_future_destroy(large);
     patio_future_destroy(small);
     patio_broker_destroy(broker);
@@ -103,13 +104,8 @@ static void a_small_message_comes_between_the_pieces_of_a_long_one(void **state)
 
 int main(void)
 {
-    static char             unix_scheme[] = "unix";
-    static char             tcp_scheme[]  = "tcp";
-    const struct CMUnitTest tests[]       = {
-              cmocka_unit_test_prestate(a_small_message_comes_between_the_pieces_of_a_long_one,
-                                        unix_scheme),
-              cmocka_unit_test_prestate(a_small_message_comes_between_the_pieces_of_a_long_one,
-                                        tcp_scheme),
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_small_message_comes_between_the_pieces_of_a_long_one),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
