@@ -16,7 +16,9 @@ second="tls_cert_file=$certs/second.crt&tls_key_file=$certs/second.key"
     openssl ca -batch -notext -config ca.cnf -in named.csr -out named.crt) >openssl.log 2>&1 ||
     complain "$(<openssl.log)"
 named="tls_cert_file=$certs/named.crt&tls_key_file=$certs/named.key"
-printf '%s\n' "shop-*.example * mul" "client.* other,shop* *" "second.* other *" >allow
+# allow LINE...: the list, all of it at once.
+allow() { printf '%s\n' "$@" >allow.new && mv allow.new allow; }
+allow "shop-*.example * mul" "client.* other,shop* *" "second.* other *"
 worker a.log "tls+listen://127.0.0.1:0?$mutual&tls_allow_file=$scratch/allow&tls_reload_ms=100" -p shop-1
 url="tls://localhost:$(port_of a.log)?$trust"
 
@@ -37,7 +39,7 @@ expect_err_has "does not allow"
 wait_for a.log 'its certificate may not call in project "shop-1"'
 
 # A send of what is not allowed is a dead letter of its sender's, and does not run.
-printf '%s\n' "client.* * mul" >allow
+allow "client.* * mul"
 wait_for a.log "read again"
 run send -b "$url&$client" -p shop-1 mul 2 3
 expect_code 0
@@ -49,7 +51,7 @@ run call -b "$url&$client" -p shop-1 div 6 3
 expect_err_has AUTH
 
 # A list that cannot be read changes nothing, and the log says in which line.
-printf '%s\n' "# broken" "second.* *" >allow
+allow "# broken" "second.* *"
 wait_for a.log "stays in use"
 wait_for a.log "allow:2:"
 run call -b "$url&$client" -p shop-1 mul 2 3
