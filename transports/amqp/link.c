@@ -221,12 +221,13 @@ static void ended(connection *c, int error)
         return;
     }
     if (c->state == LINK_START || c->state == LINK_TUNE) {
-        /* brokers of old say no by hanging up */
-        link_fail(c, error == 0 && c->state == LINK_TUNE ? PATIO_AUTH : PATIO_UNREACHABLE,
-                  "%s closed the connection %s", c->shown,
-                  c->state == LINK_START
-                      ? "before it said a word: is it AMQP, and TLS on both sides?"
-                      : "during the login: wrong user or password?");
+        /* brokers of old say no by hanging up; others only when they go down */
+        bool refused = error == 0 && c->state == LINK_TUNE && !c->says_no;
+        link_fail(
+            c, refused ? PATIO_AUTH : PATIO_UNREACHABLE, "%s closed the connection %s", c->shown,
+            c->state == LINK_START ? "before it said a word: is it AMQP, and TLS on both sides?"
+            : refused              ? "during the login: wrong user or password?"
+                                   : "during the login");
         return;
     }
     link_fail(c, PATIO_PEER_LOST, "connection to %s lost: %s", c->shown,

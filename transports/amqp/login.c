@@ -42,18 +42,33 @@ static void answer(connection *c, uint32_t next, uint32_t method, void *decoded)
     }
 }
 
-/* "RabbitMQ 3.10.8", for people. */
+/* Does it say so when it refuses who logs in, in place of hanging up? */
+static bool says_no(const amqp_field_value_t *capabilities)
+{
+    const amqp_table_t *table = &capabilities->value.table;
+    bool                found = false;
+    for (int i = 0; capabilities->kind == AMQP_FIELD_KIND_TABLE && i < table->num_entries; i++) {
+        const amqp_table_entry_t *e = &table->entries[i];
+        found                       = found || (wire_is(e->key, "authentication_failure_close") &&
+                          e->value.kind == AMQP_FIELD_KIND_BOOLEAN && e->value.value.boolean != 0);
+    }
+    return found;
+}
+
+/* "RabbitMQ 3.10.8", for people, and what the login must know. */
 static void read_product(connection *c, const amqp_connection_start_t *start)
 {
     patio_transport *t = c->t;
     char             what[2][64];
     what[0][0] = what[1][0] = '\0';
+    c->says_no              = false;
     for (int i = 0; i < start->server_properties.num_entries; i++) {
         const amqp_table_entry_t *e = &start->server_properties.entries[i];
         int slot = wire_is(e->key, "product") ? 0 : wire_is(e->key, "version") ? 1 : 2;
         if (slot < 2 && e->value.kind == AMQP_FIELD_KIND_UTF8) {
             wire_copy(what[slot], sizeof(what[slot]), e->value.value.bytes);
         }
+        c->says_no = c->says_no || (wire_is(e->key, "capabilities") && says_no(&e->value));
     }
     pthread_mutex_lock(&t->lock);
     (void)snprintf(t->product, sizeof(t->product), "%s %s", what[0], what[1]);

@@ -342,6 +342,7 @@ typedef struct connection {
     inbound                 in[CHANNELS];
     patio_status            tls_status;
     char                    tls_why[200]; /* how TLS ended; "": it has not */
+    bool                    says_no;      /* a refused login is told, not hung up on */
     char                    shown[NAME_MAX_BYTES];
     char                    host[NAME_MAX_BYTES];
 } connection;
