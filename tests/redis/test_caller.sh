@@ -13,7 +13,7 @@ worker() {
     worker=$!
     pids+=("$worker")
 }
-workers=0
+workers=0 seconds=60
 
 # killed_under CALL-OPTION...: a call is begun, its worker killed while it runs it; what the caller hears
 # is in the file called, its exit code in $code
