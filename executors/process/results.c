@@ -71,6 +71,10 @@ static patio_job *take_job(patio_executor *x, child *c, uint64_t number, uint64_
         while (c->first < c->number && c->jobs[c->first % DEPTH_MAX] == NULL) {
             c->first++;
         }
+        /* a task that wrote over its page has had its say; the next one shall not pay for it */
+        if (atomic_load(&c->page->jobs.head) != c->job_at) {
+            atomic_store(&c->broken, true);
+        }
         c->moved_ns     = pool_now(x);
         c->stuck        = false;
         uint64_t most   = x->average_ns * 8 + 1000;

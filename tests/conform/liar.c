@@ -191,7 +191,10 @@ static patio_status stop(patio_transport *t, uint64_t grace_ms, patio_error *err
 
 static void destroy(patio_transport *t)
 {
-    if (t == NULL && !lies(LIE_destroy_wants_one)) {
+    if (t == NULL && lies(LIE_destroy_wants_one)) {
+        abort(); /* a crash in every build: sanitizers end what reads NULL in ways of their own */
+    }
+    if (t == NULL) {
         return;
     }
     if (lies(LIE_event_after_stop)) {

@@ -182,46 +182,58 @@ static patio_status scribbles(patio_context *ctx)
     return PATIO_RETURN(ctx, 1);
 }
 
-/* Says that its child has not begun with it, and lasts. */
-static patio_status pretends(patio_context *ctx)
+/* What it shares with its worker; NULL: not found. */
+static patio_child_page *shared_page(void)
 {
     unsigned long from = 0;
     char          line[512];
     FILE         *maps = fopen("/proc/self/maps", "re");
-    (void)ctx;
     while (maps != NULL && from == 0 && fgets(line, sizeof(line), maps) != NULL) {
         if (strstr(line, "memfd:patio-child") != NULL) {
             (void)sscanf(line, "%lx-", &from);
         }
     }
-    if (from == 0) {
+    if (maps != NULL) {
+        (void)fclose(maps);
+    }
+    return (patio_child_page *)from; /* NOLINT(performance-no-int-to-ptr) */
+}
+
+/* Says that its child has not begun with it, and lasts. */
+static patio_status pretends(patio_context *ctx)
+{
+    patio_child_page *page = shared_page();
+    (void)ctx;
+    if (page == NULL) {
         return PATIO_IO;
     }
-    patio_child_page *page = (patio_child_page *)from; /* NOLINT(performance-no-int-to-ptr) */
     atomic_store(&page->turn, 0xC0000000u);
     for (;;) {
         (void)pause();
     }
 }
 
+/* Leaves noise in its child's ring of jobs, and ends well. */
+static patio_status soils(patio_context *ctx)
+{
+    patio_child_page *page = shared_page();
+    if (page == NULL) {
+        return PATIO_IO;
+    }
+    atomic_fetch_add(&page->jobs.head, 4096);
+    return PATIO_RETURN(ctx, 1);
+}
+
 static const task_row rows[] = {
-    {"segv", crash_segv},
-    {"abort", crash_abort},
-    {"exit", crash_exit},
-    {"kill", crash_kill},
-    {"loops", loops},
-    {"deaf", deaf},
-    {"eats", eats},
-    {"forks", forks},
-    {"leaves", leaves},
-    {"closes", closes},
-    {"floods", floods},
-    {"overflows", overflows},
-    {"stops", stops_itself},
-    {"closes_and_returns", closes_and_returns},
-    {"scribbles", scribbles},
-    {"pretends", pretends},
-    {NULL, NULL},
+    {"segv", crash_segv},     {"abort", crash_abort},
+    {"exit", crash_exit},     {"kill", crash_kill},
+    {"loops", loops},         {"deaf", deaf},
+    {"eats", eats},           {"forks", forks},
+    {"leaves", leaves},       {"closes", closes},
+    {"floods", floods},       {"overflows", overflows},
+    {"stops", stops_itself},  {"closes_and_returns", closes_and_returns},
+    {"scribbles", scribbles}, {"pretends", pretends},
+    {"soils", soils},         {NULL, NULL},
 };
 
 const task_row *hostile_tasks(void)

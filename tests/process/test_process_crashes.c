@@ -129,6 +129,27 @@ static void writing_over_shared_memory_hurts_nobody_else(void **state)
     world_close(&f, 5000);
 }
 
+/* Its child has no other task after it, which would pay for it. */
+static void a_task_that_spoils_its_child_and_ends_well_hurts_nobody_else(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_future      *soils   = NULL;
+    patio_future      *add     = NULL;
+    patio_call_options options = {PATIO_SIZED(patio_call_options), .timeout_ms = 30000};
+    world_open(&f, WORLD("executor.workers=1"));
+    for (int i = 0; i < 50; i++) {
+        /* the second one waits, and is handed out as soon as the first has ended */
+        assert_ok(patio_start(f.broker, "soils", PATIO_NO_ARGS, &options, &soils, &f.err), f.err);
+        assert_ok(patio_start(f.broker, "add", PATIO_ARGS(40, 2), &options, &add, &f.err), f.err);
+        assert_status(patio_future_wait(soils, 30000), PATIO_OK);
+        assert_status(patio_future_wait(add, 30000), PATIO_OK);
+        assert_int_equal(number_of(soils), 1);
+        assert_int_equal(number_of(add), 42);
+    }
+    world_close(&f, 5000);
+}
+
 static void a_task_that_says_it_has_not_begun_is_killed_in_time(void **state)
 {
     (void)state;
@@ -220,6 +241,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(closing_all_descriptors_is_a_crash),
         cmocka_unit_test(a_task_that_closes_all_and_returns_costs_at_most_itself),
         cmocka_unit_test(writing_over_shared_memory_hurts_nobody_else),
+        cmocka_unit_test(a_task_that_spoils_its_child_and_ends_well_hurts_nobody_else),
         cmocka_unit_test(a_task_that_says_it_has_not_begun_is_killed_in_time),
         cmocka_unit_test(a_stopped_child_is_killed_when_its_time_is_over),
         cmocka_unit_test(crashes_are_not_attempts),
