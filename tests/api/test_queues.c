@@ -117,9 +117,11 @@ static void setup_notes(queues *q)
 static unsigned noted_of(char queue, unsigned from, unsigned runs_count)
 {
     unsigned count = 0;
+    pthread_mutex_lock(&noting);
     for (unsigned i = from; i < from + runs_count; i++) {
         count += notes[i] == queue ? 1 : 0;
     }
+    pthread_mutex_unlock(&noting);
     return count;
 }
 
@@ -139,8 +141,10 @@ static uint64_t leased(queues *q, const char *queue)
  * transport brings first is not said. */
 static unsigned both_noted(void)
 {
+    pthread_mutex_lock(&noting);
     const char *high = strchr(notes, 'h');
     const char *low  = strchr(notes, 'l');
+    pthread_mutex_unlock(&noting);
     if (high == NULL || low == NULL) {
         return NOTES_MAX;
     }
@@ -284,7 +288,9 @@ static void in_strict_order_all_of_the_first_run_before_any_of_the_second(void *
     q.f.broker = start_worker(&q, SETTINGS("executor.workers=1", "queues.high.weight=1",
                                            "queues.low.weight=1", "queue_order=strict"));
     AWAIT(atomic_load(&noted) == 2 * BACKLOG);
+    pthread_mutex_lock(&noting);
     const char *first = strchr(notes, 'h');
+    pthread_mutex_unlock(&noting);
     assert_non_null(first);
     /* one that runs, and the next one; memory has them all at once */
     assert_in_range(first - notes, 0, strstr(q.url, "=memory") != NULL ? 0 : 2);
