@@ -16,8 +16,12 @@ static void a_delayed_task_waits_for_its_time(kit *k)
         KIT_EQUAL(k, c.ready, 0, "ready tasks");
     }
     kit_send(p.caller, 2); /* is not held up by it */
-    KIT_EQUAL(k, kit_delivered(p.worker, 0).number, 2, "first task");
-    kit_delivery d = kit_delivered(p.worker, 1);
+    bool         soon  = kit_now_ms() - from < 2500;
+    uint32_t     first = kit_delivered(p.worker, 0).number;
+    kit_delivery d     = kit_delivered(p.worker, first == 1 ? 0 : 1);
+    if (soon) {
+        KIT_EQUAL(k, first, 2, "first task");
+    }
     KIT_CHECK(k, d.at_ms - from >= 2990, "a delay of 3000 ms was over after %llu",
               (unsigned long long)(d.at_ms - from));
     kit_note(k, "%lld ms late", (long long)(d.at_ms - from) - 3000);
@@ -28,22 +32,25 @@ static void a_delayed_task_waits_for_its_time(kit *k)
 static void delayed_tasks_come_in_the_order_of_their_time(kit *k)
 {
     static const uint64_t delays[] = {2700, 900, 1800, 3600};
-    uint64_t              due[4];
+    uint64_t              earliest[4]; /* by when it was handed over */
+    uint64_t              latest[4];   /* by when it was accepted */
     kit_pair              p = kit_pair_open(k, NULL);
     kit_subscribe(p.worker, 4);
     for (uint32_t n = 0; n < 4; n++) {
         patio_message m = kit_message(k, n, 0);
         m.delay_ms      = delays[n];
-        due[n]          = kit_now_ms() + delays[n];
-        KIT_STATUS(k, kit_publish_message(p.caller, &m, 10, NULL), PATIO_OK, "publish");
+        earliest[n]     = kit_now_ms() + delays[n];
+        kit_send_message(p.caller, &m);
+        latest[n] = kit_now_ms() + delays[n];
     }
     uint64_t last = 0;
     for (uint32_t n = 0; n < 4; n++) {
         kit_delivery d = kit_delivered(p.worker, n);
-        KIT_CHECK(k, d.at_ms + 10 >= due[d.number], "task %u came %llu ms before its time",
-                  d.number, (unsigned long long)(due[d.number] - d.at_ms));
-        KIT_CHECK(k, due[d.number] >= last, "task %u came after one with a later time", d.number);
-        last = due[d.number];
+        KIT_CHECK(k, d.at_ms + 10 >= earliest[d.number], "task %u came %llu ms before its time",
+                  d.number, (unsigned long long)(earliest[d.number] - d.at_ms));
+        KIT_CHECK(k, latest[d.number] >= last, "task %u came after one with a later time",
+                  d.number);
+        last = earliest[d.number];
     }
 }
 
