@@ -6,8 +6,6 @@
 #include "base/error.h"
 #include "base/text.h"
 
-enum { LONG_MS = 5000 };
-
 /* A queue's name that lives as long as the broker. */
 static const char *intern(patio_broker *b, const char *name)
 {
@@ -57,12 +55,10 @@ static patio_status choose_deadline(const patio_broker *b, pt_outgoing *o, patio
         timeout = o->own != NULL ? o->own->call_timeout_ms
                                  : (uint64_t)b->core[PT_CORE_CALL_TIMEOUT_MS].number;
     }
-    /* what takes seconds is measured by the tick, as in the worker, but for the parent's deadline
-     */
+    /* a parent's deadline is compared with the time itself */
     const pt_clock *clock = &b->runtime->clock;
-    bool            tick  = timeout >= LONG_MS && o->options->parent == NULL;
-    uint64_t        now   = tick ? pt_clock_tick(clock) : pt_clock_now(clock);
-    o->deadline_ns        = timeout == PATIO_FOREVER ? UINT64_MAX : pt_after_ms(now, timeout);
+    uint64_t now = o->options->parent != NULL ? pt_clock_now(clock) : pt_clock_for(clock, timeout);
+    o->deadline_ns = timeout == PATIO_FOREVER ? UINT64_MAX : pt_after_ms(now, timeout);
     if (o->options->parent != NULL && o->options->parent->run->deadline_ns != 0 &&
         o->options->parent->run->deadline_ns < o->deadline_ns) {
         o->deadline_ns = o->options->parent->run->deadline_ns;

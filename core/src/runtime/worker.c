@@ -9,7 +9,6 @@ enum {
     UNKNOWN_TASK_PAUSE_MS     = 1000,
     UNKNOWN_TASK_PAUSE_MAX_MS = 60000,
     UNKNOWN_TASK_DELIVERIES   = 20, /* a quarter of an hour of looking for somebody */
-    LONG_MS                   = 5000,
 };
 
 patio_status pt_worker_start(patio_broker *b, patio_error *err)
@@ -38,12 +37,11 @@ static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d
     const pt_clock      *clock = &job->end.broker->runtime->clock;
     job->end.route             = route;
     uint64_t call_ms           = pt_job_policy(job, m);
-    /* the shorter of the two; what takes seconds is measured by the tick */
-    uint64_t left_ms = job->end.policy->attempt_timeout_ms;
-    bool     of_call = call_ms != 0 && call_ms <= left_ms;
-    left_ms          = of_call ? call_ms : left_ms;
-    uint64_t end =
-        pt_after_ms(left_ms >= LONG_MS ? pt_clock_tick(clock) : pt_clock_now(clock), left_ms);
+    /* the shorter of the two */
+    uint64_t left_ms      = job->end.policy->attempt_timeout_ms;
+    bool     of_call      = call_ms != 0 && call_ms <= left_ms;
+    left_ms               = of_call ? call_ms : left_ms;
+    uint64_t end          = pt_after_ms(pt_clock_for(clock, left_ms), left_ms);
     job->base.task        = route->task->name;
     job->base.id          = m->id;
     job->base.deadline_ns = end == UINT64_MAX ? 0 : end;
