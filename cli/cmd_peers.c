@@ -2,6 +2,7 @@
 #include <json-c/json.h>
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <patio/peers.h>
@@ -15,11 +16,23 @@
 
 enum { LOOKS = 40, LOOK_US = 25 * 1000, TASKS_SHOWN = 60 };
 
+enum { IPV4, IPV6, UNIX, FAMILIES };
+static const char *const families[FAMILIES] = {"IPv4", "IPv6", "unix"};
+
+/* Of the peers of one family of addresses together. */
+typedef struct sum {
+    uint64_t connections;
+    uint64_t in_flight;
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+} sum;
+
 typedef struct listing {
     bool         complete; /* of each peer all is known */
     size_t       count;
     cli_table    table;
     json_object *array;
+    sum          sums[FAMILIES];
 } listing;
 
 static int32_t look(void *arg, const patio_peer *p)
@@ -28,6 +41,16 @@ static int32_t look(void *arg, const patio_peer *p)
     list->count++;
     list->complete = list->complete && p->project[0] != '\0' && p->rtt_ns != 0;
     return 0;
+}
+
+static void add_up(listing *list, const patio_peer *p)
+{
+    bool is_unix = strncmp(p->address, "unix", 4) == 0;
+    sum *s       = &list->sums[is_unix ? UNIX : p->address[0] == '[' ? IPV6 : IPV4];
+    s->connections++;
+    s->in_flight += p->in_flight;
+    s->bytes_in += p->bytes_in;
+    s->bytes_out += p->bytes_out;
 }
 
 static const char *role(const patio_peer *p)
@@ -51,18 +74,23 @@ static void tasks_text(const patio_peer *p, char *text, size_t room)
     }
 }
 
+static void bytes_text(uint64_t in, uint64_t out, char text[CLI_TEXT])
+{
+    (void)snprintf(text, CLI_TEXT, "%llu / %llu", (unsigned long long)in, (unsigned long long)out);
+}
+
 static int32_t add_row(void *arg, const patio_peer *p)
 {
     listing *list = arg;
     char     tasks[512];
-    char     flight[32];
+    char     flight[CLI_TEXT];
     char     rtt[32];
-    char     bytes[64];
+    char     bytes[CLI_TEXT];
+    add_up(list, p);
     tasks_text(p, tasks, sizeof(tasks));
-    (void)snprintf(flight, sizeof(flight), "%llu", (unsigned long long)p->in_flight);
+    (void)cli_count_text(p->in_flight, flight);
     (void)snprintf(rtt, sizeof(rtt), "%.3f ms", (double)p->rtt_ns / 1e6);
-    (void)snprintf(bytes, sizeof(bytes), "%llu / %llu", (unsigned long long)p->bytes_in,
-                   (unsigned long long)p->bytes_out);
+    bytes_text(p->bytes_in, p->bytes_out, bytes);
     CLI_ROW(&list->table, p->address, role(p), p->security,
             p->project[0] != '\0' ? p->project : NULL, tasks, flight, p->rtt_ns != 0 ? rtt : NULL,
             bytes);
@@ -79,6 +107,7 @@ static int32_t add_json(void *arg, const patio_peer *p)
     listing     *list  = arg;
     json_object *one   = json_object_new_object();
     json_object *tasks = json_object_new_array();
+    add_up(list, p);
     for (size_t i = 0; i < p->task_count; i++) {
         json_object_array_add(tasks, json_object_new_string(p->tasks[i]));
     }
@@ -95,6 +124,42 @@ static int32_t add_json(void *arg, const patio_peer *p)
     add(one, "bytes_out", p->bytes_out);
     json_object_array_add(list->array, one);
     return 0;
+}
+
+static void print_sums(const listing *list)
+{
+    cli_table table = {0};
+    CLI_ROW(&table, "FAMILY", "CONNECTIONS", "IN FLIGHT", "BYTES IN / OUT");
+    for (size_t i = 0; i < FAMILIES; i++) {
+        const sum *s = &list->sums[i];
+        char       connections[CLI_TEXT];
+        char       flight[CLI_TEXT];
+        char       bytes[CLI_TEXT];
+        bytes_text(s->bytes_in, s->bytes_out, bytes);
+        CLI_ROW(&table, families[i], cli_count_text(s->connections, connections),
+                cli_count_text(s->in_flight, flight), bytes);
+    }
+    printf("\n");
+    cli_table_print(&table, "");
+}
+
+/* {"peers": […], "families": {"IPv4": {…}, …}} */
+static void print_json(const listing *list)
+{
+    json_object *all = json_object_new_object();
+    json_object *by  = json_object_new_object();
+    for (size_t i = 0; i < FAMILIES; i++) {
+        const sum   *s   = &list->sums[i];
+        json_object *one = json_object_new_object();
+        add(one, "connections", s->connections);
+        add(one, "in_flight", s->in_flight);
+        add(one, "bytes_in", s->bytes_in);
+        add(one, "bytes_out", s->bytes_out);
+        json_object_object_add(by, families[i], one);
+    }
+    json_object_object_add(all, "peers", list->array);
+    json_object_object_add(all, "families", by);
+    cli_inspect_print(all);
 }
 
 static int run_peers(cli_operation *op)
@@ -114,12 +179,13 @@ static int run_peers(cli_operation *op)
     if (st == PATIO_OK && op->json) {
         list.array = json_object_new_array();
         st         = patio_broker_peers(op->broker, add_json, &list, &err);
-        cli_inspect_print(list.array);
+        print_json(&list);
     } else if (st == PATIO_OK) {
         CLI_ROW(&list.table, "ADDRESS", "ROLE", "SECURITY", "PROJECT", "TASKS", "IN FLIGHT", "RTT",
                 "BYTES IN / OUT");
         st = patio_broker_peers(op->broker, add_row, &list, &err);
         cli_table_print(&list.table, "");
+        print_sums(&list);
     }
     return st == PATIO_OK ? cli_finish_output() : cli_fail("list the peers", st, &err);
 }
@@ -130,10 +196,12 @@ int cmd_peers(int argc, char **argv)
         .command = "peers",
         .doc   = "Connect as a call would, and list who is at the other ends: address, who went to "
                  "whom, how it is secured, project, tasks, tasks of this side that are with it, "
-                 "round-trip time and bytes."
+                 "round-trip time and bytes; and what the links of IPv4, of IPv6 and of UNIX "
+                 "sockets are together."
                  "\v"
                  "A transport with a server, like amqp, has no peers. A listening URL waits up to a "
-                 "second for somebody to come.",
+                 "second for somebody to come. What failed or was turned away in the processes "
+                 "that are reached, since they began, patio doctor says.",
         .takes = CLI_TAKES_JSON,
         .run   = run_peers,
     };

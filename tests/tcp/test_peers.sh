@@ -16,9 +16,9 @@ done
 run peers -b "tcp://127.0.0.1:$port" -p shop --json
 expect_code 0
 LAST="patio peers --json"
-[ "$(jq -r '.[0] | [.address, .role, .up, .security, .project, .in_flight] | join(" ")' <<<"$out")" = \
+[ "$(jq -r '.peers[0] | [.address, .role, .up, .security, .project, .in_flight] | join(" ")' <<<"$out")" = \
     "127.0.0.1:$port we went true plain shop 0" ] || complain "$out"
-jq -e '.[0] | .rtt_us > 0 and .bytes_in > 0 and .bytes_out > 0 and (.tasks | index("mul")) != null' \
+jq -e '.peers[0] | .rtt_us > 0 and .bytes_in > 0 and .bytes_out > 0 and (.tasks | index("mul")) != null' \
     <<<"$out" >/dev/null || complain "$out"
 
 # Two of them, one through TLS with a certificate.

@@ -39,7 +39,7 @@ typedef struct answering {
     frame_ask    ask;
     frame_answer answer;
     patio_buf   *tail;
-    uint8_t      fixed[FRAME_COUNTS_BYTES];
+    uint8_t      fixed[FRAME_ROOM_BYTES + FRAME_LINKS_BYTES];
     uint8_t      page[ASK_PAGE_BYTES];
     size_t       used;
     bool         full; /* the connection has more to write than it should */
@@ -141,11 +141,12 @@ static void answer_room(answering *w)
     const uint64_t numbers[] = {t->room.held - t->room.dead, t->set.bounds.max_queued,
                                 t->room.held_bytes - t->room.dead_bytes,
                                 t->set.bounds.max_queued_bytes, t->room.dead};
+    links_put(t, w->fixed + FRAME_ROOM_BYTES);
     pthread_mutex_unlock(&t->lock);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         frame_put64(w->fixed + i * 8, numbers[i]);
     }
-    w->answer.rows = (patio_bytes){w->fixed, FRAME_ROOM_BYTES};
+    w->answer.rows = (patio_bytes){w->fixed, FRAME_ROOM_BYTES + FRAME_LINKS_BYTES};
 }
 
 static void fill_answer(answering *w)

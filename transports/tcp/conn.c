@@ -83,7 +83,7 @@ static void tune(const conn *c)
     (void)setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
 }
 
-conn *conn_new(patio_transport *t, endpoint *ep, int fd, bool connects)
+conn *conn_new(patio_transport *t, endpoint *ep, int fd, const struct sockaddr *a, bool connects)
 {
     conn *c = t->host->alloc(t->host->self, sizeof(*c));
     if (c == NULL) {
@@ -95,6 +95,7 @@ conn *conn_new(patio_transport *t, endpoint *ep, int fd, bool connects)
     c->fd          = fd;
     c->refs        = 1; /* the poll handle's */
     c->connects    = connects;
+    c->family      = (uint8_t)links_family(a);
     c->state       = connects ? CONN_CONNECTING : CONN_GREETING;
     c->stream      = &stream_plain;
     c->larges_end  = &c->larges;
@@ -102,6 +103,7 @@ conn *conn_new(patio_transport *t, endpoint *ep, int fd, bool connects)
     c->heard_ns    = c->since_ns;
     c->progress_ns = c->since_ns;
     c->max_bytes   = UINT32_MAX;
+    endpoint_address_text(a, c->name, sizeof(c->name));
     if (uv_poll_init(&t->loop, &c->poll, fd) != 0) {
         t->host->free(t->host->self, c);
         return NULL;
@@ -167,7 +169,7 @@ static void on_closed(uv_handle_t *handle)
     pthread_mutex_unlock(&t->lock);
 }
 
-static void leave(conn *c)
+static void leave(conn *c, bool failed)
 {
     patio_transport *t = c->t;
     effects          fx;
@@ -183,6 +185,7 @@ static void leave(conn *c)
         c->next->prev = c->prev;
     }
     t->conn_count--;
+    links_left(c, failed);
     for (unsigned i = 0; i < FRAME_CHANNELS; i++) {
         t->piece_bytes -= c->pieces[i].size; /* 0 where none is on its way */
     }
@@ -227,7 +230,7 @@ void conn_close(conn *c, patio_status status, const char *why)
         patio_host_log(t->host, PATIO_LOG_WARN, "%s", err.message);
     }
     say_last_word(c);
-    leave(c);
+    leave(c, !was_open && status != PATIO_OK);
     c->stream->finish(c);
     (void)shutdown(c->fd, SHUT_RDWR); /* its number stays taken while another thread writes */
     uv_close((uv_handle_t *)&c->poll, on_closed);

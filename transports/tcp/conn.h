@@ -72,6 +72,7 @@ struct conn {
     uint8_t           state;
     uint8_t           key_index; /* which of our keys is used with it */
     uint8_t           version;   /* of the protocol, that both speak */
+    uint8_t           family;    /* enum link_family */
     bool              self;
     bool              connects;
     bool              announced; /* its ANNOUNCE has come */
@@ -139,7 +140,8 @@ struct conn {
 };
 
 /* conn.c; the I/O thread */
-conn *conn_new(patio_transport *t, endpoint *ep, int fd, bool connects);
+/* `a`: of the other end. */
+conn *conn_new(patio_transport *t, endpoint *ep, int fd, const struct sockaddr *a, bool connects);
 void  conn_close(conn *c, patio_status status, const char *why);
 void  conn_poll(conn *c);
 void  conn_free(conn *c);

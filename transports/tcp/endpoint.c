@@ -25,7 +25,10 @@ void endpoint_address_text(const struct sockaddr *a, char *text, size_t room)
         (void)snprintf(text, room, "unknown address");
         return;
     }
-    (void)snprintf(text, room, a->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+    /* one that came by IPv4 to a socket of both is shown as what it is */
+    bool v4 = links_family(a) == LINK_IPV4;
+    (void)snprintf(text, room, v4 ? "%s:%s" : "[%s]:%s",
+                   v4 && a->sa_family == AF_INET6 ? host + strlen("::ffff:") : host, port);
 }
 
 static patio_status bind_to(endpoint *ep, const struct sockaddr *a, socklen_t size,
@@ -163,6 +166,9 @@ static void turn_away(const endpoint *ep, int fd, const struct sockaddr *a, enum
     frame_put_header(data, &h);
     (void)send(fd, data, sizeof(data), MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)close(fd);
+    pthread_mutex_lock(&t->lock);
+    t->links[links_family(a)].limited++;
+    pthread_mutex_unlock(&t->lock);
     if (limits_may_warn(t, now)) {
         char from[80];
         endpoint_address_text(a, from, sizeof(from));
@@ -185,17 +191,12 @@ static void let_in(endpoint *ep, int fd, const struct sockaddr *a)
         turn_away(ep, fd, a, slow_down ? GOODBYE_BUSY : GOODBYE_FULL, now);
         return;
     }
-    conn *c = conn_new(t, ep, fd, false);
+    conn *c = conn_new(t, ep, fd, a, false);
     if (c == NULL) {
         (void)close(fd);
         return;
     }
     memcpy(c->from, from, sizeof(from));
-    char name[sizeof(c->name)];
-    endpoint_address_text(a, name, sizeof(name));
-    pthread_mutex_lock(&t->lock);
-    memcpy(c->name, name, sizeof(name));
-    pthread_mutex_unlock(&t->lock);
     secure_begin(c);
 }
 

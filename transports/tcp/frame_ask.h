@@ -13,6 +13,7 @@ enum {
     FRAME_LETTER_BYTES = 33,
     FRAME_COUNTS_BYTES = 48,
     FRAME_ROOM_BYTES   = 40,
+    FRAME_LINKS_BYTES  = 144, /* behind those of room */
 };
 
 /* What is asked; the number travels. */

@@ -89,7 +89,8 @@ void hello_goodbye(conn *c, enum goodbye reason)
 
 static const char *open_up(conn *c)
 {
-    c->state          = CONN_OPEN;
+    c->state = CONN_OPEN;
+    c->t->links[c->family].opened++;
     frame_header ping = {.type = FRAME_PING, .id = c->t->host->now_ns(c->t->host->self)};
     c->pinged_ns      = ping.id;
     if (!peer_announce(c) || !write_frame(c, &ping, (patio_bytes){NULL, 0}, NULL, 0)) {

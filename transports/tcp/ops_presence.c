@@ -124,14 +124,34 @@ static void add_room(room *r, uint64_t held, uint64_t max, uint64_t size, uint64
     r->tight += held > max / 10 * 8 || size > max_size / 10 * 8 ? 1 : 0;
 }
 
+/* What came and did not, in all processes together. */
+static void say_links(const link_counts *of, const char *family, findings *f)
+{
+    char text[300];
+    if (of->opened + of->failed + of->limited == 0 || f->stopped) {
+        return;
+    }
+    (void)snprintf(text, sizeof(text),
+                   "%s: %llu open, %llu opened since the start, %llu failed, %llu turned away by a "
+                   "limit, %llu bytes in, %llu out",
+                   family, (unsigned long long)of->open, (unsigned long long)of->opened,
+                   (unsigned long long)of->failed, (unsigned long long)of->limited,
+                   (unsigned long long)of->bytes_in, (unsigned long long)of->bytes_out);
+    say(f, of->limited > 0 ? PATIO_FINDING_WARN : PATIO_FINDING_OK, "connections", text,
+        of->limited > 0 ? "if they belong here, raise max_connections, max_connections_per_address "
+                          "or handshakes_per_second; the log has their addresses"
+                        : "");
+}
+
 static patio_status check(patio_transport *t, uint64_t timeout_ms, patio_finding_visit_fn visit,
                           void *arg, patio_error *err)
 {
     char        text[300];
-    ask         a   = {.question = {.what = ASK_ROOM}};
-    findings    f   = {.visit = visit, .arg = arg};
-    room        r   = {0};
-    patio_error why = PATIO_ERROR_INIT;
+    ask         a                    = {.question = {.what = ASK_ROOM}};
+    findings    f                    = {.visit = visit, .arg = arg};
+    room        r                    = {0};
+    link_counts links[LINK_FAMILIES] = {0};
+    patio_error why                  = PATIO_ERROR_INIT;
     (void)err;
     patio_status st = ask_all(t, &a, timeout_ms, &why);
     say(&f, PATIO_FINDING_NOTE, "durability",
@@ -150,15 +170,22 @@ static patio_status check(patio_transport *t, uint64_t timeout_ms, patio_finding
     pthread_mutex_lock(&t->lock);
     add_room(&r, t->room.held - t->room.dead, t->set.bounds.max_queued,
              t->room.held_bytes - t->room.dead_bytes, t->set.bounds.max_queued_bytes, t->room.dead);
+    links_add(t, links);
     pthread_mutex_unlock(&t->lock);
     for (const part *p = a.first; p != NULL; p = p->next) {
         const uint8_t *at = p->answer.rows.data;
-        if (p->answer.rows.size == FRAME_ROOM_BYTES) {
+        if (p->answer.rows.size >= FRAME_ROOM_BYTES) {
             add_room(&r, frame_get64(at), frame_get64(at + 8), frame_get64(at + 16),
                      frame_get64(at + 24), frame_get64(at + 32));
         }
+        if (p->answer.rows.size >= FRAME_ROOM_BYTES + FRAME_LINKS_BYTES) {
+            links_add_row(at + FRAME_ROOM_BYTES, links);
+        }
     }
     ask_forget(t, &a);
+    for (unsigned i = 0; i < LINK_FAMILIES; i++) {
+        say_links(&links[i], link_family_names[i], &f);
+    }
     (void)snprintf(text, sizeof(text), "%llu of %llu processes hold more than 4/5 of what they may",
                    (unsigned long long)r.tight, (unsigned long long)r.processes);
     if (!f.stopped) {

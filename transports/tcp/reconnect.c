@@ -115,20 +115,18 @@ static void try_next(endpoint *ep)
         if (fd >= 0) {
             (void)close(fd);
         }
+        pthread_mutex_lock(&t->lock);
+        t->links[links_family(in)].failed++;
+        pthread_mutex_unlock(&t->lock);
         fail(ep, PATIO_UNREACHABLE, os_errno, strerrordesc_np(os_errno));
         return;
     }
-    conn *c = conn_new(t, ep, fd, true);
+    conn *c = conn_new(t, ep, fd, in, true);
     if (c == NULL) {
         (void)close(fd);
         fail(ep, PATIO_NO_MEMORY, 0, "out of memory");
         return;
     }
-    char name[sizeof(c->name)];
-    endpoint_address_text(in, name, sizeof(name));
-    pthread_mutex_lock(&t->lock);
-    memcpy(c->name, name, sizeof(name));
-    pthread_mutex_unlock(&t->lock);
     ep->link = c;
 }
 

@@ -29,6 +29,7 @@
 #include "endpoint.h"
 #include "guest.h"
 #include "hub.h"
+#include "links.h"
 #include "route.h"
 #include "turn.h"
 
@@ -74,6 +75,7 @@ struct patio_transport {
     uint64_t        sends;       /* of those, nobody waits for and not dead */
     conn           *conns;
     uint32_t        conn_count;
+    link_counts     links[LINK_FAMILIES]; /* of connections that have ended; opened of all */
     conn           *self;
     conn           *dirty;
     bool            hold_on; /* the I/O thread looks at what is kept back, hold.c */
