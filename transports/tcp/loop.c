@@ -6,13 +6,7 @@
 #include <errno.h>
 #include <sys/eventfd.h>
 
-enum {
-    TICK_MS          = 250,
-    AWAY_NS          = 1000 * 1000 * 1000,
-    READ_BYTES       = 256 * 1024,
-    MANY             = 256,
-    LOOP_DESCRIPTORS = 8
-};
+enum { READ_BYTES = 256 * 1024, LOOP_DESCRIPTORS = 9 };
 
 bool loop_link(patio_transport *t, const patio_error *why)
 {
@@ -119,71 +113,6 @@ static void on_wake(uv_async_t *wake)
     }
 }
 
-/* What nobody can run does not stay for longer than it is worth. */
-static void drop_expired(patio_transport *t, uint64_t now, effects *fx)
-{
-    for (queue *q = t->room.queues; q != NULL; q = q->next) {
-        for (uint32_t i = 0; q->ready > 0 && i < q->lane_count; i++) {
-            for (unsigned p = 0; p < PRIORITIES; p++) {
-                for (entry *e = q->lanes[i]->ready[p].first; e != NULL;) {
-                    entry *next = e->next;
-                    if (!effects_room(fx)) {
-                        return; /* the others at the next tick */
-                    }
-                    if (e->deadline_ns != 0 && e->deadline_ns < now) {
-                        route_expire(e, fx);
-                    }
-                    e = next;
-                }
-            }
-        }
-    }
-}
-
-/* Under the lock. Who was away himself, as a machine is that was halted for some seconds, cannot
- * say that nobody spoke. */
-static void forgive_absence(patio_transport *t, uint64_t now)
-{
-    if (now > t->ticked_ns + AWAY_NS) {
-        for (conn *c = t->conns; c != NULL; c = c->next) {
-            c->heard_ns    = now;
-            c->progress_ns = now;
-        }
-    }
-    t->ticked_ns = now;
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-    patio_transport *t = timer->data;
-    effects          fx;
-    effects_begin(&fx, t);
-    forgive_absence(t, fx.now);
-    drop_expired(t, fx.now, &fx);
-    ask_tick(t, &fx);
-    for (queue *q = t->room.queues; q != NULL; q = q->next) {
-        if (q->own != NULL && q->own->waiting > 0) {
-            inbox_return_old(q->own, fx.now, &fx);
-        }
-    }
-    inbox_fence(t, &fx);
-    effects_end(&fx);
-    limits_warn_summary(t, fx.now);
-    for (uint32_t i = 0; i < t->endpoint_count; i++) {
-        endpoint_resume(&t->endpoints[i]);
-        secure_reload(&t->endpoints[i], fx.now);
-    }
-    /* of many connections each is looked at once a second only */
-    if (t->conn_count > MANY && ++t->ticks % (1000 / TICK_MS) != 0) {
-        return;
-    }
-    for (conn *c = t->conns; c != NULL;) {
-        conn *next = c->next;
-        conn_tick(c, fx.now);
-        c = next;
-    }
-}
-
 static void *run(void *arg)
 {
     patio_transport *t = arg;
@@ -239,18 +168,17 @@ static bool make_loop(patio_transport *t)
     }
     (void)uv_prepare_init(&t->loop, &t->prepare);
     (void)uv_check_init(&t->loop, &t->check);
-    (void)uv_timer_init(&t->loop, &t->tick);
+    (void)uv_timer_init(&t->loop, &t->parting_limit);
     (void)uv_timer_init(&t->loop, &t->turn_limit);
     (void)uv_timer_init(&t->loop, &t->hold_limit);
-    t->wake.data       = t;
-    t->prepare.data    = t;
-    t->check.data      = t;
-    t->tick.data       = t;
-    t->hold_limit.data = t;
+    t->wake.data          = t;
+    t->prepare.data       = t;
+    t->check.data         = t;
+    t->parting_limit.data = t;
+    t->hold_limit.data    = t;
     (void)uv_prepare_start(&t->prepare, on_prepare);
     (void)uv_check_start(&t->check, on_check);
-    (void)uv_timer_start(&t->tick, on_tick, TICK_MS, TICK_MS);
-    return true;
+    return tick_start(t);
 }
 
 patio_status loop_start(patio_transport *t, patio_error *err)
@@ -300,6 +228,7 @@ void loop_stop(patio_transport *t)
         t->has_thread = false;
     }
     forget_dirty(t);
+    tick_stop(t);
     if (t->loop_made) {
         (void)uv_loop_close(&t->loop);
         t->loop_made = false;

@@ -21,7 +21,7 @@ static void close_rest(patio_transport *t)
         }
         c = next;
     }
-    uv_close((uv_handle_t *)&t->tick, on_handle_closed);
+    uv_close((uv_handle_t *)&t->parting_limit, on_handle_closed);
     uv_close((uv_handle_t *)&t->turn_limit, on_handle_closed);
     uv_close((uv_handle_t *)&t->hold_limit, on_handle_closed);
     uv_close((uv_handle_t *)&t->prepare, on_handle_closed);
@@ -70,7 +70,8 @@ void parting_begin(patio_transport *t)
         }
         c = next;
     }
-    (void)uv_timer_start(&t->tick, on_parting_over, PARTING_MS, 0);
+    tick_stop(t);
+    (void)uv_timer_start(&t->parting_limit, on_parting_over, PARTING_MS, 0);
 }
 
 void parting_look(patio_transport *t)

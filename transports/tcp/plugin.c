@@ -77,6 +77,7 @@ static patio_status create(const patio_host *host, const patio_transport_params 
         return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
     }
     memset(t, 0, sizeof(*t));
+    t->tick_fd = -1;
     init_lock(t);
     t->host = host;
     store_init(&t->room, host, &t->lock);

@@ -99,7 +99,9 @@ struct patio_transport {
     uv_async_t   wake;
     uv_prepare_t prepare;
     uv_check_t   check;
-    uv_timer_t   tick;
+    uv_poll_t    tick;
+    int          tick_fd; /* -1: it is not looked after */
+    uv_timer_t   parting_limit;
     uint8_t     *read_data;
     uint64_t     piece_bytes; /* announced for long messages that have not come whole */
     uint32_t     ticks;
@@ -119,6 +121,10 @@ extern const patio_peers_ops tcp_peers;
 /* parting.c; the I/O thread */
 void parting_begin(patio_transport *t);
 void parting_look(patio_transport *t);
+
+/* tick.c; who has the loop. What has its time, has it from here on; or no more. */
+bool tick_start(patio_transport *t);
+void tick_stop(patio_transport *t);
 
 /* loop.c */
 patio_status loop_start(patio_transport *t, patio_error *err);
