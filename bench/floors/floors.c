@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <patio/plugin_util.h>
 
@@ -31,6 +33,25 @@ int bench_pair_run(const bench_pin *pin, int (*here)(void *arg), void *(*there)(
     bench_pin_self(pin, BENCH_CALLER);
     problem = here(arg);
     (void)pthread_join(thread, NULL);
+    bench_pin_release(pin);
+    return problem;
+}
+
+int bench_pair_fork(const bench_pin *pin, int (*here)(void *arg), void *(*there)(void *arg),
+                    void            *arg)
+{
+    bench_pin_self(pin, BENCH_WORKER);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)there(arg);
+        _exit(0);
+    }
+    int problem = child < 0 ? errno : 0;
+    bench_pin_self(pin, BENCH_CALLER);
+    if (problem == 0) {
+        problem = here(arg);
+        (void)waitpid(child, NULL, 0);
+    }
     bench_pin_release(pin);
     return problem;
 }

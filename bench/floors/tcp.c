@@ -1,4 +1,5 @@
-/* tcp.c: a message there and back over loopback TCP, blocking sockets, no delay. */
+/* tcp.c: a message there and back between two processes over loopback TCP, blocking sockets, no
+ * delay. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -102,7 +103,7 @@ static int tune(int fd)
     return 0;
 }
 
-/* Loopback completes a connect as soon as there is a backlog, so one thread can do both ends. */
+/* Loopback completes a connect as soon as there is a backlog, so one process can make both ends. */
 static int connect_both(wire *l, int listener)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -159,7 +160,7 @@ int bench_floor_tcp(const bench_pin *pin, size_t size_bytes, double *p50_us)
     wire l       = {.near_fd = -1, .far_fd = -1, .size = size_bytes > 0 ? size_bytes : 1};
     int  problem = wire_open(&l);
     if (problem == 0) {
-        problem = bench_pair_run(pin, here, there, &l);
+        problem = bench_pair_fork(pin, here, there, &l);
     }
     if (problem == 0) {
         bench_samples_sort(l.samples, l.rounds);
