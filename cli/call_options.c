@@ -243,9 +243,6 @@ static void check(const cli_call *call, struct argp_state *state)
     if (call->options.at_unix_ms != 0 && call->options.delay_ms != 0) {
         argp_error(state, "--at and --delay exclude each other");
     }
-    if (call->options.dedup_window_ms != 0 && call->options.dedup_key == NULL) {
-        argp_error(state, "--dedup-window is for --dedup-key");
-    }
 }
 
 static error_t parse(int key, char *marked, struct argp_state *state)

@@ -133,10 +133,33 @@ static int end_session(cli_session *session, const cli_call *call, bool sent, in
     return code;
 }
 
+/* A window is of a key, or of the arguments where the task dedups by them. */
+static int check_window(const cli_session *session, const cli_call *call, const char *command)
+{
+    patio_task_info    info    = {PATIO_SIZED(patio_task_info)};
+    patio_task_options options = {0};
+    if (call->options.dedup_window_ms == 0 || call->options.dedup_key != NULL) {
+        return CLI_EXIT_OK;
+    }
+    if (patio_registry_find(session->registry, call->task, &info, NULL) == PATIO_OK) {
+        options = *info.options;
+        /* what of it is wrong, the broker has said when it was made */
+        (void)cli_task_policy(session->config, call->task, &options, NULL);
+    }
+    return options.dedup_by == PATIO_DEDUP_BY_ARGS
+               ? CLI_EXIT_OK
+               : cli_usage(command, "--dedup-window is for --dedup-key, or for a task of -m whose "
+                                    "option dedup is args");
+}
+
 static int run(const cli_call *call, bool send)
 {
+    const char *command = send ? "send" : "call";
     cli_session session;
-    int         code = cli_session_prepare(&session, send ? "send" : "call", &call->common, "warn");
+    int         code = cli_session_prepare(&session, command, &call->common, "warn");
+    if (code == CLI_EXIT_OK) {
+        code = check_window(&session, call, command);
+    }
     if (code == CLI_EXIT_OK) {
         code = cli_session_start(&session);
         if (code == CLI_EXIT_OK) {

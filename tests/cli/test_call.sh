@@ -31,6 +31,12 @@ call mul two
 expect_code 3
 expect_err_has "mul"
 
+# a window of the arguments' own needs no key
+for command in call send; do
+    run $command -b memory:// -m demo -o tasks.echo.dedup=args -o tasks.echo.dedup_window_ms=1h echo 1 --dedup-window 5s
+    expect_code 0
+done
+
 call sleep 30 --timeout 200ms
 expect_code 4
 call nosuch

@@ -31,7 +31,8 @@ refused "--header wants NAME=TEXT" call --header =x echo
 refused "-o wants KEY=VALUE" call -o nothing echo
 refused "--stdin replaces the arguments" call echo 1 --stdin
 refused "--content-type is for --stdin" call echo --content-type a/b
-refused "--dedup-window is for --dedup-key" send echo --dedup-window 5s
+refused "--dedup-window is for --dedup-key" send -b memory:// -m demo echo --dedup-window 5s
+refused "--dedup-window is for --dedup-key" call -b memory:// -m demo -o tasks.mul.dedup=args -o tasks.mul.dedup_window_ms=1h echo --dedup-window 5s
 refused "unrecognized option" call --delay 5s echo
 refused "--level wants process" send --level dusk echo
 refused "--max-attempts wants a number" call --max-attempts 0 echo
