@@ -45,7 +45,10 @@ static json_object *to_json(const patio_dead_info *d)
     cli_json_text(o, "queue", d->queue);
     cli_json_text(o, "task", d->task);
     cli_json_text(o, "cause", d->cause);
-    cli_json_text(o, "status", patio_status_name(d->status));
+    /* a server that moved it knows the cause alone */
+    json_object_object_add(
+        o, "status",
+        d->status != PATIO_OK ? json_object_new_string(patio_status_name(d->status)) : NULL);
     cli_json_text(o, "error_type", d->error_type);
     cli_json_text(o, "message", d->message);
     cli_json_text(o, "worker", d->worker);

@@ -32,6 +32,9 @@ expect_code 0
 [ "$(jq length <<<"$out")" = "$dead" ] || complain "listed are $(jq length <<<"$out") of $dead"
 odd=$(jq -c '.[] | select(.cause == "" or .message == "")' <<<"$out")
 [ -z "$odd" ] || complain "some have no reason: $odd"
+# the broker that moved them knows no status of ours
+[ "$(jq -r '[.[].status | select(. == null)] | length > 0' <<<"$out")" = true ] || complain "$out"
+[ "$(jq -r '[.[].status | select(. == "OK")] | length' <<<"$out")" = 0 ] || complain "dead, and OK: $out"
 
 for reply in $(ctl list_queues name | grep "^patio:$p:@reply:"); do
     for type in patio.reply patio.partial patio.control.ask patio.control.answer patio.probe; do

@@ -170,7 +170,7 @@ dead_letters() {
     for how in "" --json; do # it is JSON either way
         ask dlq show "$second" $how
         expect_code 0
-        [ "$(jq -r '"\(.task) \(.cause) \(.attempts) \(.crashes) \(.args[0])"' <<<"$out")" = "fail failed 1 0 2" ] ||
+        [ "$(jq -r '"\(.task) \(.cause) \(.status) \(.attempts) \(.crashes) \(.args[0])"' <<<"$out")" = "fail failed TASK_FAILED 1 0 2" ] ||
             complain "$out"
     done
     prints "1 back in the queue" dlq retry "$first"

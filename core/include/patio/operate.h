@@ -78,7 +78,7 @@ PATIO_API const char *patio_task_state_name(uint32_t state);
 
 typedef struct patio_dead_info {
     uint32_t             struct_size;
-    patio_status         status; /* what it ended with */
+    patio_status         status; /* what it ended with; 0: not known, a server moved it */
     patio_id             id;
     const char          *queue;
     const char          *task;    /* "" if it is not known */
