@@ -306,6 +306,18 @@ static void quorum_queues_carry_calls_and_retries(void **state)
     world_close(&w);
 }
 
+static void a_broker_that_could_not_be_started_is_not_started_again(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_init(&f);
+    f.broker =
+        make_broker(&f, NULL, SETTINGS("broker=amqp://127.0.0.1:1", "connect_timeout_ms=100"));
+    assert_status(patio_broker_start(f.broker, &f.err), PATIO_UNREACHABLE);
+    assert_status(patio_broker_start(f.broker, &f.err), PATIO_STATE);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +332,7 @@ int main(void)
         cmocka_unit_test(two_projects_on_one_vhost_never_meet),
         cmocka_unit_test(what_cannot_be_done_is_refused_by_name),
         cmocka_unit_test(quorum_queues_carry_calls_and_retries),
+        cmocka_unit_test(a_broker_that_could_not_be_started_is_not_started_again),
     };
     return RUN_TESTS("amqp: tasks", tests);
 }

@@ -56,9 +56,9 @@ enum {
 };
 
 /* Where the host wants to hear. Every slot is set. The plugin calls them on any of its threads, or
- * inside `publish`, `subscribe` and `settle`, or inside `poll` of patio/poll.h, never with a lock
- * of its own held, and never after `stop` has returned. Arguments are borrowed for the call. The
- * host does not block in an event. */
+ * inside `publish`, `subscribe`, `settle` and `cancel`, or inside `poll` of patio/poll.h, never
+ * with a lock of its own held, and never after `stop` has returned. Arguments are borrowed for the
+ * call. The host does not block in an event. */
 typedef struct patio_transport_events {
     uint32_t struct_size;
     uint32_t reserved;
@@ -164,7 +164,7 @@ typedef struct patio_transport_ops {
      * the task runs on. STALE as in settle; FULL when the caller does not keep up. */
     patio_status (*notify)(patio_transport *t, patio_tag tag, patio_buf *body, patio_error *err);
     /* [any] [non-blocking] [optional: CANCEL] Cancel by id, wherever the task is now. OK: the
-     * outcome follows through `cancelled`. */
+     * outcome follows through `cancelled`, maybe before this returns. */
     patio_status (*cancel)(patio_transport *t, const char *queue, const patio_id *id,
                            patio_error *err);
 
