@@ -54,12 +54,16 @@ static bool expect_name(SSL *ssl, const endpoint *ep)
 {
     const char        *name  = ep->tls.name[0] != '\0' ? ep->tls.name : ep->host;
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+    union {
+        const char *in;
+        char       *out;
+    } text = {.in = name}; /* the macro casts const away, which clang warns of */
     if (X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1) {
         return true;
     }
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     return X509_VERIFY_PARAM_set1_host(param, name, 0) == 1 &&
-           SSL_set_tlsext_host_name(ssl, name) == 1;
+           SSL_set_tlsext_host_name(ssl, text.out) == 1;
 }
 
 bool tls_begin(conn *c, tls_context *context)
