@@ -224,7 +224,9 @@ static bool cancel_is_over(const patio_transport *t, const ask *a, uint64_t now)
 void ask_changed(patio_transport *t, ask *a, effects *fx)
 {
     if (a->cancels && cancel_is_over(t, a, fx->now)) {
-        end_cancel(t, a, fx);
+        if (effects_room(fx)) { /* else at the next tick */
+            end_cancel(t, a, fx);
+        }
     } else if (a->pending == 0 || a->status != PATIO_OK) {
         pthread_cond_broadcast(&t->ask.answered);
     }

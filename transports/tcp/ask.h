@@ -70,6 +70,7 @@ typedef struct cancelling {
     conn              *from; /* NULL: our own host */
     uint64_t           ask;
     patio_id           id;
+    uint32_t           times; /* of our own host: how often it has cancelled this task */
 } cancelling;
 
 /* All of it under the lock. */

@@ -8,6 +8,7 @@ static void tell(patio_transport *t, const cancelling *one, uint32_t what, effec
         effect *x = effects_add(fx, EFFECT_CANCELLED);
         x->id     = one->id;
         x->status = (patio_status)what;
+        x->times  = one->times;
         return;
     }
     frame_answer a = {
@@ -67,25 +68,39 @@ static entry *remove_waiting(entry *e, effects *fx)
     return NULL;
 }
 
-/* A task that is held here. *gone as in remove_waiting. False: it is not, or memory is out. */
-static bool cancel_here(patio_transport *t, const cancelling *who, const char *name, entry **gone,
-                        patio_status *st, effects *fx)
+/* What this host waits for already is one effect however often it asks: those are bounded. */
+static bool wait_for(patio_transport *t, const cancelling *who)
 {
-    const patio_host *host = t->host;
-    queue            *q    = hub_queue(t, name, false);
-    entry            *e    = q != NULL ? store_entry_by_id(q, &who->id, false) : NULL;
-    *gone                  = NULL;
-    if (e == NULL) {
-        return false;
+    for (cancelling *one = t->ask.cancels; one != NULL && who->from == NULL; one = one->next) {
+        if (one->from == NULL && memcmp(&one->id, &who->id, sizeof(who->id)) == 0) {
+            one->times++;
+            return true;
+        }
     }
-    cancelling *one = host->alloc(host->self, sizeof(*one));
+    cancelling *one = t->host->alloc(t->host->self, sizeof(*one));
     if (one == NULL) {
-        *st = PATIO_NO_MEMORY;
-        return true;
+        return false;
     }
     *one           = *who;
     one->next      = t->ask.cancels;
     t->ask.cancels = one;
+    return true;
+}
+
+/* A task that is held here. *gone as in remove_waiting. False: it is not, or memory is out. */
+static bool cancel_here(patio_transport *t, const cancelling *who, const char *name, entry **gone,
+                        patio_status *st, effects *fx)
+{
+    queue *q = hub_queue(t, name, false);
+    entry *e = q != NULL ? store_entry_by_id(q, &who->id, false) : NULL;
+    *gone    = NULL;
+    if (e == NULL) {
+        return false;
+    }
+    if (!wait_for(t, who)) {
+        *st = PATIO_NO_MEMORY;
+        return true;
+    }
     if (e->state == ENTRY_GIVEN) {
         ask_holder(e, fx);
     } else {
@@ -97,7 +112,7 @@ static bool cancel_here(patio_transport *t, const cancelling *who, const char *n
 patio_status tcp_cancel(patio_transport *t, const char *name, const patio_id *id, patio_error *err)
 {
     effects      fx;
-    cancelling   who   = {.id = *id};
+    cancelling   who   = {.id = *id, .times = 1};
     entry       *gone  = NULL;
     patio_status st    = PATIO_OK;
     bool         asked = false;

@@ -22,6 +22,7 @@ effect *effects_add(effects *fx, enum effect_kind kind)
     effect *x = &fx->items[fx->count++];
     x->kind   = kind;
     x->status = PATIO_OK;
+    x->times  = 1;
     x->body   = NULL;
     x->text   = NULL;
     return x;
@@ -98,7 +99,9 @@ static void raise_one(patio_transport *t, effect *x)
         ev->cancel_wanted(ev->self, x->tag);
         break;
     case EFFECT_CANCELLED:
-        ev->cancelled(ev->self, &x->id, (uint32_t)x->status);
+        for (uint32_t i = 0; i < x->times; i++) {
+            ev->cancelled(ev->self, &x->id, (uint32_t)x->status);
+        }
         break;
     case EFFECT_ATTACHED:
         raise_attached(t, x);

@@ -28,6 +28,7 @@ enum effect_kind {
 typedef struct effect {
     uint32_t       kind;
     patio_status   status; /* of a receipt; outcome of a cancel */
+    uint32_t       times;  /* of a cancel: how many have the same outcome */
     patio_buf     *body;
     patio_tag      tag;
     patio_id       id;

@@ -106,6 +106,8 @@ patio_status tcp_notify(patio_transport *t, patio_tag tag, patio_buf *body, pati
     conn  *c = e != NULL ? e->link : NULL;
     if (e == NULL) {
         st = patio_fail(err, PATIO_STALE, 0, "notify: the lease of this delivery is gone");
+    } else if ((e->flags & PATIO_MESSAGE_CALL) == 0) {
+        st = PATIO_OK; /* nobody waits for it */
     } else if (c->self) {
         effect *x = effects_add(&fx, EFFECT_PARTIAL);
         x->id     = e->id;
