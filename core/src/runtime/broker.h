@@ -8,7 +8,8 @@
  *   outgoing.c      what a call is made of;  call.c  the caller's way out
  *   future_*.c      waiting and reading;  callback.c
  *   jobs.c          the slab of jobs
- *   worker.c        the worker's way: delivery -> job -> executor;  settle.c  its end
+ *   worker.c        the worker's way: delivery -> job -> executor;  job_run.c  on its thread
+ *   settle.c        its end
  *   held.c          whose turn is it?  ahead.c  what waited too long for its turn
  *   job_ops.c       the same for executors that do not call job->run;  report.c  progress
  *   broker_child.c  what tasks in other processes need of it
@@ -284,14 +285,15 @@ void         pt_worker_delivered(void *self, const patio_delivery *delivery);
 void         pt_worker_lease_lost(void *self, patio_tag tag, const patio_error *why);
 void         pt_worker_settle_failed(void *self, patio_tag tag, const patio_error *why);
 void         pt_worker_cancel_wanted(void *self, patio_tag tag);
-void         pt_worker_done(void *self, patio_job *base, const patio_outcome *outcome);
-void         pt_worker_room(void *self);
 
+/* job_run.c */
 /* May it be started? Else *out says what becomes of it. */
 bool pt_worker_begin(pt_job *job, patio_outcome *out);
 /* What a run of this job needs. */
 pt_run pt_worker_run(pt_job *job);
-
+/* The `run` of a job. */
+void pt_worker_run_job(patio_job *base, patio_outcome *out);
+void pt_worker_done(void *self, patio_job *base, const patio_outcome *outcome);
 void pt_worker_stuck(void *self, patio_job *base);
 void pt_worker_worn_out(void *self, const patio_error *why);
 
@@ -308,6 +310,7 @@ void pt_held_freed(pt_executor *x);
 void pt_held_look(void *broker);
 /* The broker stops: back with them. */
 void pt_held_return(patio_broker *broker);
+void pt_worker_room(void *self);
 
 /* lend.c: true if the slot of the run was lent; then it is to be taken back. */
 /* Is there a slot to lend at all, under this executor? */
@@ -319,9 +322,6 @@ void pt_lent_elsewhere(void *executor, uint32_t count);
 
 /* job_ops.c */
 extern const patio_job_ops pt_job_ops;
-
-/* The `run` of a job. */
-void pt_worker_run_job(patio_job *base, patio_outcome *out);
 
 /* jobs.c */
 patio_status pt_jobs_init(patio_broker *broker, uint32_t count, patio_error *err);
