@@ -16,13 +16,12 @@
 
 #include "tcp_world.h"
 
-enum { IDS = 100000 };
-
 place site;
 char  ledger[80];
 
 static const char   *program;
 static int           ledger_fd = -1;
+static char          go[88]; /* a file: what waits ends when it is there */
 static patio_future *future[CALLS];
 
 int64_t now_ms(void)
@@ -41,6 +40,14 @@ void fresh(const char *scheme, const char *options)
     (void)snprintf(ledger, sizeof(ledger), "%s/%u.ledger", folder, made++);
 }
 
+void let_go(void)
+{
+    (void)snprintf(go, sizeof(go), "%s.go", ledger);
+    int fd = open(go, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    (void)close(fd);
+}
+
 /* ---- the worker ---- */
 
 static patio_status note(patio_context *ctx)
@@ -57,19 +64,23 @@ static patio_status note(patio_context *ctx)
     if (write(ledger_fd, line, (size_t)size) != size) {
         return patio_task_fail(ctx, 1, "Ledger", "not written");
     }
-    usleep((useconds_t)us);
+    while (us < 0 && access(go, F_OK) != 0 && !patio_task_cancelled(ctx)) {
+        usleep(1000);
+    }
+    usleep(us > 0 ? (useconds_t)us : 0);
     return PATIO_RETURN(ctx, id);
 }
 
-static int be_worker(const char *url, const char *file)
+static int be_worker(const char *url, const char *file, const char *slots)
 {
     patio_registry *registry = NULL;
-    ledger_fd                = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    (void)snprintf(go, sizeof(go), "%s.go", file);
+    ledger_fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     if (ledger_fd < 0 || patio_registry_create(NULL, &registry, NULL) != PATIO_OK ||
         PATIO_ADD_AS(registry, "note", note, NULL) != PATIO_OK) {
         return 1;
     }
-    patio_broker *broker = open_quiet_broker(registry, url, "4");
+    patio_broker *broker = open_quiet_broker(registry, url, slots);
     if (broker == NULL) {
         return 1;
     }
@@ -106,8 +117,10 @@ int fault_role(int argc, char **argv)
     if (argc != 4) {
         return -1;
     }
-    return strcmp(argv[1], "worker") == 0 ? be_worker(argv[2], argv[3])
-                                          : be_caller(argv[2], argv[3]);
+    if (strcmp(argv[1], "caller") == 0) {
+        return be_caller(argv[2], argv[3]);
+    }
+    return be_worker(argv[2], argv[3], strcmp(argv[1], "worker") == 0 ? "4" : "1");
 }
 
 pid_t fault_begin(const char *role, const char *url, const char *file)
@@ -192,14 +205,14 @@ void expect_told(const outcomes *o, int64_t since_ms, int64_t within_ms)
 
 /* ---- the ledger ---- */
 
-static uint16_t *read_ledger(void)
+uint16_t *ledger_read(void)
 {
-    uint16_t *times = calloc(IDS, sizeof(*times));
+    uint16_t *times = calloc(LEDGER_IDS, sizeof(*times));
     FILE     *file  = fopen(ledger, "re");
     long long id    = 0;
     assert_non_null(times);
     while (file != NULL && fscanf(file, "%lld", &id) == 1) {
-        assert_true(id >= 0 && id < IDS);
+        assert_true(id >= 0 && id < LEDGER_IDS);
         times[id]++;
     }
     if (file != NULL) {
@@ -210,7 +223,7 @@ static uint16_t *read_ledger(void)
 
 void check_ledger(int64_t first, const outcomes *o, bool once)
 {
-    uint16_t *times = read_ledger();
+    uint16_t *times = ledger_read();
     for (int i = 0; i < CALLS; i++) {
         uint16_t n        = times[first + i];
         bool     answered = o->ended_ms[i] != 0 && o->status[i] == PATIO_OK;
@@ -223,9 +236,9 @@ void check_ledger(int64_t first, const outcomes *o, bool once)
 
 long ledger_lines(void)
 {
-    uint16_t *times = read_ledger();
+    uint16_t *times = ledger_read();
     long      sum   = 0;
-    for (int i = 0; i < IDS; i++) {
+    for (int i = 0; i < LEDGER_IDS; i++) {
         sum += times[i];
     }
     free(times);

@@ -11,16 +11,19 @@
 
 #include "place.h"
 
-enum { CALLS = 1000, DEADLINE_MS = 15000 };
+enum { CALLS = 1000, DEADLINE_MS = 15000, LEDGER_IDS = 100000 };
 
 /* Where the listener of this test is, and the ledger of its workers. */
 extern place site;
 extern char  ledger[80];
 void         fresh(const char *scheme, const char *options);
 
-/* The program is also its own worker ("worker URL LEDGER") and caller ("caller URL OUTCOMES", a
- * line for each call: its status, and when it ended in ms of the monotonic clock): call it first in
- * main; -1: it is neither. */
+/* Tasks that take negative time, and so wait for it, end. */
+void let_go(void);
+
+/* The program is also its own worker ("worker URL LEDGER", "slot URL LEDGER" with one thread) and
+ * caller ("caller URL OUTCOMES", a line for each call: its status, and when it ended in ms of the
+ * monotonic clock): call it first in main; -1: it is neither. */
 int   fault_role(int argc, char **argv);
 pid_t fault_begin(const char *role, const char *url, const char *file);
 void  fault_end(pid_t pid);
@@ -44,6 +47,8 @@ void expect_told(const outcomes *o, int64_t since_ms, int64_t within_ms);
 /* Until the ledger has so many lines. */
 void wait_lines(long count);
 long ledger_lines(void);
+/* How often each id ran, all below LEDGER_IDS; to be freed. */
+uint16_t *ledger_read(void);
 /* What was answered ran; with `once`, nothing ran twice. */
 void check_ledger(int64_t first, const outcomes *o, bool once);
 
