@@ -111,7 +111,7 @@ static uint64_t look_at(patio_broker *b, pt_job *job, uint64_t now_ns)
         pt_queues_look_now(b); /* less credit first, else it would come straight back */
     }
     if (taken) {
-        pt_settle_return(b, tag);
+        pt_settle_return(b, tag, 0);
     }
     return until > now_ns ? until : UINT64_MAX;
 }

@@ -9,7 +9,7 @@
  *   future_*.c      waiting and reading;  callback.c
  *   jobs.c          the slab of jobs
  *   worker.c        the worker's way: delivery -> job -> executor;  job_run.c  on its thread
- *   settle.c        its end
+ *   settle.c        its end;  settle_later.c  of what is not run
  *   held.c          whose turn is it?  ahead.c  what waited too long for its turn
  *   job_ops.c       the same for executors that do not call job->run;  report.c  progress
  *   broker_child.c  what tasks in other processes need of it
@@ -360,11 +360,17 @@ pt_ending pt_job_ending(const pt_job *job, pt_policy *policy);
 /* settle.c */
 /* Settle a delivery as its run asked. */
 void pt_settle_outcome(const pt_ending *end, const patio_outcome *outcome);
+/* Back to the transport, uncharged; it is handed out again after the delay. */
+void               pt_settle_return(patio_broker *broker, patio_tag tag, uint64_t delay_ms);
+static inline bool pt_wants_reply(const pt_ending *end)
+{
+    return (end->flags & (PATIO_MESSAGE_CALL | PATIO_MESSAGE_KEEP_RESULT)) != 0;
+}
+
+/* settle_later.c */
 /* Settle and free a job that was not run, on the timer thread: nothing of the transport may be
  * called inside `delivered`. */
 void pt_settle_later(pt_job *job, uint32_t verdict, patio_status status, uint64_t delay_ms);
-/* Back to the transport, at once and uncharged. */
-void pt_settle_return(patio_broker *broker, patio_tag tag);
 /* Give back a delivery that there is no job for, on the timer thread. */
 void pt_settle_no_job(patio_broker *broker, patio_tag tag);
 /* What is left for later, now. */
