@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "wire/envelope.h"
+#include "wire/records.h"
 #include "wire_bytes.h"
 
 enum { BUDGET = 1 << 20, BODY_MAX = 1 << 20 };
@@ -324,7 +325,7 @@ static void a_death_with_a_long_message_keeps_its_cause(void **state)
     };
     pt_arena small;
     pt_arena_init(&small, &pt_malloc_allocator, NULL, 0, 4096); /* as the worker has it */
-    patio_bytes record = pt_encode_death(&small, &death);
+    patio_bytes record = pt_write_death(&small, &death);
     assert_non_null(record.data);
     assert_memory_equal(record.data,
                         "\x0a\x06"
@@ -333,7 +334,7 @@ static void a_death_with_a_long_message_keeps_its_cause(void **state)
     assert_true(record.size > 1024 && record.size < 1400);
     pt_arena_reset(&small);
     pt_arena_init(&f->arena, &pt_malloc_allocator, NULL, 0, 10);
-    assert_null(pt_encode_death(&f->arena, &death).data);
+    assert_null(pt_write_death(&f->arena, &death).data);
 }
 
 /* ---- reports ---- */

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "golden.h"
+#include "wire/records.h"
 
 enum { BODY_MAX = 1 << 20 };
 
@@ -287,7 +288,7 @@ static patio_bytes dead_letter(pt_arena *arena)
         .attempts   = 5,
         .crashes    = 1,
     };
-    return pt_encode_death(arena, &death);
+    return pt_write_death(arena, &death);
 }
 
 static void a_dead_letter_is_what_it_was(void **state)

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "runtime/broker.h"
+#include "wire/records.h"
 
 static void settle(patio_broker *b, patio_tag tag, const patio_settlement *s)
 {
@@ -61,7 +62,7 @@ static void reject(const pt_ending *end, const char *cause, const patio_outcome 
         death.error_type = reply.error_type;
     }
     patio_settlement s = answer(end, PATIO_REJECT, out);
-    s.cause            = pt_encode_death(&arena, &death);
+    s.cause            = pt_write_death(&arena, &death);
     PT_COUNT(b->worked.rejected);
     settle(b, end->tag, &s);
     pt_arena_reset(&reading);

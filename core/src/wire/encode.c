@@ -1,8 +1,6 @@
 #include <limits.h>
-#include <patio/v1/dead_letter.pb-c.h>
 #include <patio/v1/envelope.pb-c.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -19,16 +17,6 @@ enum {
     HEAD_MAX_BYTES     = PT_ENVELOPE_HEAD_MAX - 12, /* without the payload's tag and length */
     SCRATCH_SHARE      = 64, /* larger ones may take this many times their limit while encoding */
 };
-
-/* protobuf-c's generated structs want char *; the packer only reads. */
-static char *text(const char *s)
-{
-    union {
-        const char *in;
-        char       *out;
-    } cast = {.in = s};
-    return cast.out;
-}
 
 static size_t varint_size(uint64_t n)
 {
@@ -170,12 +158,12 @@ static patio_status add_extra(Patio__V1__Envelope *envelope, Patio__V1__Extra *e
     }
     patio__v1__extra__init(extra);
     extra->task_version      = r->task_version;
-    extra->queue             = text(r->queue);
-    extra->dedup_key         = text(r->dedup_key);
+    extra->queue             = pt_packed_text(r->queue);
+    extra->dedup_key         = pt_packed_text(r->dedup_key);
     extra->dedup_window_ms   = r->dedup_window_ms;
     extra->dedup_conflict    = r->dedup_conflict;
-    extra->traceparent       = text(r->traceparent);
-    extra->tracestate        = text(r->tracestate);
+    extra->traceparent       = pt_packed_text(r->traceparent);
+    extra->tracestate        = pt_packed_text(r->tracestate);
     extra->attempt           = r->attempt;
     extra->priority_plus_one = r->priority;
     extra->wants_progress    = r->wants_progress;
@@ -190,9 +178,10 @@ static patio_status add_extra(Patio__V1__Envelope *envelope, Patio__V1__Extra *e
         }
         for (size_t i = 0; i < r->header_count; i++) {
             patio__v1__header__init(&headers[i]);
-            headers[i].name  = text(r->headers[i].name);
-            headers[i].value = text(r->headers[i].value != NULL ? r->headers[i].value : "");
-            pointers[i]      = &headers[i];
+            headers[i].name = pt_packed_text(r->headers[i].name);
+            headers[i].value =
+                pt_packed_text(r->headers[i].value != NULL ? r->headers[i].value : "");
+            pointers[i] = &headers[i];
         }
         extra->n_headers = r->header_count;
         extra->headers   = pointers;
@@ -227,8 +216,8 @@ patio_status pt_encode_request(const patio_allocator *mem, const pt_request *r,
     patio_status st = pt_payload_plan_make(&plan, &arena, payload, err);
     if (st == PATIO_OK) {
         envelope.kind         = (Patio__V1__Kind)r->kind;
-        envelope.task         = text(r->task);
-        envelope.project      = text(r->project);
+        envelope.task         = pt_packed_text(r->task);
+        envelope.project      = pt_packed_text(r->project);
         envelope.ttl_ms       = r->ttl_ms;
         envelope.content_type = plan.content_type;
         set_id(&envelope, &r->id);
@@ -262,8 +251,8 @@ static patio_status add_error(Patio__V1__Envelope *envelope, Patio__V1__TaskErro
     patio__v1__task_error__init(error);
     error->status       = r->status;
     error->code         = r->code;
-    error->type         = text(type);
-    error->message      = text(message);
+    error->type         = pt_packed_text(type);
+    error->message      = pt_packed_text(message);
     error->details.data = details.out;
     error->details.len  = r->error_details.size;
     envelope->error     = error;
@@ -326,32 +315,4 @@ patio_status pt_encode_progress(const patio_allocator *mem, const patio_id *id,
     }
     pt_arena_reset(&arena);
     return st;
-}
-
-patio_bytes pt_encode_death(pt_arena *arena, const pt_death *death)
-{
-    const char *message = pt_clean_text(arena, death->message, PT_DEATH_MESSAGE_MAX);
-    const char *type    = pt_clean_text(arena, death->error_type, PT_ERROR_TYPE_MAX);
-    if (message == NULL || type == NULL) {
-        return (patio_bytes){NULL, 0};
-    }
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    Patio__V1__DeadLetter letter;
-    patio__v1__dead_letter__init(&letter);
-    letter.cause           = text(death->cause);
-    letter.status          = death->status;
-    letter.message         = text(message);
-    letter.error_type      = text(type);
-    letter.worker          = text(death->worker != NULL ? death->worker : "");
-    letter.attempts        = death->attempts;
-    letter.crashes         = death->crashes;
-    letter.died_at_unix_ms = (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-    size_t   size          = patio__v1__dead_letter__get_packed_size(&letter);
-    uint8_t *data          = pt_arena_alloc(arena, size);
-    if (data == NULL) {
-        return (patio_bytes){NULL, 0};
-    }
-    (void)patio__v1__dead_letter__pack(&letter, data);
-    return (patio_bytes){data, size};
 }

@@ -18,7 +18,6 @@
 /* An error's texts are cut to these many bytes. */
 #define PT_ERROR_TYPE_MAX    255u
 #define PT_ERROR_MESSAGE_MAX 16384u
-#define PT_DEATH_MESSAGE_MAX 1024u
 
 /* Deepest nesting of messages in a user's message; protobuf's other readers have the same. */
 enum { PT_MESSAGE_DEPTH_MAX = 100 };
@@ -120,17 +119,5 @@ patio_status pt_decode_message(pt_arena *arena, const pt_payload_view *payload,
 /* Encode values alone, into the arena (for error details). */
 patio_status pt_encode_values(pt_arena *arena, const patio_payload *payload, patio_bytes *out,
                               patio_error *err);
-
-/* Why a task is dead, for patio_settlement.cause; into the arena. NULL data when out of memory. */
-typedef struct pt_death {
-    const char  *cause; /* a word of dead_letter.proto */
-    patio_status status;
-    const char  *message;
-    const char  *error_type;
-    const char  *worker; /* host:pid; NULL: nobody */
-    uint32_t     attempts;
-    uint32_t     crashes;
-} pt_death;
-patio_bytes pt_encode_death(pt_arena *arena, const pt_death *death);
 
 #endif

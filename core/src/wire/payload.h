@@ -38,6 +38,16 @@ ProtobufCAllocator pt_arena_allocator(pt_arena *arena);
 patio_status pt_unpack(pt_arena *arena, const ProtobufCMessageDescriptor *descriptor,
                        patio_bytes bytes, const char *origin, ProtobufCMessage **out,
                        patio_error *err);
+/* protobuf-c's generated structs want char *; the packer only reads. */
+static inline char *pt_packed_text(const char *text)
+{
+    union {
+        const char *in;
+        char       *out;
+    } cast = {.in = text};
+    return cast.out;
+}
+
 /* Text fit for a protobuf string: what is no UTF-8 becomes '?', what is over max_bytes is cut. The
  * text itself where nothing is to be done, else a copy in the arena; NULL: no memory. */
 const char *pt_clean_text(pt_arena *arena, const char *text, size_t max_bytes);

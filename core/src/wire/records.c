@@ -1,6 +1,7 @@
 #include "wire/records.h"
 
 #include <string.h>
+#include <time.h>
 
 #include <patio/v1/dead_letter.pb-c.h>
 #include <patio/v1/worker.pb-c.h>
@@ -13,6 +14,34 @@ static const char *clean(pt_arena *arena, const char *text)
 {
     const char *out = pt_clean_text(arena, text, TEXT_MAX);
     return out != NULL ? out : "";
+}
+
+patio_bytes pt_write_death(pt_arena *arena, const pt_death *death)
+{
+    const char *message = pt_clean_text(arena, death->message, PT_DEATH_MESSAGE_MAX);
+    const char *type    = pt_clean_text(arena, death->error_type, PT_ERROR_TYPE_MAX);
+    if (message == NULL || type == NULL) {
+        return (patio_bytes){NULL, 0};
+    }
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    Patio__V1__DeadLetter letter;
+    patio__v1__dead_letter__init(&letter);
+    letter.cause           = pt_packed_text(death->cause);
+    letter.status          = death->status;
+    letter.message         = pt_packed_text(message);
+    letter.error_type      = pt_packed_text(type);
+    letter.worker          = pt_packed_text(death->worker != NULL ? death->worker : "");
+    letter.attempts        = death->attempts;
+    letter.crashes         = death->crashes;
+    letter.died_at_unix_ms = (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+    size_t   size          = patio__v1__dead_letter__get_packed_size(&letter);
+    uint8_t *data          = pt_arena_alloc(arena, size);
+    if (data == NULL) {
+        return (patio_bytes){NULL, 0};
+    }
+    (void)patio__v1__dead_letter__pack(&letter, data);
+    return (patio_bytes){data, size};
 }
 
 void pt_read_death(pt_arena *arena, patio_bytes bytes, patio_dead_info *out)
@@ -37,25 +66,15 @@ void pt_read_death(pt_arena *arena, patio_bytes bytes, patio_dead_info *out)
     out->died_at_unix_ms           = d->died_at_unix_ms;
 }
 
-/* protobuf-c's strings are not const, but packing does not write. */
-static char *text(const char *t)
-{
-    union {
-        const char *in;
-        char       *out;
-    } u = {.in = t};
-    return u.out;
-}
-
 static void fill_numbers(Patio__V1__Worker *w, const patio_worker_info *info)
 {
-    w->host               = text(info->host);
+    w->host               = pt_packed_text(info->host);
     w->pid                = info->pid;
-    w->version            = text(info->version);
-    w->project            = text(info->project);
-    w->executor           = text(info->executor);
-    w->problem            = text(info->problem);
-    w->state              = text(info->state);
+    w->version            = pt_packed_text(info->version);
+    w->project            = pt_packed_text(info->project);
+    w->executor           = pt_packed_text(info->executor);
+    w->problem            = pt_packed_text(info->problem);
+    w->state              = pt_packed_text(info->state);
     w->task_count         = (uint32_t)info->tasks_total;
     w->slots              = info->slots;
     w->running            = info->running;
@@ -97,11 +116,11 @@ patio_bytes pt_write_worker(pt_arena *arena, const patio_worker_info *info, size
     }
     for (size_t i = 0; i < w.n_queues; i++) {
         patio__v1__queue__init(&storage[i]);
-        storage[i].name = text(info->queues[i]);
+        storage[i].name = pt_packed_text(info->queues[i]);
         w.queues[i]     = &storage[i];
     }
     for (size_t i = 0; i < w.n_tasks; i++) {
-        w.tasks[i] = text(info->tasks[i]);
+        w.tasks[i] = pt_packed_text(info->tasks[i]);
     }
     size_t   size = patio__v1__worker__get_packed_size(&w);
     uint8_t *data = pt_arena_alloc(arena, size);
