@@ -11,7 +11,7 @@
 
 #include <patio/broker.h>
 
-enum { PT_QUEUE_NAME_BYTES = 256 };
+enum { PT_QUEUES_MAX = 256, PT_QUEUE_NAME_BYTES = 256 };
 
 typedef struct pt_queue {
     char            *name;
@@ -28,18 +28,27 @@ typedef struct pt_queue {
     uint64_t         turn;    /* by weight: the lowest is next; under the broker's lock */
 } pt_queue;
 
+/* ---- queues.c: which they are, and what each of them brings ---- */
+
 /* When the broker is made: the queues that are configured, if any. */
 patio_status pt_queues_configure(patio_broker *broker, const patio_config *config,
                                  patio_error *err);
 /* When the executors know their slots: which tasks each queue brings. *most: of deliveries at once.
  */
 patio_status pt_queues_fill(patio_broker *broker, uint32_t *most, patio_error *err);
+/* What the executors can run at once, with what is fetched ahead, and nothing lent. */
+uint32_t pt_queues_capacity(const patio_broker *broker);
+void     pt_queues_fini(patio_broker *broker);
+
+/* ---- queues_share.c: how a worker shares itself among them ---- */
+
+/* NULL: there is none of that name. */
+pt_queue    *pt_queues_find(patio_broker *broker, const char *name);
 patio_status pt_queues_subscribe(patio_broker *broker, patio_error *err);
 /* Waits for the timer thread: nothing is subscribed after it. */
 void pt_queues_unsubscribe(patio_broker *broker);
 /* Subscribe one anew, as if it had never been. On the timer thread. */
 void pt_queues_again(patio_broker *broker, size_t queue);
-void pt_queues_fini(patio_broker *broker);
 
 /* What there is to share has changed. Soon, on the timer thread, or at once, already there. */
 void pt_queues_look(patio_broker *broker);
