@@ -33,7 +33,16 @@ static patio_transport           *t;
 static const patio_transport_ops *ops;
 static ask                        question;
 static patio_buf                 *small;
+static patio_buf                 *big; /* too big for the second peer */
 
+static void leave_now(uint8_t how)
+{
+    peer *p    = &peers[how % PEERS];
+    p->version = how < PEERS ? FRAME_VERSION : FRAME_VERSION_MIN; /* of who comes then */
+    conn_close(p->link, PATIO_PEER_LOST, "it leaves");
+}
+
+/* What the loop does before it sleeps; and who has gone comes again. */
 static void flush(void)
 {
     loop_flush(t);
@@ -42,21 +51,17 @@ static void flush(void)
     for (unsigned i = 0; i < PEERS; i++) {
         if (peers[i].link->state == CONN_CLOSED) {
             conn_unref(peers[i].link);
-            peer_enters(t, i);
+            peer_enters(t, i, peers[i].version);
         }
     }
-}
-
-static void leave_now(uint8_t which)
-{
-    conn_close(peers[which % PEERS].link, PATIO_PEER_LOST, "it leaves");
 }
 
 static void publish(uint8_t how)
 {
     static const char *const tasks[] = {"mul", "theirs"};
     patio_message m = {PATIO_SIZED(patio_message), .queue = "default", .task = tasks[how & 1],
-                       .priority = how % 10,       .attempt = 1,       .body = small};
+                       .priority = how % 10, .attempt = 1};
+    m.body          = how < 128 ? small : big;
     m.flags         = (how & 2) != 0 ? PATIO_MESSAGE_CALL | PATIO_MESSAGE_NO_RECEIPT : 0;
     m.flags |= (how & 4) != 0 ? PATIO_MESSAGE_WAIT_ROUTE : 0;
     m.flags |= (how & 8) != 0 ? PATIO_MESSAGE_IDEMPOTENT : 0;
@@ -82,7 +87,10 @@ static void settle(uint8_t how)
     patio_tag tag   = book.open[how / 16 % book.open_count];
     s.delay_ms      = (how & 32) != 0 ? 50 : 0;
     s.result_ttl_ms = (how & 64) != 0 ? 1000 : 0;
-    s.reply         = s.verdict == PATIO_ACK || s.verdict == PATIO_REJECT ? small : NULL;
+    s.cause         = (patio_bytes){(const uint8_t *)"cause", 5};
+    if (s.verdict == PATIO_ACK || s.verdict == PATIO_REJECT) {
+        s.reply = how < 128 ? small : big;
+    }
     if (s.verdict != PATIO_CLAIM) {
         require(book_close(tag));
     }
@@ -225,15 +233,13 @@ static void step(uint8_t which, patio_bytes *in)
 
 static void begin(void)
 {
-    uint8_t *data = NULL;
     book_begin();
     ops   = patio_plugin_entry(PATIO_ABI_MAJOR)->query(PATIO_TRANSPORT_ID);
     t     = peer_fuzz_transport(ops);
-    small = book_buf_new(NULL, 100, &data);
-    require(small != NULL);
-    memset(data, 's', 100);
-    peer_enters(t, 0);
-    peer_enters(t, 1);
+    small = book_body(100);
+    big   = book_body(40000);
+    peer_enters(t, 0, FRAME_VERSION);
+    peer_enters(t, 1, FRAME_VERSION);
 }
 
 /* With nobody to run them only sends are held, and calls that wait for somebody. */
@@ -273,6 +279,7 @@ static void end(void)
     (void)uv_run(&t->loop, UV_RUN_NOWAIT);
     turn_end(&t->turn);
     book_buf_drop(NULL, small);
+    book_buf_drop(NULL, big);
     ops->destroy(t);
     require(book.memory.live_blocks == 0 && book.memory.peak_bytes <= PEAK_BYTES);
 }

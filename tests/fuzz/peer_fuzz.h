@@ -78,6 +78,15 @@ static inline patio_buf *book_buf_new(void *self, size_t size, uint8_t **data)
     return pt_buf_new(&book.memory.mem, size, data);
 }
 
+static inline patio_buf *book_body(size_t size)
+{
+    uint8_t   *data = NULL;
+    patio_buf *buf  = pt_buf_new(&book.memory.mem, size, &data);
+    require(buf != NULL);
+    memset(data, 'b', size);
+    return buf;
+}
+
 static inline patio_buf *book_buf_ref(void *self, patio_buf *buf)
 {
     (void)self;

@@ -35,6 +35,7 @@ typedef struct peer {
     conn       *link;
     patio_bytes in;
     bool        deaf;
+    uint8_t     version;
     uint64_t    told[TOLD]; /* ids of tasks and questions that it got; the last first */
     uint8_t     said[FRAME_HEADER_BYTES + FRAME_BODY_MAX]; /* to it; the frame that is not whole */
     size_t      said_bytes;
@@ -155,7 +156,7 @@ static inline void peer_nothing(conn *c)
 }
 
 /* It has proved its key just now. */
-static inline void peer_enters(patio_transport *t, unsigned which)
+static inline void peer_enters(patio_transport *t, unsigned which, uint8_t version)
 {
     static const stream_ops      stream     = {.read   = peer_gives,
                                                .write  = peer_takes,
@@ -168,12 +169,13 @@ static inline void peer_enters(patio_transport *t, unsigned which)
     if (sockets[0] < 0) {
         require(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0);
     }
-    *p      = (peer){.link = conn_new(t, t->endpoints, dup(sockets[0]), &from, false)};
+    *p      = (peer){.link    = conn_new(t, t->endpoints, dup(sockets[0]), &from, false),
+                     .version = version};
     conn *c = p->link;
     require(c != NULL);
     c->stream           = &stream;
     c->state            = CONN_OPEN;
-    c->version          = FRAME_VERSION;
+    c->version          = version;
     c->max_bytes        = which == 0 ? PEER_FRAME_BYTES : PEER_SMALL_BYTES;
     c->peer_incarnation = PEERS + which;
     c->refs++; /* ours */
