@@ -41,7 +41,7 @@ static uint64_t goodbye_of(int fd)
     return UINT64_MAX;
 }
 
-/* HELLO and AUTH, cut at each byte, and each shorter inside than it should be. */
+/* HELLO, AUTH and GOODBYE, cut at each byte, and each shorter inside than it should be. */
 void every_truncation_of_the_opening_is_refused(void **state)
 {
     uint8_t hello[FRAME_HELLO_BYTES];
@@ -72,6 +72,14 @@ void every_truncation_of_the_opening_is_refused(void **state)
         (void)raw_frame(fd, FRAME_HELLO, 0, hello, sizeof(hello));
         (void)raw_frame(fd, FRAME_AUTH, 0, whole, cut);
         assert_int_equal(goodbye_of(fd), GOODBYE_AUTH);
+        (void)close(fd);
+    }
+    frame_put_header(whole, &(frame_header){.type = FRAME_GOODBYE, .id = GOODBYE_AUTH});
+    for (size_t cut = 0; cut <= FRAME_HEADER_BYTES; cut++) {
+        int fd = stranger();
+        assert_true(raw_send(fd, whole, cut));
+        (void)shutdown(fd, SHUT_WR);
+        assert_int_equal(goodbye_of(fd), UINT64_MAX);
         (void)close(fd);
     }
     for (uint8_t type = FRAME_WELCOME; type <= FRAME_ANSWER; type++) { /* too early, all of them */
