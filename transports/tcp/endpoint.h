@@ -44,7 +44,18 @@ typedef struct rate {
     uint64_t tokens_milli;
 } rate;
 
-/* One address to listen on or to connect to. */
+/* One socket that listens. */
+typedef struct listener {
+    endpoint *ep;
+    int       fd;
+    uint16_t  port; /* in network order; 0 of a UNIX socket */
+    bool      poll_on;
+    bool      paused; /* out of file descriptors */
+    uv_poll_t poll;
+    char      bound_to[128]; /* where it listens in truth */
+} listener;
+
+/* One address to listen on or to connect to; of a name all that it has. */
 struct endpoint {
     patio_transport *t;
     bool             listens;
@@ -67,11 +78,8 @@ struct endpoint {
     uint32_t         port;
     char             path[108];
     char             shown[300];
-    char             bound_to[128]; /* where it listens in truth */
-    int              fd;            /* listening */
-    uv_poll_t        poll;
-    bool             poll_on;
-    bool             paused; /* out of file descriptors */
+    listener        *listeners; /* room for ADDRESSES_MAX; they stay where they are */
+    uint32_t         listener_count;
     conn            *link;
     uv_timer_t       timer;
     uv_getaddrinfo_t lookup;
@@ -114,12 +122,14 @@ bool limits_allow(patio_transport *t, const struct sockaddr *a, uint64_t now);
 bool limits_may_warn(patio_transport *t, uint64_t now);
 void limits_warn_summary(patio_transport *t, uint64_t now);
 
-/* endpoint.c */
+/* listen.c */
 patio_status endpoint_listen(endpoint *ep, patio_error *err);
-void         endpoint_accept_start(endpoint *ep);
 void         endpoint_close(endpoint *ep);
-void         endpoint_resume(endpoint *ep);
-void         endpoint_address_text(const struct sockaddr *a, char *text, size_t room);
+
+/* endpoint.c */
+void endpoint_accept_start(endpoint *ep);
+void endpoint_resume(endpoint *ep);
+void endpoint_address_text(const struct sockaddr *a, char *text, size_t room);
 
 /* reconnect.c; the I/O thread */
 void reconnect_now(endpoint *ep);

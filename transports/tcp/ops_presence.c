@@ -90,13 +90,14 @@ static void say_endpoint(patio_transport *t, const endpoint *ep, findings *f)
     pthread_mutex_lock(&t->lock);
     bool reached = ep->reached;
     pthread_mutex_unlock(&t->lock);
-    if (ep->listens) {
-        (void)snprintf(text, sizeof(text), "listening on %s", ep->bound_to);
+    for (uint32_t i = 0; i < ep->listener_count; i++) {
+        (void)snprintf(text, sizeof(text), "listening on %s", ep->listeners[i].bound_to);
         say(f, PATIO_FINDING_OK, "listen", text, "");
-    } else if (reached) {
+    }
+    if (!ep->listens && reached) {
         (void)snprintf(text, sizeof(text), "%s answers", ep->shown);
         say(f, PATIO_FINDING_OK, "peer", text, "");
-    } else {
+    } else if (!ep->listens) {
         (void)snprintf(text, sizeof(text), "%s is not connected", ep->shown);
         say(f, PATIO_FINDING_ERROR, "peer", text,
             "see that the process there runs and listens, and that both have the same key");

@@ -291,7 +291,6 @@ patio_status tcp_read_settings(patio_transport *t, const patio_transport_params 
         for (uint32_t k = 0; k < e->host_count; k++) {
             endpoint *ep = &t->endpoints[t->endpoint_count++];
             ep->t        = t;
-            ep->fd       = -1;
             ep->insecure = e->values[OPT_INSECURE].number != 0;
             if (!copy_texts(ep, e)) {
                 return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");

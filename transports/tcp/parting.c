@@ -57,8 +57,10 @@ void parting_begin(patio_transport *t)
         if (ep->timer_on) {
             uv_close((uv_handle_t *)&ep->timer, on_handle_closed);
         }
-        if (ep->poll_on) {
-            uv_close((uv_handle_t *)&ep->poll, on_handle_closed);
+        for (uint32_t k = 0; k < ep->listener_count; k++) {
+            if (ep->listeners[k].poll_on) {
+                uv_close((uv_handle_t *)&ep->listeners[k].poll, on_handle_closed);
+            }
         }
     }
     for (conn *c = t->conns; c != NULL;) {

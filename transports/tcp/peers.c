@@ -87,10 +87,12 @@ static patio_status address_at(patio_transport *t, size_t index, char *text, siz
                                patio_error *err)
 {
     for (uint32_t i = 0; i < t->endpoint_count; i++) {
-        if (t->endpoints[i].listens && index-- == 0) {
-            (void)snprintf(text, room, "%s", t->endpoints[i].bound_to);
+        const endpoint *ep = &t->endpoints[i];
+        if (index < ep->listener_count) {
+            (void)snprintf(text, room, "%s", ep->listeners[index].bound_to);
             return PATIO_OK;
         }
+        index -= ep->listener_count;
     }
     return patio_fail(err, PATIO_NOT_FOUND, 0, "this side listens on no more addresses");
 }

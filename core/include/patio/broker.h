@@ -103,8 +103,8 @@ struct patio_peer;
 PATIO_API PATIO_CHECKED patio_status
 patio_broker_peers(patio_broker *broker, int32_t (*visit)(void *arg, const struct patio_peer *peer),
                    void *arg, patio_error *err);
-/* Where it listens: the address of the index-th listening URL, with the true port where the URL
- * said 0. NOT_FOUND: no more. As patio_broker_peers. */
+/* Where it listens: the index-th address, in the order of the listening URLs (a name may have
+ * several), with the true port where the URL said 0. NOT_FOUND: no more. As patio_broker_peers. */
 PATIO_API PATIO_CHECKED patio_status patio_broker_address(patio_broker *broker, size_t index,
                                                           char *text, size_t room,
                                                           patio_error *err);
