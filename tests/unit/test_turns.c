@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "runtime/broker.h"
+#include "runtime/worker.h"
 
 enum { HIGH, LOW };
 

@@ -7,7 +7,7 @@
 
 #include <time.h>
 
-#include "runtime/broker.h"
+#include "runtime/worker.h"
 
 static patio_status nothing(patio_context *ctx)
 {

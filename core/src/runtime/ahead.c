@@ -6,8 +6,9 @@
  * turn comes. Whoever changes `stage` first, decides: the look here, or the executor that begins
  * it.
  */
+#include "runtime/ahead.h"
 #include "base/clock.h"
-#include "runtime/broker.h"
+#include "runtime/worker.h"
 
 enum {
     STAGE_RUNS     = 0, /* or ends in another way: not looked after */

@@ -7,11 +7,7 @@
  *   broker_event.c  what the transport says to the caller's side
  *   outgoing.c      what a call is made of;  call.c  the caller's way out
  *   future_*.c      waiting and reading;  callback.c
- *   jobs.c          the slab of jobs
- *   worker.c        the worker's way: delivery -> job -> executor;  job_run.c  on its thread
- *   settle.c        its end;  settle_later.c  of what is not run
- *   held.c          whose turn is it?  ahead.c  what waited too long for its turn
- *   job_ops.c       the same for executors that do not call job->run;  report.c  progress
+ *   worker.h        the worker's way of a task;  job.h  what it is on that way
  *   broker_child.c  what tasks in other processes need of it
  *   operate*.c, presence.c  looking after queues, dead letters, results, workers
  *   health.c        what stands in the way of its work;  watchdog.c  does nothing come any more?
@@ -27,13 +23,12 @@
 #include "config/config.h"
 #include "config/url.h"
 #include "layer/check.h"
-#include "runtime/ahead.h"
 #include "runtime/future.h"
 #include "runtime/queues.h"
 #include "runtime/registry.h"
-#include "runtime/report.h"
-#include "runtime/run.h"
 #include "runtime/runtime.h"
+
+typedef struct pt_job pt_job; /* job.h */
 
 /* One executor of a broker. */
 typedef struct pt_executor {
@@ -62,50 +57,6 @@ typedef struct pt_route {
     patio_option_value *values;   /* by the executor's task_options; NULL if it has none */
     pt_policy           policy;   /* of the options */
 } pt_route;
-
-/* What settling a delivery needs to know of it. */
-typedef struct pt_ending {
-    patio_broker    *broker;
-    const pt_route  *route;
-    const pt_policy *policy; /* the route's, or the job's with what the caller said */
-    patio_tag        tag;
-    uint32_t         attempt;
-    uint32_t         crashes;
-    uint32_t         flags; /* PATIO_MESSAGE_… */
-    uint32_t         reserved;
-    uint64_t         call_ends_ns; /* host clock; 0: this attempt ends before its call does */
-} pt_ending;
-
-/* One delivered task, from `delivered` until it has run. It is free again before its delivery is
- * settled, because settling brings the next one. */
-struct pt_job {
-    patio_job        base; /* first: an executor's job is ours */
-    pt_ending        end;
-    pt_job          *next;  /* deferred list */
-    pt_queue        *queue; /* whose credit it uses; NULL: there is only one */
-    _Atomic uint32_t next_free;
-    _Atomic uint32_t told;     /* PT_TOLD_… */
-    _Atomic uint32_t busy;     /* between delivered and free */
-    _Atomic uint32_t stage;    /* of ahead.c; 0 until it is about to be submitted */
-    uint64_t         since_ns; /* it waits for its turn */
-    uint32_t         deferred_verdict;
-    uint64_t         deferred_delay_ms;
-    patio_status     deferred_status;
-    bool             begun;    /* the task was started */
-    bool             viewed;   /* `arena` is in use */
-    bool             listened; /* the caller wants progress; known once it was viewed */
-    pt_reports       reports;
-    pt_arena         arena; /* of a view, see patio_job_ops */
-    pt_awaiter       await;
-    pt_policy        policy; /* only if the caller said something */
-};
-
-enum {
-    PT_TOLD_CANCEL = 1, /* somebody cancelled it */
-    PT_TOLD_LEASE  = 2, /* its lease is lost: settling it is useless */
-    PT_TOLD_STOP   = 4, /* the broker stopped without waiting for it */
-    PT_TOLD_STUCK  = 8, /* it does not return: its delivery is settled */
-};
 
 enum {
     PT_BROKER_NEW     = 0,
@@ -278,105 +229,16 @@ void pt_broker_link(void *self, uint32_t state, const patio_error *why);
 /* A deadline before the next sweep was added. */
 void pt_broker_sooner(patio_broker *broker);
 
-/* worker.c */
-patio_status pt_worker_start(patio_broker *broker, patio_error *err);
-void         pt_worker_fini(patio_broker *broker);
-void         pt_worker_delivered(void *self, const patio_delivery *delivery);
-void         pt_worker_lease_lost(void *self, patio_tag tag, const patio_error *why);
-void         pt_worker_settle_failed(void *self, patio_tag tag, const patio_error *why);
-void         pt_worker_cancel_wanted(void *self, patio_tag tag);
-
-/* job_run.c */
-/* May it be started? Else *out says what becomes of it. */
-bool pt_worker_begin(pt_job *job, patio_outcome *out);
-/* What a run of this job needs. */
-pt_run pt_worker_run(pt_job *job);
-/* The `run` of a job. */
-void pt_worker_run_job(patio_job *base, patio_outcome *out);
-void pt_worker_done(void *self, patio_job *base, const patio_outcome *outcome);
-void pt_worker_stuck(void *self, patio_job *base);
-void pt_worker_worn_out(void *self, const patio_error *why);
-
 /* health.c: something changed that may stand in the way. Under the broker's lock. */
 void pt_health_changed(patio_broker *broker);
-
-/* held.c: jobs that an executor has no room for, or whose turn it is not, wait here, with their
- * credit. */
-void pt_held_add(pt_executor *x, pt_job *job);
-void pt_held_submit(pt_executor *x);
-/* A slot is free again. */
-void pt_held_freed(pt_executor *x);
-/* For all executors: whose turn is it? */
-void pt_held_look(void *broker);
-/* The broker stops: back with them. */
-void pt_held_return(patio_broker *broker);
-void pt_worker_room(void *self);
-
-/* lend.c: true if the slot of the run was lent; then it is to be taken back. */
-/* Is there a slot to lend at all, under this executor? */
-bool pt_lends(const pt_awaiter *awaiter);
-bool pt_lend(const pt_awaiter *awaiter);
-void pt_lend_back(const pt_awaiter *awaiter);
-/* For patio_lent_ops.listen. */
-void pt_lent_elsewhere(void *executor, uint32_t count);
-
-/* job_ops.c */
-extern const patio_job_ops pt_job_ops;
-
-/* jobs.c */
-patio_status pt_jobs_init(patio_broker *broker, uint32_t count, patio_error *err);
-void         pt_jobs_fini(patio_broker *broker);
-/* A free one, NULL if there is none. Once it is filled it is busy; then back to the free ones. */
-pt_job *pt_job_take(patio_broker *broker);
-void    pt_job_busy(pt_job *job);
-/* In flight? Then it stays so, and the same, until it is unpinned. */
-bool pt_job_pin(pt_job *job);
-void pt_job_unpin(pt_job *job);
-void pt_job_free(pt_job *job);
-/* Whoever moves a manual clock waits for what moves: from busy on until it is settled, or left to
- * the clock. */
-void pt_job_moving(patio_broker *broker, int by);
-/* PT_TOLD_…, to the one with this tag, as soon as it is here; or to all that are busy. _now: false,
- * it is not here. */
-void pt_jobs_tell(patio_broker *broker, patio_tag tag, uint32_t what);
-bool pt_jobs_tell_now(patio_broker *broker, patio_tag tag, uint32_t what);
-void pt_jobs_tell_all(patio_broker *broker, uint32_t what);
-
-/* early.c */
-/* Tell it a little later. */
-void pt_early_add(patio_broker *broker, patio_tag tag, uint32_t what);
 
 /* policy.c */
 /* What a route's options say; CONFIG for a list of waits that is none. */
 patio_status pt_route_policy(pt_route *route, patio_error *err);
 /* Read "1s,10s,5min" into policy->backoff_list_ms. False: it is no such list, or too long. */
 bool pt_policy_list(pt_policy *policy, const char *list);
-/* For a delivery to job->end.route: sets job->end.policy, and returns the milliseconds that are
- * left to its caller, 0 for any time. Takes no memory. */
-uint64_t pt_job_policy(pt_job *job, const patio_message *message);
-/* What settling needs, kept beyond the job; *policy is room for the job's own. */
-pt_ending pt_job_ending(const pt_job *job, pt_policy *policy);
 
-/* settle.c */
-/* Settle a delivery as its run asked. */
-void pt_settle_outcome(const pt_ending *end, const patio_outcome *outcome);
-/* Back to the transport, uncharged; it is handed out again after the delay. */
-void               pt_settle_return(patio_broker *broker, patio_tag tag, uint64_t delay_ms);
-static inline bool pt_wants_reply(const pt_ending *end)
-{
-    return (end->flags & (PATIO_MESSAGE_CALL | PATIO_MESSAGE_KEEP_RESULT)) != 0;
-}
-
-/* settle_later.c */
-/* Settle and free a job that was not run, on the timer thread: nothing of the transport may be
- * called inside `delivered`. */
-void pt_settle_later(pt_job *job, uint32_t verdict, patio_status status, uint64_t delay_ms);
-/* Give back a delivery that there is no job for, on the timer thread. */
-void pt_settle_no_job(patio_broker *broker, patio_tag tag);
-/* What is left for later, now. */
-void pt_settle_now(patio_broker *broker);
-
-/* The route of a task by name, NULL if the registry has none. */
+/* broker_make.c: the route of a task by name, NULL if the registry has none. */
 const pt_route *pt_broker_route(const patio_broker *broker, const char *task);
 
 /* broker_elsewhere.c: what the configuration says of tasks that the registry does not have. CONFIG

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "layer/check.h"
-#include "runtime/broker.h"
+#include "runtime/worker.h"
 
 /* Settings of one executor: executor.… if it is the default one, then executors.NAME.… */
 static patio_status executor_settings(patio_broker *b, const patio_config *config, const char *name,

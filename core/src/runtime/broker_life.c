@@ -4,9 +4,9 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "runtime/broker.h"
 #include "runtime/operate.h"
 #include "runtime/watchdog.h"
+#include "runtime/worker.h"
 
 /* Its thread may read the next task itself. Of several executors one would keep the others' tasks
  * waiting while it runs its own. */

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/say.h"
-#include "runtime/broker.h"
+#include "runtime/worker.h"
 
 /* ---- routes ---- */
 

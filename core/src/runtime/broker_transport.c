@@ -6,7 +6,7 @@
 #include "config/say.h"
 #include "layer/check.h"
 #include "layer/fault.h"
-#include "runtime/broker.h"
+#include "runtime/worker.h"
 
 /* broker, or broker.0, broker.1 …, or memory:// */
 static patio_status parse_urls(patio_broker *b, const patio_config *config, patio_error *err)

@@ -3,7 +3,7 @@
  * A transport may raise `delivered` on one thread while another finds that the lease is lost: the
  * second can come first, by as much as a thread may be kept from its processor. Such a tag is
  * looked for again, every 10 ms for a second. Taking a job costs nothing for it. */
-#include "runtime/broker.h"
+#include "runtime/job.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 #include "base/clock.h"
-#include "runtime/broker.h"
+#include "runtime/worker.h"
 
 enum { LEND_AGAIN_NS = 20 * 1000 * 1000 };
 

@@ -9,7 +9,8 @@
  * delivery is on its way, and a slot is kept for it that long.
  */
 #include "base/clock.h"
-#include "runtime/broker.h"
+#include "runtime/ahead.h"
+#include "runtime/worker.h"
 
 enum { STRIDE = 1u << 20 };
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "runtime/broker.h"
+#include "runtime/worker.h"
 
 static pt_job *own(patio_job *base)
 {

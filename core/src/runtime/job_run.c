@@ -1,7 +1,8 @@
 /* A job on its executor's thread: may it begin, its run, and what the executor says of its end. */
 #include "base/clock.h"
 #include "base/error.h"
-#include "runtime/broker.h"
+#include "runtime/ahead.h"
+#include "runtime/worker.h"
 
 /* At most once by choice: the task is taken out of reach before it starts. */
 static patio_status claim(pt_job *job)

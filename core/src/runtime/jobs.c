@@ -1,6 +1,6 @@
 /* The slab of jobs: made as they are first needed, found by their deliveries' tags. */
 #include "base/error.h"
-#include "runtime/broker.h"
+#include "runtime/worker.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  * bring one more, which may be just what is waited for. In a child process it says so to the
  * parent's executor. */
 #include "child/child.h"
-#include "runtime/broker.h"
+#include "runtime/worker.h"
 
 static pt_executor *executor_of(const pt_awaiter *a)
 {

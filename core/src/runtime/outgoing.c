@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "runtime/run.h"
 
 /* A queue's name that lives as long as the broker. */
 static const char *intern(patio_broker *b, const char *name)

@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "config/options.h"
 #include "config/say.h"
-#include "runtime/broker.h"
+#include "runtime/job.h"
 
 bool pt_policy_list(pt_policy *policy, const char *list)
 {

@@ -1,5 +1,6 @@
 /* Which queues a worker takes from, and what each of them brings. */
 #include "runtime/queues.h"
+#include "runtime/ahead.h"
 
 #include <string.h>
 

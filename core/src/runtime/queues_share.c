@@ -4,8 +4,9 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "runtime/broker.h"
+#include "runtime/ahead.h"
 #include "runtime/credit.h"
+#include "runtime/worker.h"
 
 /* Between two looks: longer than a task that is worth lending a slot for, shorter than a person
  * notices. */

@@ -1,7 +1,7 @@
 #include "runtime/report.h"
 
 #include "base/clock.h"
-#include "runtime/broker.h"
+#include "runtime/job.h"
 
 static const uint64_t pause_ns = PT_REPORT_PAUSE_MS * PT_NS_PER_MS;
 

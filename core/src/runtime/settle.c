@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "runtime/broker.h"
+#include "runtime/worker.h"
 #include "wire/records.h"
 
 static void settle(patio_broker *b, patio_tag tag, const patio_settlement *s)

@@ -2,7 +2,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "runtime/broker.h"
+#include "runtime/ahead.h"
+#include "runtime/worker.h"
 
 enum { NO_JOB_PAUSE_MS = 20 };
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "runtime/job.h"
 
 enum { ASK_MS = 5000, STACK_BYTES = 256 * 1024, WHY_BYTES = 400 };
 

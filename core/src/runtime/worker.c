@@ -1,6 +1,7 @@
 /* The worker's way: delivery -> job -> executor; job_run.c is the rest of it. */
+#include "runtime/worker.h"
 #include "base/clock.h"
-#include "runtime/broker.h"
+#include "runtime/ahead.h"
 
 #include <string.h>
 
