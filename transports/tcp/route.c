@@ -28,12 +28,15 @@ peersub *route_choose(lane *l, size_t size)
     if (count == 1) {
         return has_room(l->routes[0], size) ? l->routes[0] : NULL;
     }
+    /* from the one behind who got the last: a busy one's share is not all its neighbour's */
     peersub *best = NULL;
-    uint32_t turn = count > 0 ? l->turn++ % count : 0;
+    uint32_t from = l->turn;
     for (uint32_t i = 0; i < count; i++) {
-        peersub *ps = l->routes[(turn + i) % count];
+        uint32_t at = (from + i) % count;
+        peersub *ps = l->routes[at];
         if ((best == NULL || ps->outstanding < best->outstanding) && has_room(ps, size)) {
-            best = ps;
+            best    = ps;
+            l->turn = at + 1;
         }
     }
     return best;
