@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "conform.h"
-#include "kit.h"
+#include "report.h"
 
 enum {
     KEY_URL = 0x100,

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
-#include "kit.h"
+#include "report.h"
 
 static const char *const words[] = {"passed", "FAILED", "refused", "skipped"};
 

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kit.h"
+#include "report.h"
 
 enum { JOBS_MAX = 16 };
 
