@@ -19,7 +19,6 @@ struct kit_host {
     _Atomic int64_t    bufs;       /* buffers not dropped */
     _Atomic uint64_t   allocs;     /* so far */
     _Atomic uint64_t   fail_at;    /* the allocation of this number fails; 0: none */
-    _Atomic int64_t    timers_set;
     struct pt_timers  *timers;
     pthread_mutex_t    lock;
     struct host_timer *pending;

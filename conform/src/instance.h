@@ -49,7 +49,6 @@ typedef struct kit_reply {
     uint32_t number;
     uint32_t flags;
     uint32_t size;
-    uint32_t kind; /* of the pattern that matched */
 } kit_reply;
 
 typedef struct kit_sub {
@@ -99,7 +98,6 @@ struct kit_instance {
     uint32_t               worked;
     void (*_Atomic on_published)(kit_instance *i, const patio_receipt *receipt);
     void (*_Atomic on_replied)(kit_instance *i, const patio_reply *reply);
-    void            *arg;
     _Atomic uint64_t counter;
 };
 
