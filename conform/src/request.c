@@ -155,6 +155,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'j':
         r->options.jobs = (uint32_t)need_number(state, arg);
+        if (r->options.jobs == 0) {
+            argp_error(state, "--jobs takes 1 or more, not \"%s\"", arg);
+        }
         return 0;
     case KEY_SEED:
         r->options.seed = need_number(state, arg);

@@ -20,6 +20,8 @@ PATIO_TEST_LIAR_OF=memory PATIO_TEST_LIE=garbled_error "$PATIO" conform "$LIAR" 
     complain "exit code of a plugin that passes: $(cat good.txt)"
 "$PATIO" conform "$MEMORY" --url memory://hub --only 1 --json /nowhere/a.json >none.txt 2>&1
 [ $? = 2 ] || complain "exit code of a report that cannot be written"
+timeout 20 "$PATIO" conform "$MEMORY" --url memory://hub --only 1 -j 0 >none.txt 2>&1
+[ $? = 2 ] || complain "exit code of no cases side by side"
 
 python3 - <<'PY' || wrong=1
 import json, re, sys
