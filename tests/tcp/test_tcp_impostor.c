@@ -87,7 +87,7 @@ static void what_it_says_itself_is_not_taken(void **state)
         (void)raw_frame(fd, FRAME_HELLO, 0, o.theirs, sizeof(o.theirs));
         expect_kept_out(fd);
     }
-    for (uint64_t reason = 0; reason <= GOODBYE_ALLOW + 1; reason++) {
+    for (uint64_t reason = 0; reason <= GOODBYE_TRUST + 1; reason++) {
         int fd = raw_accept(listening);
         raw_greeted(fd, &o, IMPOSTOR_KEY);
         (void)raw_frame(fd, FRAME_GOODBYE, reason, NULL, 0);

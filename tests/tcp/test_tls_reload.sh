@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What is revoked or replaced while a process runs counts for its next connection, on either side.
+# What is revoked or replaced while a process runs counts for its next connection, on either side. Those that are
+# open: test_tls_dismiss.sh.
 . "$(dirname "$0")/lib.sh"
 has_transport tcp || skip "the tcp transport is not built"
 certs=$scratch/certs

@@ -53,9 +53,10 @@ enum goodbye {
     GOODBYE_FULL      = 4, /* too many connections */
     GOODBYE_SELF      = 5, /* both ends are the same instance */
     GOODBYE_PROTOCOL  = 6,
-    GOODBYE_TLS       = 7, /* only one side speaks TLS */
-    GOODBYE_BUSY      = 8, /* too many handshakes from there */
-    GOODBYE_ALLOW     = 9, /* the allow-list has no such peer */
+    GOODBYE_TLS       = 7,  /* only one side speaks TLS */
+    GOODBYE_BUSY      = 8,  /* too many handshakes from there */
+    GOODBYE_ALLOW     = 9,  /* the allow-list has no such peer */
+    GOODBYE_TRUST     = 10, /* the certificate is not good any more */
 };
 
 typedef struct frame_header {

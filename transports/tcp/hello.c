@@ -198,6 +198,10 @@ static const char *got_goodbye(const conn *c, uint64_t reason, patio_status *sta
         *status = PATIO_AUTH;
         return "its allow-list does not have this side's certificate";
     }
+    if (reason == GOODBYE_TRUST) {
+        *status = PATIO_AUTH;
+        return "this side's certificate is not good any more for it";
+    }
     *status = PATIO_UNREACHABLE;
     return reason == GOODBYE_FULL      ? "it has too many connections"
            : reason == GOODBYE_BUSY    ? "it had too many handshakes from this address"

@@ -156,6 +156,17 @@ static void take_queue(conn *c, frame_queue *in)
     ps->active = true;
 }
 
+void peer_limit(conn *c)
+{
+    if (c->allow != NULL && c->project[0] != '\0' && !c->foreign &&
+        !allow_project(c->allow, c->project)) {
+        patio_host_log(c->t->host, PATIO_LOG_WARN,
+                       "peer %s: its certificate may not call in project \"%s\"", c->name,
+                       c->project);
+        allow_nothing(c->allow);
+    }
+}
+
 bool peer_announced(conn *c, patio_bytes body, effects *fx)
 {
     char        project[256];
@@ -178,11 +189,7 @@ bool peer_announced(conn *c, patio_bytes body, effects *fx)
         c->t->least_bytes = c->max_bytes;
     }
     memcpy(c->project, project, sizeof(project));
-    if (!foreign && c->allow != NULL && !allow_project(c->allow, project)) {
-        patio_host_log(c->t->host, PATIO_LOG_WARN,
-                       "peer %s: its certificate may not call in project \"%s\"", c->name, project);
-        allow_nothing(c->allow);
-    }
+    peer_limit(c);
     for (uint32_t i = 0; i < queues && !foreign; i++) {
         frame_queue q;
         if (frame_next_queue(&rest, &q)) {

@@ -12,7 +12,8 @@ enum {
 static const char *got_frame(conn *c, const frame_header *h, patio_bytes body, effects *fx,
                              patio_status *status)
 {
-    if (c->state != CONN_OPEN) {
+    bool dismissed = h->type == FRAME_GOODBYE && (h->id == GOODBYE_ALLOW || h->id == GOODBYE_TRUST);
+    if (c->state != CONN_OPEN || dismissed) {
         return hello_frame(c, h, body, status);
     }
     if (h->type == FRAME_GOODBYE) {

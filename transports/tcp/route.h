@@ -12,6 +12,8 @@
 
 /* peer.c; under the lock */
 bool peer_announced(conn *c, patio_bytes body, effects *fx);
+/* Under the lock: it may call nothing if its certificate may not call in its project. */
+void peer_limit(conn *c);
 bool peer_announce(conn *c);
 void peer_announce_all(patio_transport *t, effects *fx);
 void peer_leave(conn *c, effects *fx);

@@ -52,25 +52,6 @@ patio_status secure_load(endpoint *ep, patio_error *err)
     return PATIO_OK;
 }
 
-void secure_reload(endpoint *ep, uint64_t now)
-{
-    patio_error err = PATIO_ERROR_INIT;
-    if (!ep->is_tls || ep->tls.reload_ms == 0 ||
-        now < ep->looked_ns + ep->tls.reload_ms * 1000000u) {
-        return;
-    }
-    ep->looked_ns = now;
-    if (look(ep) == ep->stamp) {
-        return;
-    }
-    if (secure_load(ep, &err) == PATIO_OK) {
-        patio_host_log(ep->t->host, PATIO_LOG_INFO, "%s: certificates read again", ep->shown);
-    } else {
-        patio_host_log(ep->t->host, PATIO_LOG_ERROR, "%s; what was read before stays in use",
-                       err.message);
-    }
-}
-
 void secure_fini(endpoint *ep)
 {
     tls_context_unref(ep, ep->context);
@@ -111,6 +92,20 @@ static void greet(conn *c)
     }
 }
 
+/* Who was let in by a file that has changed goes, and is told. False: it was closed. */
+static bool check_trusted(conn *c)
+{
+    char        text[200];
+    const char *why = tls_check_again(c);
+    if (why == NULL) {
+        return true;
+    }
+    (void)snprintf(text, sizeof(text), "its certificate is not good any more: %s", why);
+    hello_goodbye(c, GOODBYE_TRUST);
+    conn_close(c, PATIO_AUTH, text);
+    return false;
+}
+
 /* A peer that is not in the list goes, and is told. False: it was closed. */
 static bool check_allowed(conn *c)
 {
@@ -124,14 +119,54 @@ static bool check_allowed(conn *c)
     for (unsigned i = 0; may == NULL && tls_peer_name(c, i, name); i++) {
         may = allow_find(ep->allow, name);
     }
-    c->allow = may != NULL ? host->alloc(host->self, sizeof(*may)) : NULL;
-    if (c->allow != NULL) {
-        memcpy(c->allow, may, sizeof(*may));
+    grant *copy = may != NULL ? host->alloc(host->self, sizeof(*may)) : NULL;
+    if (copy != NULL) {
+        memcpy(copy, may, sizeof(*may));
+        pthread_mutex_lock(&c->t->lock);
+        grant *before = c->allow;
+        c->allow      = copy;
+        peer_limit(c);
+        pthread_mutex_unlock(&c->t->lock);
+        host->free(host->self, before);
         return true;
     }
     hello_goodbye(c, GOODBYE_ALLOW);
     conn_close(c, PATIO_AUTH, "tls_allow_file does not have its certificate");
     return false;
+}
+
+/* What is read anew counts for who is here, too. Handshakes that are under way see to it at their
+ * end. */
+static void check_all(const endpoint *ep)
+{
+    for (conn *c = ep->t->conns; c != NULL;) {
+        conn *next = c->next;
+        if (c->endpoint == ep && c->state > CONN_SECURING && c->state < CONN_CLOSED &&
+            check_trusted(c)) {
+            (void)check_allowed(c);
+        }
+        c = next;
+    }
+}
+
+void secure_reload(endpoint *ep, uint64_t now)
+{
+    patio_error err = PATIO_ERROR_INIT;
+    if (!ep->is_tls || ep->tls.reload_ms == 0 ||
+        now < ep->looked_ns + ep->tls.reload_ms * 1000000u) {
+        return;
+    }
+    ep->looked_ns = now;
+    if (look(ep) == ep->stamp) {
+        return;
+    }
+    if (secure_load(ep, &err) == PATIO_OK) {
+        patio_host_log(ep->t->host, PATIO_LOG_INFO, "%s: certificates read again", ep->shown);
+        check_all(ep);
+    } else {
+        patio_host_log(ep->t->host, PATIO_LOG_ERROR, "%s; what was read before stays in use",
+                       err.message);
+    }
 }
 
 /* Who does not begin as TLS does is told so in the words it knows. False: it was closed. */
@@ -165,7 +200,7 @@ void secure_step(conn *c)
         conn_close(c, status, why);
     } else if (c->step != STREAM_READY) {
         conn_poll(c);
-    } else if (check_allowed(c)) {
+    } else if ((!tls_is_old(c) || check_trusted(c)) && check_allowed(c)) {
         greet(c);
     }
 }

@@ -50,6 +50,10 @@ void tls_context_unref(const endpoint *ep, tls_context *context);
 bool tls_begin(conn *c, tls_context *context);
 /* Go on with the handshake. FAILED: `why` of the stream says what stopped it. */
 enum stream_step tls_handshake(conn *c);
+/* Was its peer checked by what the files of its endpoint said earlier? */
+bool tls_is_old(const conn *c);
+/* Check the peer's certificate again, by what they say now. NULL, or what is wrong with it. */
+const char *tls_check_again(conn *c);
 /* Does reading have to wait until the socket can be written? */
 bool tls_reads_wait_for_room(conn *c);
 /* Bytes that both ends of this TLS connection know, and nobody else. */

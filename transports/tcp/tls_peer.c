@@ -15,6 +15,34 @@ bool tls_binding(conn *c, uint8_t binding[TLS_BINDING_BYTES])
     return rc == 1;
 }
 
+bool tls_is_old(const conn *c)
+{
+    return c->tls->context != c->endpoint->context;
+}
+
+/* As the handshake does it. Whether a certificate must be shown at all is no question of files. */
+const char *tls_check_again(conn *c)
+{
+    SSL        *ssl   = c->tls->ssl;
+    X509_STORE *store = SSL_CTX_get_cert_store(c->endpoint->context->ctx);
+    pthread_mutex_lock(&c->tls->lock);
+    X509           *shown = SSL_get0_peer_certificate(ssl);
+    X509_STORE_CTX *check = shown != NULL ? X509_STORE_CTX_new() : NULL;
+    int             error = shown != NULL ? X509_V_ERR_OUT_OF_MEM : X509_V_OK;
+    if (check != NULL &&
+        X509_STORE_CTX_init(check, store, shown, SSL_get_peer_cert_chain(ssl)) == 1) {
+        X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(check);
+        X509_VERIFY_PARAM_set_auth_level(param, SSL_get_security_level(ssl));
+        (void)X509_STORE_CTX_set_default(check, c->connects ? "ssl_server" : "ssl_client");
+        (void)X509_VERIFY_PARAM_set1(param, SSL_get0_param(ssl)); /* the name it must have */
+        error = X509_verify_cert(check) == 1 ? X509_V_OK : X509_STORE_CTX_get_error(check);
+    }
+    X509_STORE_CTX_free(check);
+    ERR_clear_error();
+    pthread_mutex_unlock(&c->tls->lock);
+    return error == X509_V_OK ? NULL : X509_verify_cert_error_string(error);
+}
+
 static bool copy_name(const ASN1_STRING *from, char name[256])
 {
     int size = from != NULL ? ASN1_STRING_length(from) : 0;
