@@ -215,6 +215,23 @@ static bool take(patio_bytes *rest, size_t size, const uint8_t **at)
     return true;
 }
 
+bool frame_is_plain(const char *name)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    return name[strspn(name, plain)] == '\0';
+}
+
+/* Nothing that would end a line of the log, or speak to a terminal. */
+static bool has_control(const char *name)
+{
+    for (const char *p = name; *p != '\0'; p++) {
+        if ((uint8_t)*p < ' ' || *p == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool frame_next_name(patio_bytes *rest, char name[256])
 {
     const uint8_t *at = NULL;
@@ -222,14 +239,14 @@ bool frame_next_name(patio_bytes *rest, char name[256])
         return false;
     }
     size_t size = at[0];
-    return take(rest, size, &at) && get_name(at, size, name);
+    return take(rest, size, &at) && get_name(at, size, name) && !has_control(name);
 }
 
 bool frame_get_announce(patio_bytes body, char project[256], uint32_t *queues, patio_bytes *rest)
 {
     const uint8_t *at = NULL;
     *rest             = body;
-    if (!frame_next_name(rest, project) || !take(rest, 4, &at)) {
+    if (!frame_next_name(rest, project) || !frame_is_plain(project) || !take(rest, 4, &at)) {
         return false;
     }
     *queues = frame_get32(at);
@@ -239,7 +256,7 @@ bool frame_get_announce(patio_bytes body, char project[256], uint32_t *queues, p
 bool frame_next_queue(patio_bytes *rest, frame_queue *q)
 {
     const uint8_t *at = NULL;
-    if (!frame_next_name(rest, q->name) || !take(rest, 12, &at)) {
+    if (!frame_next_name(rest, q->name) || !frame_is_plain(q->name) || !take(rest, 12, &at)) {
         return false;
     }
     q->credit     = frame_get32(at);

@@ -134,7 +134,10 @@ bool frame_get_settle(patio_bytes body, frame_settle *s);
 /* Beginning of an ANNOUNCE. `rest` is what frame_next_queue reads from. */
 bool frame_get_announce(patio_bytes body, char project[256], uint32_t *queues, patio_bytes *rest);
 bool frame_next_queue(patio_bytes *rest, frame_queue *q);
+/* A name with a control character is refused. */
 bool frame_next_name(patio_bytes *rest, char name[256]);
+/* Of [A-Za-z0-9._-], as the names of projects and queues are. */
+bool frame_is_plain(const char *name);
 /* Is the whole of it well formed? */
 bool frame_check_announce(patio_bytes body);
 

@@ -47,7 +47,7 @@ bool frame_get_ask(patio_bytes body, frame_ask *a)
     memcpy(a->id.bytes, from + 32, sizeof(a->id.bytes));
     memcpy(a->queue, from + FRAME_ASK_BYTES, from[3]);
     a->queue[from[3]] = '\0';
-    return true;
+    return frame_is_plain(a->queue);
 }
 
 void frame_put_answer(uint8_t *to, const frame_answer *a)
