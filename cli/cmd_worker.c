@@ -46,13 +46,18 @@ static const char doc[] =
     "running tasks finish. It exits with 0 when all of them did, with 8 when some were still "
     "running at the end of the drain timeout. A second signal ends it at once, with 130.\n"
     "\n"
+    "Where nobody can be reached yet the worker starts all the same and goes on trying; its log, "
+    "its --ready-file and systemd say ready once it is connected. A wrong key, password or "
+    "certificate ends it. With -o connect_required=true so does connecting that takes longer than "
+    "connect_timeout_ms.\n"
+    "\n"
     "On SIGHUP the children of the executor \"process\" are replaced one after another by new ones "
     "that load the task modules from disk; running tasks finish, none is lost. If a new one does "
     "not come up, the old ones go on and the log says why. What other executors run is part of the "
     "worker: restart it.\n"
     "\n"
     "  patio worker -b memory:// -m ./tasks.so -j 4\n\n"
-    "  patio worker -b tcp+listen://:7400 --exec 'wc=wc -l' --exec 'greet=echo hello {0}'\n\n"
+    "  patio worker -b tcp+listen://localhost --exec 'wc=wc -l' --exec 'greet=echo hello {0}'\n\n"
     "  patio worker -f patio.yaml --log-format json\n"
     "\n"
     "Environment, then the files of -f, then the command line: later ones win. "
@@ -171,6 +176,7 @@ static bool begin_reload(const cli_session *session, cli_notify *notify)
 static int wait_for_end(const cli_session *session, cli_notify *notify)
 {
     bool reloading = false;
+    bool was_ready = false;
     for (;;) {
         patio_health health = {PATIO_SIZED(patio_health)};
         if (reloading && patio_broker_reload_state(session->broker) != PATIO_RELOAD_RUNNING) {
@@ -179,6 +185,10 @@ static int wait_for_end(const cli_session *session, cli_notify *notify)
         }
         patio_broker_health(session->broker, &health);
         cli_notify_health(notify, &health);
+        if (health.ready != 0 && !was_ready) {
+            was_ready = true;
+            log_ready(session);
+        }
         if (health.state == PATIO_HEALTH_WORN_OUT) {
             cli_session_log(session, PATIO_LOG_ERROR, "%s; draining, to be begun anew",
                             health.reason);
@@ -243,7 +253,6 @@ static int run(cli_session *session, const char *ready_file)
     if (code != CLI_EXIT_OK) {
         return code;
     }
-    log_ready(session);
     code = wait_for_end(session, &notify);
     cli_notify_stop(&notify);
     int drain_code = drain(session);
@@ -260,7 +269,7 @@ int cmd_worker(int argc, char **argv)
         {&cli_broker_argp, 0, NULL, 0}, {&cli_config_argp, 0, "Configuration:", 10}, {0}};
     static const struct argp parser = {options, parse, NULL, doc, children, NULL, NULL};
 
-    cli_options common = {0};
+    cli_options common = {.may_wait = true};
     cli_mark_numbers(argc, argv);
     (void)argp_parse(&parser, argc, argv, 0, NULL, &common);
     cli_session session = {0};

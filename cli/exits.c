@@ -50,7 +50,7 @@ static const char *next_step(patio_status status)
     case PATIO_UNREACHABLE:
         return "is the URL right, and does something listen there?";
     case PATIO_AUTH:
-        return "check user, password and certificates of the URL";
+        return "check key, user, password and certificates of the URL";
     case PATIO_TOO_LARGE:
         return "raise max_body_bytes on both sides, or pass a reference instead of the data";
     case PATIO_FULL:

@@ -181,6 +181,10 @@ static patio_status fill(const cli_options *options, const char *log_level, pati
     if (st == PATIO_OK) {
         st = bound_connecting(options, config, err);
     }
+    if (st == PATIO_OK && options->may_wait &&
+        patio_config_get(config, "connect_required") == NULL) {
+        st = patio_config_set(config, "connect_required", "false", "default of this command", err);
+    }
     if (st == PATIO_OK && log_level != NULL && patio_config_get(config, "log.level") == NULL) {
         st = patio_config_set(config, "log.level", log_level, "default of this command", err);
     }

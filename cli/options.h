@@ -26,6 +26,7 @@ typedef struct cli_options {
     bool         has_executor; /* -x was given */
     bool         has_commands; /* --exec was given */
     const char  *ready_file;   /* --ready-file of a worker; NULL: none */
+    bool         may_wait;     /* unless connect_required is said, it is false */
     uint64_t     connect_ms;   /* connecting takes no longer, whatever is configured; 0: not said */
 } cli_options;
 

@@ -38,7 +38,7 @@ kill -TERM "$worker"
 end_worker 0
 expect_err_has "up to 1000 ms"
 
-run worker -b tcp://127.0.0.1:1 -m demo -o connect_timeout_ms=300
+run worker -b tcp://127.0.0.1:1 -m demo -o connect_timeout_ms=300 -o connect_required=true
 if has_transport tcp; then
     expect_code 6
 else

@@ -35,9 +35,11 @@ PATIO_API PATIO_CHECKED patio_status patio_broker_open_all(patio_registry    *re
                                                            patio_error *err);
 
 /* Lock the registry, start executor and transport, subscribe. Blocks up to connect_timeout_ms (5 s)
- * for the link; UNREACHABLE if it is not up by then, AUTH or what else the transport gave up for. A
- * broker that could not be started is stopped, as any is that was started before: starting it again
- * is STATE, so destroy it and make another. [control] */
+ * for the link; UNREACHABLE if it is not up by then, AUTH or what else the transport gave up for.
+ * With connect_required=false it is OK without a link as long as the transport has not given up:
+ * it goes on trying for ever, and patio_broker_health is CONNECTING meanwhile. A broker that could
+ * not be started is stopped, as any is that was started before: starting it again is STATE, so
+ * destroy it and make another. [control] */
 PATIO_API PATIO_CHECKED patio_status patio_broker_start(patio_broker *broker, patio_error *err);
 
 /* Drain and stop. Blocks up to about grace_ms: takes nothing new, gives back what was not started,

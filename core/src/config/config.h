@@ -27,6 +27,7 @@ extern const patio_option *const pt_core_options[];
 enum pt_core_option {
     PT_CORE_PROJECT,
     PT_CORE_CONNECT_TIMEOUT_MS,
+    PT_CORE_CONNECT_REQUIRED,
     PT_CORE_ENQUEUE_TIMEOUT_MS,
     PT_CORE_CALL_TIMEOUT_MS,
     PT_CORE_DRAIN_TIMEOUT_MS,

@@ -24,6 +24,9 @@ const patio_option *const pt_core_options[] = {
     [PT_CORE_PROJECT] = TEXT("project", "default", "namespace that callers and workers share"),
     [PT_CORE_CONNECT_TIMEOUT_MS] =
         MS("connect_timeout_ms", "5s", 0, 0, "how long a start waits for the link"),
+    [PT_CORE_CONNECT_REQUIRED] = BOOL(
+        "connect_required", "true",
+        "whether a start without a link by then fails; else it goes on, and so does connecting"),
     [PT_CORE_ENQUEUE_TIMEOUT_MS] =
         MS("enqueue_timeout_ms", "5s", 0, 0, "how long a send waits to be accepted"),
     [PT_CORE_CALL_TIMEOUT_MS] =

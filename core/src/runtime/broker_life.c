@@ -40,6 +40,19 @@ static patio_status start_executors(patio_broker *b, patio_error *err)
     return PATIO_OK;
 }
 
+/* Under the lock: there is no link in time, though there may be one yet. */
+static bool goes_on_without(const patio_broker *b, uint32_t link, uint64_t timeout_ms)
+{
+    if (link != PATIO_LINK_CONNECTING || b->core[PT_CORE_CONNECT_REQUIRED].number != 0) {
+        return false;
+    }
+    pt_log_printf(&b->runtime->log, PATIO_LOG_WARN, "broker",
+                  "no link to %s within %llu ms: %s; going on without, and trying again",
+                  b->endpoints[0].shown, (unsigned long long)timeout_ms,
+                  b->link_error.status != PATIO_OK ? b->link_error.message : "no answer");
+    return true;
+}
+
 /* Wait until the link is up, or given up, or the time is over. */
 static patio_status wait_for_link(patio_broker *b, patio_error *err)
 {
@@ -55,7 +68,8 @@ static patio_status wait_for_link(patio_broker *b, patio_error *err)
     }
     uint32_t     link = atomic_load(&b->link);
     patio_status st   = PATIO_OK;
-    if (link == PATIO_LINK_CONNECTING || link == PATIO_LINK_DOWN) {
+    if ((link == PATIO_LINK_CONNECTING || link == PATIO_LINK_DOWN) &&
+        !goes_on_without(b, link, timeout_ms)) {
         const patio_error *why = &b->link_error;
         st = pt_fail(err, why->status != PATIO_OK ? why->status : PATIO_UNREACHABLE, "broker",
                      "connect to %s within %llu ms: %s", b->endpoints[0].shown,

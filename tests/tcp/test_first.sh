@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# A worker that connects is there before anybody listens: it stays, and works once somebody does.
+. "$(dirname "$0")/lib.sh"
+has_transport tcp || skip "the tcp transport is not built"
+free_port
+url=tcp://127.0.0.1:$port
+
+"$PATIO" worker -b "$url" -m demo -o connect_timeout_ms=200 --ready-file ready 2>early.log &
+worker=$!
+pids+=("$worker")
+wait_for early.log "going on without"
+expect_log() {
+    grep -q "$1" early.log || complain "the worker's log has no \"$1\": $(<early.log)"
+}
+expect_log "refused"
+! grep -q "ready: project" early.log || complain "it says ready with nobody there: $(<early.log)"
+[ ! -e ready ] || complain "its ready file is there with nobody there"
+kill -0 "$worker" || complain "it has gone: $(<early.log)"
+
+run call -b "tcp+listen://127.0.0.1:$port" --wait-route --timeout 30s mul 6 7
+expect_code 0
+expect_out 42
+early=$worker
+worker other.log "tcp+listen://127.0.0.1:$port"
+wait_for early.log "ready: project"
+wait_for_file() { for _ in $(seq 200); do [ -e "$1" ] && return; sleep 0.05; done; complain "no file $1"; }
+wait_for_file ready
+kill -TERM "$early"
+wait "$early" || complain "drained with $?: $(<early.log)"
+kill -TERM "$worker"
+wait "$worker"
+
+# SIGTERM while there is still nobody.
+"$PATIO" worker -b "$url" -m demo -o connect_timeout_ms=200 2>lone.log &
+worker=$!
+pids+=("$worker")
+wait_for lone.log "going on without"
+kill -TERM "$worker"
+wait "$worker" || complain "stopped with $?: $(<lone.log)"
+
+# What no time heals ends it: a wrong key. And who wants to be told at the start is.
+"$PATIO" worker -b "tcp+listen://127.0.0.1:$port?key=open-sesame" -m demo 2>keyed.log &
+pids+=($!)
+wait_for keyed.log "ready: project"
+run worker -b "$url?key=open-simsim" -m demo
+[ "$code" != 0 ] || complain "a worker with a wrong key goes on"
+expect_err_has AUTH
+free_port
+run worker -b "tcp://127.0.0.1:$port" -m demo -o connect_required=true -o connect_timeout_ms=200
+expect_code 6
+finish
