@@ -83,10 +83,15 @@ static void a_send_hears_why(void **state)
         patio_send(w.f.broker, "mul", PATIO_ARGS((int64_t)1, (int64_t)1), NULL, NULL, &w.f.err),
         w.f.err);
     broker_ctl("set_vm_memory_high_watermark 0.000001");
-    uint64_t     from = test_now_ms();
-    patio_status st =
-        patio_send(w.f.broker, "mul", PATIO_ARGS((int64_t)1, (int64_t)1), NULL, NULL, &w.f.err);
-    uint64_t ms = test_now_ms() - from;
+    patio_status st    = PATIO_OK;
+    uint64_t     ms    = 0;
+    uint64_t     until = test_now_ms() + 20000;
+    while (st == PATIO_OK && test_now_ms() < until) { /* the alarm comes by itself */
+        uint64_t from = test_now_ms();
+        st =
+            patio_send(w.f.broker, "mul", PATIO_ARGS((int64_t)1, (int64_t)1), NULL, NULL, &w.f.err);
+        ms = test_now_ms() - from;
+    }
     broker_ctl("set_vm_memory_high_watermark absolute 1GB");
     assert_int_equal(st, PATIO_BLOCKED);
     assert_true(ms < 5000 + SLACK_MS);

@@ -39,15 +39,24 @@ ctl set_policy --apply-to queues full '^patio:stuck:default:dead$' '{"max-length
 worker stuck.log "$url$short" -p stuck --log-level debug
 run send -b "$url" -p stuck fail
 expect_code 0
-for project in classic quorum killed learns; do
+# its only slot is taken: what is renewed still takes it
+worker full.log "$url$short" -p full -j 1 --log-level debug
+for project in classic quorum killed learns full; do
     background $project
 done
 await_log killed.log "renewed 1 task"
 kill -9 "$killed"
 wait "$killed" 2>/dev/null
 worker other.log "$url$short" -p killed
+wait_for full.log "renewed 1 task"
+run send -b "$url" -p full mul 1 1
+expect_code 0
+for _ in $(seq 10); do
+    run stats -b "$url" -p full -q default --json
+    [ "$(jq -r '.[] | "\(.ready) \(.leased)"' <<<"$out")" = "1 1" ] || complain "it waits with who is full: $out"
+done
 
-for project in classic quorum killed learns; do
+for project in classic quorum killed learns full; do
     wait "${callers[$project]}" || complain "the call of project $project failed: $(<$project.out)"
 done
 wait_for stuck.log "renewed 1 task"

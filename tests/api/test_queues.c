@@ -311,11 +311,11 @@ static void what_waits_for_its_turn_goes_back_before_what_runs_has_ended(void **
     queues q;
     setup(&q);
     fill(&q, "high", 1);
-    fill(&q, "low", 1);
     q.f.broker = start_worker(&q, SETTINGS("executor.workers=1", "queues.high.weight=1",
                                            "queues.low.weight=1", "queue_order=strict",
                                            "lookahead_wait_ms=0"));
     AWAIT_ARRIVED(&the_gate, 1);
+    fill(&q, "low", 1);
     AWAIT(leased(&q, "low") == 1);
     pthread_t stopping = run_thread(stop, q.f.broker);
     AWAIT(counts_of(q.caller, "low").ready == 1);

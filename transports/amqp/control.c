@@ -132,7 +132,7 @@ static void answer_leased(patio_transport *t, const inbound *in, const char *nam
     pthread_mutex_lock(&t->lock);
     queue   *q          = place_queue(t, name, false);
     uint64_t leased     = q != NULL ? q->unsettled : 0;
-    bool     subscribed = q != NULL && q->state == SUB_ON;
+    bool     subscribed = q != NULL && subscribe_is_wanted(q);
     pthread_mutex_unlock(&t->lock);
     int size = snprintf(words, sizeof(words), "%llu %d", (unsigned long long)leased, subscribed);
     if (leased > 0 || subscribed) {

@@ -20,15 +20,17 @@ static patio_status ask_for(patio_transport *t, const char *name, uint64_t timeo
     return st == PATIO_NOT_FOUND ? PATIO_OK : st;
 }
 
-/* Who works on the queue says what it holds. What is missing after a while is
- * not known. */
-static uint64_t ask_leased(patio_transport *t, queue *q, uint64_t workers, uint64_t timeout_ms)
+/* Who works on the queue says what it holds. What is missing after a while is not known. Who is
+ * full has no consumer for now, and is known by its answer alone. */
+static void ask_leased(patio_transport *t, queue *q, uint64_t timeout_ms, patio_counts *n)
 {
-    enum { NOBODY_MS = 20, SOME_MS = 500, MOST_MS = 5000 };
-    char words[NAME_MAX_BYTES + 16];
-    ask *a = t->set.reply == REPLY_DIRECT ? NULL : control_new(t, ASK_LEASED);
+    enum { NOBODY_MS = 100, SOME_MS = 500, MOST_MS = 5000 };
+    char     words[NAME_MAX_BYTES + 16];
+    ask     *a       = t->set.reply == REPLY_DIRECT ? NULL : control_new(t, ASK_LEASED);
+    uint64_t workers = n->consumers;
+    n->leased        = PATIO_COUNT_UNKNOWN;
     if (a == NULL) {
-        return PATIO_COUNT_UNKNOWN;
+        return;
     }
     (void)snprintf(words, sizeof(words), "leased %s", q->name);
     pthread_mutex_lock(&t->lock);
@@ -40,10 +42,10 @@ static uint64_t ask_leased(patio_transport *t, queue *q, uint64_t workers, uint6
         control_wait(t, a, workers > 0 ? SOME_MS : NOBODY_MS,
                      timeout_ms < MOST_MS ? timeout_ms : MOST_MS);
     }
-    uint64_t sum = asked && a->answers >= workers ? a->sum : PATIO_COUNT_UNKNOWN;
+    n->leased    = asked && a->answers >= workers ? a->sum : PATIO_COUNT_UNKNOWN;
+    n->consumers = a->answers > workers ? a->answers : workers;
     control_forget(t, a);
     pthread_mutex_unlock(&t->lock);
-    return sum;
 }
 
 static patio_status ask_step(patio_transport *t, queue *q, int step, uint64_t timeout_ms,
@@ -91,7 +93,9 @@ patio_status counts_ask(patio_transport *t, const char *name, uint64_t timeout_m
         st = ask_step(t, q, i, timeout_ms, &n.delayed, err);
     }
     if (st == PATIO_OK) {
-        n.leased        = no_queue || !all ? 0 : ask_leased(t, q, n.consumers, timeout_ms);
+        if (!no_queue && all) {
+            ask_leased(t, q, timeout_ms, &n);
+        }
         n.ready         = cancel_still_ready(t, q, n.ready);
         n.oldest_age_ms = n.ready == 0 ? 0 : PATIO_COUNT_UNKNOWN;
         n.struct_size   = out->struct_size;

@@ -76,6 +76,8 @@ delivery *deliver_make(patio_transport *t, queue *q, inbound *in)
     memcpy(names, in->props.reply_to, reply);
     memcpy(names + reply, in->props.task, task);
     fill(t, d, in, names, reply);
+    d->consumer = in->consumer;
+    q->own += d->consumer == q->consumer;
     d->quiet = true;
     return d;
 }
@@ -125,22 +127,30 @@ static void accept(patio_transport *t, queue *q, inbound *in)
     q->waiting++;
 }
 
-static delivery *find_own(patio_transport *t, const queue *q, bool held)
+/* The oldest but `keep`. */
+static delivery *find_own(patio_transport *t, const queue *q, bool held, uint32_t keep)
 {
     for (delivery *d = t->leases.next; d != &t->leases; d = d->next) {
-        if (d->queue == q && (d->state == LEASE_WAITING || (held && d->state == LEASE_HELD))) {
+        if (d->queue == q && (d->state == LEASE_WAITING || (held && d->state == LEASE_HELD)) &&
+            keep-- == 0) {
             return d;
         }
     }
     return NULL;
 }
 
+uint64_t deliver_waits_since(patio_transport *t, const queue *q, uint32_t keep)
+{
+    const delivery *d = find_own(t, q, false, keep);
+    return d != NULL ? d->since_ns : UINT64_MAX;
+}
+
 /* Copies for others, at no cost to the task: what waits, or (held) what the host has not settled.
  * Sending one may let go of the lock, so each look begins anew. */
-void deliver_give_back(patio_transport *t, queue *q, bool held)
+void deliver_give_back(patio_transport *t, queue *q, bool held, uint32_t keep)
 {
     delivery *d;
-    while ((d = find_own(t, q, held)) != NULL) {
+    while ((d = find_own(t, q, held, keep)) != NULL) {
         task_facts facts;
         settle_facts(d, &facts);
         facts.crashes = (uint16_t)(facts.crashes - d->redelivered);

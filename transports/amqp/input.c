@@ -182,7 +182,7 @@ static void on_consuming(connection *c, uint16_t channel, const amqp_method_t *m
         return;
     case AMQP_BASIC_CANCEL_OK_METHOD:
         if (channel == CH_TASKS) {
-            subscribe_cancel_ok(t);
+            subscribe_cancel_ok(t, ((const amqp_basic_cancel_ok_t *)m->decoded)->consumer_tag);
         }
         return;
     case AMQP_CHANNEL_OPEN_OK_METHOD:

@@ -67,13 +67,25 @@ delivery *deliver_find(patio_transport *t, patio_tag tag)
     return NULL;
 }
 
+void deliver_leave_window(delivery *d)
+{
+    d->queue->own -= d->consumer == d->queue->consumer;
+    d->consumer = 0;
+}
+
 void deliver_release(patio_transport *t, delivery *d)
 {
     renew_give_up(t, d);
+    queue *q      = d->queue;
     d->prev->next = d->next;
     d->next->prev = d->prev;
-    d->queue->unsettled--;
-    d->queue->waiting -= d->state == LEASE_WAITING;
+    q->unsettled--;
+    q->waiting -= d->state == LEASE_WAITING;
+    deliver_leave_window(d);
+    if (q->subscribed && (q->state != SUB_ON || q->window < q->credit)) {
+        t->work = true; /* there is room for more than its consumer brings */
+        loop_wake(t);
+    }
     deliver_uncount(t, d);
     t->host->buf_drop(t->host->self, d->body);
     t->host->free(t->host->self, d->reply_to);

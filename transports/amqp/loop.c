@@ -85,7 +85,7 @@ static bool is_busy(const patio_transport *t)
  * whatever happens. An idle process does not look. */
 static void plan_look(patio_transport *t)
 {
-    t->looks_soon = t->ackable > 0 || t->settled;
+    t->looks_soon = t->ackable > 0 || t->settled || t->stuck;
     t->settled    = false;
 }
 

@@ -372,11 +372,16 @@ void         subscribe_step(patio_transport *t, uint64_t now_ns); /* under the l
 void         subscribe_ok(patio_transport *t, amqp_bytes_t tag);
 void         subscribe_cancelled(patio_transport *t, amqp_bytes_t tag);
 void         subscribe_forget(patio_transport *t); /* under the lock: the channel is gone */
-void         subscribe_cancel_ok(patio_transport *t);
+void         subscribe_cancel_ok(patio_transport *t, amqp_bytes_t tag);
+/* Under the lock: what is held is about to leave the consumer's window, so the consumer ends first.
+ */
+void subscribe_narrow(patio_transport *t, queue *q);
 /* Nothing more will be delivered: the broker has confirmed the end of each consumer. Under the
  * lock. */
-bool     subscribe_all_off(const patio_transport *t);
-bool     subscribe_all_on(const patio_transport *t);
+bool subscribe_all_off(const patio_transport *t);
+bool subscribe_all_on(const patio_transport *t);
+/* Under the lock: a consumer comes back as soon as there is room for what it brings. */
+bool     subscribe_is_wanted(const queue *q);
 uint32_t subscribe_number(amqp_bytes_t tag);
 queue   *subscribe_queue(patio_transport *t, uint32_t consumer);
 bool     subscribe_is_held(uint32_t consumer);         /* of the queue `held` */
@@ -388,11 +393,15 @@ delivery *deliver_take_slot(patio_transport *t, queue *q);
 delivery *deliver_find(patio_transport *t, patio_tag tag);
 void      deliver_uncount(patio_transport *t, delivery *d);
 void      deliver_release(patio_transport *t, delivery *d);
+void      deliver_leave_window(delivery *d); /* the broker does not count it any more */
 void      deliver_free_all(patio_transport *t);
 
 /* ---- deliver.c ---- */
 void deliver_task(patio_transport *t, inbound *in);
-void deliver_give_back(patio_transport *t, queue *q, bool held); /* under the lock, uncharged */
+/* Under the lock, uncharged; all but the oldest `keep`. */
+void deliver_give_back(patio_transport *t, queue *q, bool held, uint32_t keep);
+/* Under the lock: since when the oldest but `keep` waits to be told; UINT64_MAX: none does. */
+uint64_t deliver_waits_since(patio_transport *t, const queue *q, uint32_t keep);
 /* The channel of the deliveries is gone: leases are lost. */
 void deliver_lost(patio_transport *t, const char *why);
 

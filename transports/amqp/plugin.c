@@ -130,7 +130,7 @@ static bool wait_flushed(patio_transport *t, uint64_t grace_ms)
     turn_recall(&t->turn);
     for (queue *q = t->queues; q != NULL; q = q->next) {
         q->subscribed = false;
-        deliver_give_back(t, q, true);
+        deliver_give_back(t, q, true, 0);
     }
     t->work = true;
     bool flushed;

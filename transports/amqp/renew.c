@@ -162,7 +162,9 @@ static void exchange(patio_transport *t, delivery *d)
     if (d->copy == 0 || !d->copy_confirmed) {
         return;
     }
+    subscribe_narrow(t, d->queue);
     settle_ack(t, d->number);
+    deliver_leave_window(d);
     d->number   = d->copy;
     d->is_held  = true;
     d->taken_ns = t->host->now_ns(t->host->self);

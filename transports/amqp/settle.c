@@ -56,13 +56,13 @@ bool settle_move(patio_transport *t, delivery *d, place *to, const task_facts *c
     return true;
 }
 
-/* While the broker may deliver half of the credit without them, acknowledgements wait for more:
+/* While the broker may deliver half of the window without them, acknowledgements wait for more:
  * none of them is what brings the next task. */
 bool settle_is_due(const patio_transport *t)
 {
     bool due = !t->looks_soon || t->stopping;
     for (const queue *q = t->queues; q != NULL && !due; q = q->next) {
-        due = q->unsettled > q->credit / 2;
+        due = q->own > q->window / 2 || (q->state != SUB_ON && q->unsettled > 0);
     }
     return due;
 }
@@ -224,6 +224,7 @@ static patio_status apply(patio_transport *t, delivery *d, const patio_settlemen
             send_ack(t, d->number, false);
             socket_push(&t->links[CONSUMING]);
             d->number = 0;
+            deliver_leave_window(d);
         }
         d->state = LEASE_CLAIMED;
         return PATIO_OK;

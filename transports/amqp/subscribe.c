@@ -2,9 +2,10 @@
  * it has granted. */
 #include "transport.h"
 
-enum { RETRY_MS = 1000, GENERATION_BITS = 16, TAG_BYTES = 32 };
+enum { RETRY_MS = 1000, STUCK_MS = 2, WAIT_MS = 100, GENERATION_BITS = 16, TAG_BYTES = 32 };
 
-static const char prefix[] = "patio.";
+static const uint64_t ms_ns    = 1000000;
+static const char     prefix[] = "patio.";
 
 /* A tag is "patio." and a number, whose upper half is the queue's. */
 uint32_t subscribe_number(amqp_bytes_t tag)
@@ -49,14 +50,24 @@ static void next_number(patio_transport *t, queue *q)
     q->consumer   = (q->consumer & ~mask) | (next != 0 ? next : 1); /* 0: the queue `held` */
 }
 
+/* How many more may come. */
+static uint32_t room(const queue *q)
+{
+    return q->credit > q->unsettled ? q->credit - q->unsettled : 0;
+}
+
+/* RabbitMQ counts for each consumer what it delivered to that one: what is held by now is not in
+ * the window of a new one. */
 static void consume(patio_transport *t, queue *q)
 {
     connection *c = &t->links[CONSUMING];
     char        tag[TAG_BYTES];
     next_number(t, q);
     write_tag(tag, q->consumer);
-    uint32_t             most   = q->credit < UINT16_MAX ? q->credit : UINT16_MAX;
-    amqp_basic_qos_t     qos    = {.prefetch_count = (uint16_t)most};
+    q->window                   = room(q) < UINT16_MAX ? room(q) : UINT16_MAX;
+    q->own                      = 0;
+    q->stuck_ns                 = 0;
+    amqp_basic_qos_t     qos    = {.prefetch_count = (uint16_t)q->window};
     amqp_basic_consume_t method = {.queue        = wire_text(q->work.name),
                                    .consumer_tag = wire_text(tag)};
     if (wire_method(c, CH_TASKS, AMQP_BASIC_QOS_METHOD, &qos) &&
@@ -86,6 +97,8 @@ void subscribe_held(patio_transport *t, queue *q)
     socket_push(c);
 }
 
+/* Of one that is on: RabbitMQ 3.10 closes the connection (541 INTERNAL_ERROR) if a consumer that it
+ * has not confirmed is cancelled. */
 static void cancel(patio_transport *t, queue *q)
 {
     connection         *c = &t->links[CONSUMING];
@@ -94,21 +107,62 @@ static void cancel(patio_transport *t, queue *q)
     write_tag(tag, q->consumer);
     method.consumer_tag = wire_text(tag);
     t->cancels += wire_method(c, CH_TASKS, AMQP_BASIC_CANCEL_METHOD, &method);
-    q->state = SUB_NONE;
+    q->state = SUB_ENDING;
     socket_push(c);
+}
+
+void subscribe_narrow(patio_transport *t, queue *q)
+{
+    if (q->state == SUB_ON) {
+        cancel(t, q);
+    }
+    q->asked_credit = 0; /* as soon as it is on */
+}
+
+/* How many of those that wait are about to be told. */
+static uint32_t next_ones(const queue *q)
+{
+    return q->credit > q->given ? q->credit - q->given : 0;
+}
+
+/* Is the consumer's window not what there is room for, and that for longer than it takes to settle
+ * a quick task? Too small: some of what it had to leave out is settled, and it is full. Too large:
+ * something has left it that still runs (acknowledged before its run, or renewed), and what came
+ * in its place waits for that. */
+static bool is_stuck(patio_transport *t, queue *q, uint64_t now)
+{
+    bool full = room(q) > 0 && q->own >= q->window;
+    if (full && room(q) / 2 >= q->window) {
+        return true;
+    }
+    if (q->waiting > next_ones(q)) {
+        t->stuck = true;
+        return now >= deliver_waits_since(t, q, next_ones(q)) + WAIT_MS * ms_ns;
+    }
+    if (!full || q->given < q->unsettled) {
+        q->stuck_ns = 0; /* acknowledgements are on their way */
+        return false;
+    }
+    q->stuck_ns = q->stuck_ns != 0 ? q->stuck_ns : now;
+    t->stuck    = true;
+    return now >= q->stuck_ns + STUCK_MS * ms_ns;
+}
+
+bool subscribe_is_wanted(const queue *q)
+{
+    return q->subscribed && q->credit > 0 && q->operator_state != PATIO_QUEUE_PAUSED;
 }
 
 static void step(patio_transport *t, queue *q, uint64_t now)
 {
-    bool wanted = q->subscribed && q->credit > 0 && q->operator_state != PATIO_QUEUE_PAUSED;
-    if ((q->state == SUB_ON || q->state == SUB_ASKED) &&
-        (!wanted || q->credit != q->asked_credit)) {
+    bool wanted = subscribe_is_wanted(q);
+    if (q->state == SUB_ON && (!wanted || q->credit != q->asked_credit || is_stuck(t, q, now))) {
         cancel(t, q);
     }
-    if (!wanted && q->waiting > 0) {
-        deliver_give_back(t, q, false);
+    if (!wanted || q->state == SUB_NONE) { /* else it would come straight back */
+        deliver_give_back(t, q, false, wanted ? next_ones(q) : 0);
     }
-    if (!wanted || q->state != SUB_NONE || now < q->retry_ns) {
+    if (!wanted || q->state != SUB_NONE || now < q->retry_ns || room(q) == 0) {
         return;
     }
     if (place_ensure(t, &q->work)) {
@@ -123,7 +177,7 @@ static void step(patio_transport *t, queue *q, uint64_t now)
         if (q->work.status != PATIO_UNREACHABLE) {
             state_fatal(t, q->work.status, "%s", q->work.why);
         }
-        q->retry_ns = now + RETRY_MS * UINT64_C(1000000);
+        q->retry_ns = now + RETRY_MS * ms_ns;
     }
 }
 
@@ -133,6 +187,7 @@ void subscribe_step(patio_transport *t, uint64_t now)
     if (c->state != LINK_READY || !c->channel_open[CH_TASKS]) {
         return;
     }
+    t->stuck = false;
     for (queue *q = t->queues; q != NULL; q = q->next) {
         step(t, q, now);
     }
@@ -141,8 +196,7 @@ void subscribe_step(patio_transport *t, uint64_t now)
 bool subscribe_all_on(const patio_transport *t)
 {
     for (const queue *q = t->queues; q != NULL; q = q->next) {
-        if (q->subscribed && q->credit > 0 && q->state != SUB_ON &&
-            q->operator_state != PATIO_QUEUE_PAUSED) {
+        if (subscribe_is_wanted(q) && room(q) > 0 && q->state != SUB_ON) {
             return false;
         }
     }
@@ -199,10 +253,17 @@ void subscribe_forget(patio_transport *t)
     t->work    = true;
 }
 
-void subscribe_cancel_ok(patio_transport *t)
+/* All that it was delivered has come: what is held is what there will be. */
+void subscribe_cancel_ok(patio_transport *t, amqp_bytes_t tag)
 {
+    uint32_t number = subscribe_number(tag);
     pthread_mutex_lock(&t->lock);
+    queue *q = subscribe_queue(t, number);
     t->cancels -= t->cancels > 0;
+    if (q != NULL && q->consumer == number && q->state == SUB_ENDING) {
+        q->state = SUB_NONE;
+        t->work  = true;
+    }
     pthread_mutex_unlock(&t->lock);
 }
 
@@ -249,8 +310,8 @@ patio_status transport_unsubscribe(patio_transport *t, const char *name, patio_e
     bool   found = q != NULL && q->subscribed;
     if (found) {
         q->subscribed = false;
-        if (q->state != SUB_NONE && t->links[CONSUMING].state == LINK_READY) {
-            cancel(t, q);
+        if (t->links[CONSUMING].state == LINK_READY) {
+            subscribe_narrow(t, q);
         }
         t->work = true;
         loop_wake(t);

@@ -175,7 +175,7 @@ struct place {
     char         why[WHY_BYTES];
 };
 
-enum { SUB_NONE, SUB_WANTED, SUB_ASKED, SUB_ON };
+enum { SUB_NONE, SUB_ASKED, SUB_ON, SUB_ENDING };
 
 /* A queue of the project, as patio sees it. Never freed before the instance. */
 enum { MARKS_UNKNOWN, MARKS_ASKED, MARKS_KNOWN };
@@ -195,12 +195,15 @@ struct queue {
     uint8_t          marks_due;
     uint8_t          state;        /* SUB_… of the current consumer */
     uint32_t         credit;       /* wanted */
-    uint32_t         asked_credit; /* of the consumer that is on */
+    uint32_t         asked_credit; /* the credit when the consumer was made */
+    uint32_t         window;       /* its prefetch: what the credit left then */
     uint32_t         consumer;     /* number in its tag */
     uint32_t         unsettled;    /* with us, whatever their state */
+    uint32_t         own;          /* of them in the window of the current consumer */
     uint32_t         given;        /* told to the host, and not settled by it */
     uint32_t         waiting;      /* LEASE_WAITING */
     uint64_t         retry_ns;     /* subscribe again, not before */
+    uint64_t         stuck_ns;     /* its window has been too small since then; 0: it is not */
     char             name[NAME_MAX_BYTES];
     char             address[QUEUE_BYTES + 1]; /* the name, fit for names of the broker */
 };
@@ -235,6 +238,7 @@ struct delivery {
     patio_id   id;
     uint32_t   flags;
     uint32_t   position; /* of the slot, from 1 */
+    uint32_t   consumer; /* in whose window it is; 0: in none any more */
     uint16_t   attempt;
     uint16_t   crashes;
     uint16_t   redelivered; /* how often this copy came before, as far as the broker
@@ -424,6 +428,7 @@ struct patio_transport {
     uint32_t     ackable;
     uint64_t     acked_ns;
     bool         settled;    /* something, since the I/O thread looked last */
+    bool         stuck;      /* a consumer's window may be too small: to be looked at soon */
     bool         looks_soon; /* it does: acknowledgements may wait for it */
     uint32_t     unhurried;  /* I/O thread: tasks of late that nobody waits for */
     bool         hurried;    /* I/O thread: something came that somebody waits for */
