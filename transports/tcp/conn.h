@@ -162,7 +162,10 @@ void     write_flush(conn *c); /* not under the lock; `flushing` is ours */
 void     write_mark_dirty(conn *c);
 void     write_mark_held(conn *c); /* the same, and nobody is woken for it: hold.c */
 uint64_t write_backlog(const conn *c);
-/* Of that, without our own long tasks: what it has to read before it is served again. */
+/* Of all that was ever appended, how far it may be out: with what some thread is just writing,
+ * which the peer may have before that thread comes back. */
+uint64_t write_reach(const conn *c);
+/* Of the backlog, without our own long tasks: what it has to read before it is served again. */
 uint64_t write_replies(const conn *c);
 void     write_fini(conn *c);
 /* Room for so many more bytes; false: out of memory, and the connection is broken. */

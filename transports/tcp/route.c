@@ -269,7 +269,7 @@ bool route_lost(conn *c, effects *fx)
             return true;
         }
         entry *e       = c->given;
-        bool   started = e->wrote <= c->written;
+        bool   started = e->wrote <= write_reach(c);
         route_take_back(e);
         lose_one(e, started, fx);
     }

@@ -49,6 +49,11 @@ uint64_t write_backlog(const conn *c)
     return c->appended - c->written + c->larges_bytes;
 }
 
+uint64_t write_reach(const conn *c)
+{
+    return c->written + (c->flushing ? c->writing_size - c->writing_at : 0);
+}
+
 uint64_t write_replies(const conn *c)
 {
     return c->appended - c->written + c->larges_replies;
