@@ -15,7 +15,7 @@
 
 enum {
     ENDLESS     = 1 << 20,
-    LIMIT_TURNS = 20000,
+    LIMIT_TURNS = 60000,
 };
 
 side         a;

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 enum {
-    WAIT_MS    = 20000,
+    WAIT_MS    = 60000,
     LARGE      = 150 * 1024,
     UNTIL_OPEN = -1, /* a depth: a task that waits for `gate` */
 };

@@ -12,7 +12,7 @@
 #include "tcp_world.h"
 
 enum {
-    CHAINS_MAX = 32, /* of each side */
+    CHAINS_MAX = 10, /* of each side */
     MORE       = 20, /* calls of each side that find no credit */
 };
 
@@ -111,7 +111,7 @@ static void chains_of_both_sides(int chains, int64_t depth, size_t size)
 static void lent_slots_bring_all_to_their_end(void **state)
 {
     begin(*state, "", SETTINGS("executor.workers", "2"));
-    chains_of_both_sides(10, 4, 1);
+    chains_of_both_sides(CHAINS_MAX, 4, 1);
 }
 
 /* The same where waiting costs no thread, with tasks and replies that fill both write queues. */
@@ -119,7 +119,7 @@ static void full_write_queues_bring_all_to_their_end(void **state)
 {
     begin(*state, "write_queue_bytes=64KiB",
           SETTINGS("executor", "async", "executor.workers", "400"));
-    chains_of_both_sides(CHAINS_MAX, 6, LARGE);
+    chains_of_both_sides(CHAINS_MAX, 4, LARGE);
 }
 
 int main(void)

@@ -22,6 +22,7 @@ enum {
     NO_ID       = 2000,
     RUNNING     = 0,
     LIMIT_TURNS = 10000,
+    TRIES       = 20,
 };
 
 typedef struct stage {
@@ -53,8 +54,16 @@ static patio_future *start(patio_broker *broker, int64_t id, int64_t us, uint32_
     return f;
 }
 
-/* Those with odd ids may run twice; the one that runs as `flags` say. */
-static void set_stage(stage *s, const char *scheme, uint32_t flags)
+static void end_stage(stage *s)
+{
+    for (int i = 0; i <= BEHIND; i++) {
+        patio_future_destroy(s->f[i]);
+    }
+    patio_broker_destroy(s->broker);
+}
+
+/* False: its answers were not so quick that it was given anything ahead. */
+static bool try_stage(stage *s, const char *scheme, uint32_t flags)
 {
     patio_future *quick[QUICK];
     fresh(scheme, "ping_ms=1s");
@@ -77,7 +86,21 @@ static void set_stage(stage *s, const char *scheme, uint32_t flags)
         uint64_t now = in_flight(s->broker);
         s->ahead     = now > s->ahead ? now : s->ahead;
     }
-    assert_true(s->ahead > 1); /* others did wait in it */
+    return s->ahead > 1;
+}
+
+/* Others do wait in it. Those with odd ids may run twice; the one that runs as `flags` say. */
+static void set_stage(stage *s, const char *scheme, uint32_t flags)
+{
+    bool set = false;
+    for (int i = 0; i < TRIES && !set; i++) {
+        set = try_stage(s, scheme, flags);
+        if (!set) { /* as on a busy machine */
+            fault_end(s->first);
+            end_stage(s);
+        }
+    }
+    assert_true(set);
 }
 
 /* It is killed, another one comes, and all calls end. */
@@ -98,7 +121,6 @@ static patio_status take_status(stage *s, int id)
     if (st != PATIO_OK && st != PATIO_PEER_LOST) {
         fail_msg("call %d: %s", id, err.message);
     }
-    patio_future_destroy(s->f[id]);
     return st;
 }
 
@@ -120,7 +142,7 @@ static void what_was_not_begun_runs_elsewhere_and_once(void **state)
         assert_int_equal(times[i], 1);
     }
     free(times);
-    patio_broker_destroy(s.broker);
+    end_stage(&s);
 }
 
 /* Killed at once, before it gave anything back. What it had, it may have begun, for all the caller
@@ -143,7 +165,7 @@ static void what_may_have_been_begun_runs_once_unless_it_may_twice(void **state)
         }
     }
     free(times);
-    patio_broker_destroy(s.broker);
+    end_stage(&s);
 }
 
 int main(int argc, char **argv)
