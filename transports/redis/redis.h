@@ -112,8 +112,10 @@ void dispatch(conn *c, cmd *k, const resp *r);
 void beat_encode(queue *q); /* under the lock */
 void beat_answer(conn *c, const cmd *k, const resp *r);
 void promote_answer(conn *c, const cmd *k, const resp *r);
+
+/* control.c */
+void control_encode(queue *q, uint64_t now); /* under the lock */
 void control_answer(conn *c, const cmd *k, const resp *r);
-void control_word(queue *q, const char *word, size_t size);
 void control_entries(queue *q, const resp *entries);
 
 /* fetch.c */
