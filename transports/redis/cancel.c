@@ -1,8 +1,6 @@
 /* Cancelling by id: a script looks for the task, a stretch at a time. */
 #include "redis.h"
 
-#include <hiredis/hiredis.h>
-
 enum { CANCELS_MAX = 4096 };
 
 typedef struct cancel_op {

@@ -2,7 +2,6 @@
  * sent to the wrong one is told where to go, and goes there. */
 #include "redis.h"
 
-#include <hiredis/hiredis.h>
 #include <stdlib.h>
 
 /* [I/O thread, under the lock] The node of that address, made if need be. NULL: too many. */

@@ -2,7 +2,6 @@
 #include "redis.h"
 
 #include <errno.h>
-#include <hiredis/hiredis.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>

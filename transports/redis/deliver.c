@@ -1,7 +1,6 @@
 /* Entries of a stream -> deliveries. */
 #include "redis.h"
 
-#include <hiredis/hiredis.h>
 #include <stdlib.h>
 
 enum { INBOX_MS = 50, INBOX_MAX = CREDIT_MAX + 4096 };

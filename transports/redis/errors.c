@@ -1,8 +1,6 @@
 /* What a server says when it does not do what it was asked for. */
 #include "redis.h"
 
-#include <hiredis/hiredis.h>
-
 static const struct word {
     const char *text;
     uint8_t     trouble;

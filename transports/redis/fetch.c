@@ -6,7 +6,6 @@
  * it is worth to look. So it does where the queue is paused. */
 #include "redis.h"
 
-#include <hiredis/hiredis.h>
 #include <patio/queues.h>
 
 enum { FETCH_MOST = 1024, WORDS_MOST = 100 };

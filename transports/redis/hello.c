@@ -1,7 +1,6 @@
 /* From connected to open: who we are, whether this server is fit, scripts. */
 #include "redis.h"
 
-#include <hiredis/hiredis.h>
 #include <stdlib.h>
 
 enum step { STEP_AUTH, STEP_SELECT, STEP_NAME, STEP_INFO, STEP_SLOTS, STEP_MASTER };

@@ -3,8 +3,6 @@
  * becomes of it: published.c. */
 #include "redis.h"
 
-#include <hiredis/hiredis.h>
-
 enum { FLIGHTS = 4, SPECIAL_FLIGHTS = 64, SOON = 32 };
 static const uint64_t ms_ns = 1000000;
 

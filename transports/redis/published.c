@@ -1,8 +1,6 @@
 /* What becomes of a task that was handed over: accepted, refused, unknown, or too late. */
 #include "redis.h"
 
-#include <hiredis/hiredis.h>
-
 enum { LOOK_MS = 100 };
 
 /* Back to where they came from, in their order. Under the lock. */

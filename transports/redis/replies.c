@@ -1,8 +1,6 @@
 /* Answers to our calls: one stream per queue, read by a connection that waits. */
 #include "redis.h"
 
-#include <hiredis/hiredis.h>
-
 enum { READ_MOST = 512, TRIM_AFTER = 64 };
 
 void replies_encode(conn *c)

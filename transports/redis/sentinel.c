@@ -1,8 +1,6 @@
 /* Sentinels are asked who is master, each time before the master is connected to. */
 #include "redis.h"
 
-#include <hiredis/hiredis.h>
-
 void sentinel_answer(conn *c, const resp *r)
 {
     patio_transport *t    = c->t;

@@ -2,7 +2,6 @@
 #include "redis.h"
 
 #include <errno.h>
-#include <hiredis/hiredis.h>
 
 enum { NOTIFY_MOST = 1024, CAUSE_MAX = 64 * 1024, CLAIM_WAIT_S = 2 };
 enum { QUICK_NS = 2 * 1000 * 1000, SLOW_NS = 10 * 1000 * 1000 };

@@ -2,8 +2,6 @@
  * call; what a lost connection may have taken along is sent again. */
 #include "redis.h"
 
-#include <hiredis/hiredis.h>
-
 enum { FLIGHTS = 3, SOON = 32 };
 
 static uint32_t args_of(uint8_t kind)
