@@ -128,13 +128,15 @@ bool     queue_listens(const queue *q);
 uint32_t queue_free_credit(const queue *q);
 
 /* deliver.c; the I/O thread */
-void      deliver_entries(queue *q, char suffix, const resp *entries);
-void      inbox_pump(queue *q);
-void      inbox_return(queue *q); /* under the lock */
-uint64_t  inbox_tick(queue *q, uint64_t now, uint64_t next);
-delivery *delivery_new(patio_transport *t);                 /* under the lock */
-delivery *delivery_find(patio_transport *t, patio_tag tag); /* under the lock */
-void      delivery_free(patio_transport *t, delivery *d);   /* under the lock */
+void     deliver_entries(queue *q, char suffix, const resp *entries);
+void     inbox_pump(queue *q);
+void     inbox_return(queue *q); /* under the lock */
+uint64_t inbox_tick(queue *q, uint64_t now, uint64_t next);
+
+/* leases.c; under the lock */
+delivery *delivery_new(patio_transport *t);
+delivery *delivery_find(patio_transport *t, patio_tag tag);
+void      delivery_free(patio_transport *t, delivery *d);
 void      deliveries_fini(patio_transport *t);
 
 /* publish.c, published.c */
