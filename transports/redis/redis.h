@@ -31,7 +31,6 @@ uint64_t now_ns(const patio_transport *t);
 
 /* conn.c, conn_close.c; the I/O thread, without the lock unless it says otherwise */
 void conn_init(conn *c, patio_transport *t, uint8_t role, node *n, queue *q);
-void conn_open(conn *c, const char *host, uint32_t port);
 void conn_event(conn *c, uint32_t events);
 void conn_close(conn *c, patio_status status, const char *why);
 void conn_fini(conn *c);
@@ -40,8 +39,13 @@ void conn_watch(conn *c);
 void conn_flush(conn *c);
 /* [any] Under the lock: to be closed soon. */
 void conn_break(conn *c, patio_status status, const char *why);
+
+/* conn_open.c */
+void conn_open(conn *c, const char *host, uint32_t port);
 void conn_resolved(conn *c);
-void conn_late(conn *c); /* out of time: the next address of its name, or none */
+void conn_connecting(conn *c); /* the socket says whether it is connected */
+void conn_late(conn *c);       /* out of time: the next address of its name, or none */
+void conn_greet(conn *c);      /* connected, and TLS is done: HELLO */
 
 /* resolve.c */
 struct lookup *lookup_begin(patio_transport *t, const char *host, uint32_t port);
