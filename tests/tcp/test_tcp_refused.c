@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -145,6 +146,38 @@ static void a_stranger_in_the_place_of_a_peer_does_not_end_it(void **state)
     }
 }
 
+static uint64_t now_ms(void)
+{
+    struct timespec ts;
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* A URL where nobody is, and that is not tried again for minutes: who calls hears in time. */
+static void a_caller_waits_no_longer_than_it_said(void **state)
+{
+    (void)state;
+    enum { DEADLINE_MS = 300, PATIENCE_MS = 30000 };
+    char own[160];
+    char to[96];
+    (void)snprintf(own, sizeof(own),
+                   "unix+listen://%s/own?reconnect_min_ms=20min&reconnect_max_ms=20min", folder);
+    (void)snprintf(to, sizeof(to), "unix://%s/nobody", folder);
+    patio_broker *caller = open_caller(own, to);
+    for (int waits = 0; waits < 2; waits++) {
+        patio_error        err     = PATIO_ERROR_INIT;
+        patio_future      *f       = NULL;
+        patio_call_options options = {PATIO_SIZED(patio_call_options), .timeout_ms = DEADLINE_MS,
+                                      .flags = waits != 0 ? PATIO_CALL_WAIT_ROUTE : 0};
+        uint64_t           begun   = now_ms();
+        patio_status       st = patio_call(caller, "add", PATIO_ARGS(6, 7), &options, &f, &err);
+        assert_int_equal(st, waits != 0 ? PATIO_TIMEOUT : PATIO_NO_ROUTE);
+        assert_in_range(now_ms() - begun, waits != 0 ? DEADLINE_MS : 0, PATIENCE_MS);
+        patio_future_destroy(f);
+    }
+    patio_broker_destroy(caller);
+}
+
 static int make_all(void **state)
 {
     patio_registry *registry = NULL;
@@ -167,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stranger_who_refuses_is_tried_again),
         cmocka_unit_test(a_stranger_in_the_place_of_a_peer_does_not_end_it),
+        cmocka_unit_test(a_caller_waits_no_longer_than_it_said),
     };
     return cmocka_run_group_tests(tests, make_all, remove_all);
 }
