@@ -71,10 +71,16 @@ const char *read_message(conn *c, incoming *in, effects *fx)
     note(&in->type, sizeof(in->type));
     note(&in->id, sizeof(in->id));
     note(in->head.data, in->head.size);
-    if (in->is_long) {
+    if (in->tail != NULL) {
         note(in->tail->data, in->tail->size);
     }
     return NULL;
+}
+
+bool read_has_task(const conn *c, uint64_t tag)
+{
+    (void)c;
+    return tag % 2 == 0;
 }
 
 const char *hello_frame(conn *c, const frame_header *h, patio_bytes body, patio_status *status)
@@ -200,10 +206,11 @@ static uint64_t run(const uint8_t *data, size_t size, uint32_t cuts)
     }
     for (unsigned i = 0; i < FRAME_CHANNELS; i++) {
         const piece *p = &c.pieces[i];
-        if (p->at > p->size || (p->body == NULL && p->size != 0)) {
+        if (p->at > p->size || (p->head == NULL && p->size != 0) ||
+            (p->room != 0 && (p->room != p->size || p->body == NULL))) {
             abort();
         }
-        sum += p->size;
+        sum += p->room;
         /* what has come of it is the same, too, unless it ended before */
         if (p->body != NULL && c.state == CONN_OPEN) {
             note(p->data, p->at);

@@ -1,5 +1,5 @@
 /* One connection: its beginning, its clocks, its end. */
-#include "tcp.h"
+#include "read.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -187,7 +187,7 @@ static void leave(conn *c, bool failed)
     t->conn_count--;
     links_left(c, failed);
     for (unsigned i = 0; i < FRAME_CHANNELS; i++) {
-        t->piece_bytes -= c->pieces[i].size; /* 0 where none is on its way */
+        t->piece_bytes -= c->pieces[i].room;
     }
     if (t->waiting_calm) {
         pthread_cond_broadcast(&t->calm);
@@ -269,6 +269,9 @@ void conn_tick(conn *c, uint64_t now)
     if (now > c->heard_ns + set->dead_ms * 1000000u) {
         conn_close(c, PATIO_PEER_LOST, "it has fallen silent");
         return;
+    }
+    if (c->longs_in > 0) {
+        pieces_look(c, now);
     }
     pthread_mutex_lock(&c->t->lock);
     bool stuck = c->want_write && now > c->progress_ns + set->dead_ms * 1000000u;

@@ -40,11 +40,14 @@ struct large {
 
 /* A long message on its way in; the I/O thread's own. */
 typedef struct piece {
-    patio_buf *body;
+    patio_buf *body; /* NULL: it is dropped */
     uint8_t   *data;
     size_t     size;
     size_t     at;
-    uint8_t   *head;
+    size_t     room; /* that it has of the instance's for such messages */
+    size_t     looked_at;
+    uint64_t   looked_ns; /* when it was there */
+    uint8_t   *head;      /* NULL: there is none on this channel */
     size_t     head_bytes;
     uint64_t   id;
     uint8_t    type;

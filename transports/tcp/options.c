@@ -123,7 +123,12 @@ static uint64_t number(const patio_endpoint *e, unsigned option)
 
 static void read_numbers(settings *set, const patio_endpoint *e)
 {
+    /* what could never be held is not taken; a reply, which is not held, may have one frame */
+    uint64_t most = number(e, OPT_MAX_QUEUED_BYTES);
+    most          = most > FRAME_CHUNK_BYTES ? most : FRAME_CHUNK_BYTES;
+
     set->max_frame_bytes             = number(e, OPT_MAX_FRAME_BYTES);
+    set->max_frame_bytes             = set->max_frame_bytes < most ? set->max_frame_bytes : most;
     set->bounds.max_queued           = number(e, OPT_MAX_QUEUED);
     set->bounds.max_queued_bytes     = number(e, OPT_MAX_QUEUED_BYTES);
     set->bounds.max_dead             = number(e, OPT_MAX_DEAD);

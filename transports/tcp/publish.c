@@ -61,7 +61,7 @@ static patio_status find_lane(patio_transport *t, const patio_message *m, size_t
     if (route_too_large(l, size)) {
         return patio_fail(err, PATIO_TOO_LARGE, 0,
                           "send %s: %zu bytes, more than any connected worker that has it takes "
-                          "(its max_frame_bytes)",
+                          "(its max_frame_bytes, max_queued_bytes)",
                           m->task, size);
     }
     *out = l;

@@ -73,6 +73,12 @@ static const char *got_settle(conn *c, incoming *in, effects *fx)
     return NULL;
 }
 
+bool read_has_task(const conn *c, uint64_t tag)
+{
+    const entry *e = hub_entry_find(c->t, tag, ENTRY_GIVEN);
+    return e != NULL && e->link == c;
+}
+
 static const char *got_notify(conn *c, incoming *in, effects *fx)
 {
     entry *e = hub_entry_find(c->t, in->id, ENTRY_GIVEN);
@@ -90,6 +96,9 @@ static const char *got_notify(conn *c, incoming *in, effects *fx)
 
 static const char *got_announce(conn *c, incoming *in, effects *fx)
 {
+    if (in->is_long && in->tail == NULL) {
+        return "no room for a long ANNOUNCE"; /* it comes again, with a new connection */
+    }
     patio_bytes body = in->is_long ? c->t->host->buf_view(c->t->host->self, in->tail) : in->head;
     return peer_announced(c, body, fx) ? NULL : "a malformed ANNOUNCE";
 }
@@ -100,8 +109,12 @@ static const char *got_answer(conn *c, incoming *in, effects *fx)
     if (!frame_get_answer(in->head, &a) || (in->is_long && in->head.size != a.head_bytes)) {
         return "a malformed ANSWER";
     }
-    patio_buf  *tail = (a.flags & ANSWER_TAIL) != 0 ? take_tail(c, in, a.head_bytes) : NULL;
-    const char *why  = ask_answered(c, in->id, &a, tail, fx);
+    bool       has  = (a.flags & ANSWER_TAIL) != 0;
+    patio_buf *tail = has ? take_tail(c, in, a.head_bytes) : NULL;
+    if (has && tail == NULL) {
+        a.status = PATIO_TOO_LARGE; /* for the room there is now */
+    }
+    const char *why = ask_answered(c, in->id, &a, tail, fx);
     c->t->host->buf_drop(c->t->host->self, tail);
     return why;
 }

@@ -10,7 +10,7 @@ typedef struct incoming {
     uint8_t     type;
     uint64_t    id;
     patio_bytes head; /* all of a short message, the head of a long one */
-    patio_buf  *tail; /* of a long one, taken; else NULL */
+    patio_buf  *tail; /* of a long one, taken; NULL: it was dropped */
     bool        is_long;
 } incoming;
 
@@ -20,7 +20,11 @@ const char *pieces_took(conn *c, const frame_header *h, patio_bytes body, effect
 const char *pieces_began(conn *c, const frame_header *h, patio_bytes body);
 /* So many bytes of that rest were read. */
 const char *pieces_came(conn *c, size_t size, effects *fx);
-/* read.c: what a message asks for. NULL, or why the connection ends. */
+/* Every now and then, while there are any: those that do not go on. */
+void pieces_look(conn *c, uint64_t now);
+/* read.c: is the task with that tag with this peer? */
+bool read_has_task(const conn *c, uint64_t tag);
+/* What a message asks for. NULL, or why the connection ends. */
 const char *read_message(conn *c, incoming *in, effects *fx);
 
 #endif

@@ -4,7 +4,7 @@
 #include <errno.h>
 
 enum {
-    READ_BYTES = 256 * 1024,
+    READ_BYTES = 256 * 1024,  /* more than any frame */
     LOOK_BYTES = 4 * 1024,    /* beside a long message: what comes next is most likely more of it */
     LONG_BURST = 1024 * 1024, /* of long messages at once, before others have their turn */
 };
@@ -100,12 +100,14 @@ static size_t receive(conn *c, uint8_t *to, size_t room)
     return 0;
 }
 
-/* The rest of a piece, to where it belongs. */
+/* The rest of a piece, to where it belongs; of a dropped one, to where it is forgotten. */
 static size_t read_direct(conn *c)
 {
-    effects     fx;
-    const char *why = NULL;
-    size_t      n   = receive(c, c->direct->data + c->direct->at, c->direct_left);
+    effects      fx;
+    const char  *why = NULL;
+    const piece *p   = c->direct;
+    uint8_t     *to  = p->data != NULL ? p->data + p->at : c->t->read_data;
+    size_t       n   = receive(c, to, c->direct_left);
     if (n > 0) {
         effects_begin(&fx, c->t);
         c->heard_ns = fx.now;

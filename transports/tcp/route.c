@@ -146,7 +146,8 @@ static void end_unfit(entry *e, effects *fx)
 {
     if ((e->flags & PATIO_MESSAGE_CALL) != 0) {
         fail_call(e, EFFECT_REJECTED, PATIO_TOO_LARGE,
-                  "larger than any connected worker that has the task takes (its max_frame_bytes)",
+                  "larger than any connected worker that has the task takes (its max_frame_bytes, "
+                  "max_queued_bytes)",
                   fx);
     } else {
         hub_bury(e, hub_cause_too_large, fx);

@@ -103,7 +103,7 @@ struct patio_transport {
     int          tick_fd; /* -1: it is not looked after */
     uv_timer_t   parting_limit;
     uint8_t     *read_data;
-    uint64_t     piece_bytes; /* announced for long messages that have not come whole */
+    uint64_t     piece_bytes; /* that long messages have which have not come whole */
     uint32_t     ticks;
     uint64_t     ticked_ns;
     bool         parting;      /* it ends; the peers are being told */

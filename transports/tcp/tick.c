@@ -42,6 +42,9 @@ static void forgive_absence(patio_transport *t, uint64_t now)
         for (conn *c = t->conns; c != NULL; c = c->next) {
             c->heard_ns    = now;
             c->progress_ns = now;
+            for (unsigned i = 0; i < FRAME_CHANNELS; i++) {
+                c->pieces[i].looked_ns = now;
+            }
         }
     }
     t->ticked_ns = now;
