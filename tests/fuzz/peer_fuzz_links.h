@@ -83,7 +83,7 @@ static inline void peer_check_said(peer *p, const frame_header *h, patio_bytes b
     }
     switch (h->type) {
     case FRAME_ANNOUNCE:
-        require(frame_check_announce(body));
+        require(frame_check_announce(body) == NULL);
         return;
     case FRAME_PUBLISH:
         require(frame_get_publish(body, &publish));

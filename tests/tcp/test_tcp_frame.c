@@ -162,10 +162,10 @@ static void every_truncation_of_an_announce_is_refused(void **state)
     static const uint8_t data[] = {4, 's', 'h', 'o', 'p', 2, 0, 0, 0, 1, 'q', 8, 0,   0,
                                    0, 2,   0,   0,   0,   5, 0, 0, 0, 1, 'a', 2, 'b', 'c',
                                    1, 'r', 1,   0,   0,   0, 0, 0, 0, 0, 0,   0, 0,   0};
-    assert_true(frame_check_announce((patio_bytes){data, sizeof(data)}));
+    assert_null(frame_check_announce((patio_bytes){data, sizeof(data)}));
     for (size_t cut = 0; cut < sizeof(data); cut++) {
         patio_bytes some = exact(data, cut);
-        assert_false(frame_check_announce(some));
+        assert_non_null(frame_check_announce(some));
         drop(some);
     }
     for (size_t i = 0; i < sizeof(data); i++) {
@@ -179,6 +179,34 @@ static void every_truncation_of_an_announce_is_refused(void **state)
     }
 }
 
+/* So many names as a peer takes, and one more; of one that says more than it has, no name is read.
+ */
+static void an_announce_has_its_bounds(void **state)
+{
+    (void)state;
+    enum { HEAD = 2 + 4, QUEUE = 2 + 12 };
+    static uint8_t data[HEAD + QUEUE + 2 * (FRAME_TASKS_MAX + 1)] = {1, 'p', 1};
+    uint8_t       *queue                                          = data + HEAD;
+    memcpy(queue, "\1q", 2);
+    for (uint32_t i = 0; i <= FRAME_TASKS_MAX; i++) {
+        memcpy(queue + QUEUE + (size_t)2 * i, "\1t", 2);
+    }
+    for (uint32_t tasks = FRAME_TASKS_MAX; tasks <= FRAME_TASKS_MAX + 1; tasks++) {
+        frame_put32(queue + 6, tasks);
+        frame_put32(queue + 10, 2 * tasks);
+        patio_bytes whole = exact(data, HEAD + QUEUE + (size_t)2 * tasks);
+        const char *why   = frame_check_announce(whole);
+        assert_true(tasks > FRAME_TASKS_MAX ? why != NULL && strstr(why, "16384") != NULL
+                                            : why == NULL);
+        drop(whole);
+    }
+    static const uint8_t queues[HEAD + (FRAME_QUEUES_MAX + 1) * QUEUE] = {1, 'p', 1, 1};
+    patio_bytes          many = exact(queues, sizeof(queues)); /* 257, and they have no names */
+    const char          *why  = frame_check_announce(many);
+    assert_true(why != NULL && strstr(why, "256 queues") != NULL);
+    drop(many);
+}
+
 /* Names go into the log and to terminals: none of them may forge a line or move a cursor. */
 static void a_name_that_no_honest_side_has_is_refused(void **state)
 {
@@ -186,19 +214,19 @@ static void a_name_that_no_honest_side_has_is_refused(void **state)
     enum { PROJECT = 2, QUEUE = 11, TASK = 26 };
     uint8_t data[] = {4, 's', 'h', 'o', 'p', 1, 0, 0, 0, 4, 'd', 'e', 'f', '-', 8,
                       0, 0,   0,   1,   0,   0, 0, 4, 0, 0, 0,   3,   'a', ' ', 'b'};
-    assert_true(
-        frame_check_announce((patio_bytes){data, sizeof(data)})); /* a task may have a space */
+    /* a task may have a space */
+    assert_null(frame_check_announce((patio_bytes){data, sizeof(data)}));
     for (unsigned value = 1; value < 256; value++) {
         bool plain    = value < 128 && (isalnum((int)value) || strchr("._-", (int)value) != NULL);
         bool printed  = value >= ' ' && value != 127;
         data[PROJECT] = (uint8_t)value;
-        assert_int_equal(frame_check_announce((patio_bytes){data, sizeof(data)}), plain);
+        assert_int_equal(frame_check_announce((patio_bytes){data, sizeof(data)}) == NULL, plain);
         data[PROJECT] = 'h';
         data[QUEUE]   = (uint8_t)value;
-        assert_int_equal(frame_check_announce((patio_bytes){data, sizeof(data)}), plain);
+        assert_int_equal(frame_check_announce((patio_bytes){data, sizeof(data)}) == NULL, plain);
         data[QUEUE]    = 'e';
         data[TASK + 2] = (uint8_t)value;
-        assert_int_equal(frame_check_announce((patio_bytes){data, sizeof(data)}), printed);
+        assert_int_equal(frame_check_announce((patio_bytes){data, sizeof(data)}) == NULL, printed);
         data[TASK + 2] = ' ';
     }
 }
@@ -212,6 +240,7 @@ int main(void)
         cmocka_unit_test(every_truncation_of_a_publish_is_refused),
         cmocka_unit_test(a_settle_with_a_lying_length_is_refused),
         cmocka_unit_test(every_truncation_of_an_announce_is_refused),
+        cmocka_unit_test(an_announce_has_its_bounds),
         cmocka_unit_test(a_name_that_no_honest_side_has_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

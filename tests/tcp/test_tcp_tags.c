@@ -1,57 +1,13 @@
 /* Numbers of tasks: each giving has another, also where they go over their end. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
 #include "store.h"
-
-static void *take(void *self, size_t size)
-{
-    (void)self;
-    return malloc(size);
-}
-
-static void *grow(void *self, void *block, size_t size)
-{
-    (void)self;
-    return realloc(block, size);
-}
-
-static void give_back(void *self, void *block)
-{
-    (void)self;
-    free(block);
-}
-
-static patio_bytes no_bytes(void *self, const patio_buf *buf)
-{
-    (void)self;
-    (void)buf;
-    return (patio_bytes){NULL, 0};
-}
-
-static void no_drop(void *self, patio_buf *buf)
-{
-    (void)self;
-    (void)buf;
-}
-
-static void no_queue(const patio_host *h, queue *q)
-{
-    (void)h;
-    (void)q;
-}
-
-static const patio_host host = {
-    .alloc    = take,
-    .resize   = grow,
-    .free     = give_back,
-    .buf_view = no_bytes,
-    .buf_drop = no_drop,
-};
+#include "store_host.h"
 
 enum { GENERATION_SHIFT = 32 };
 
@@ -59,7 +15,7 @@ static void a_number_that_has_wrapped_is_a_new_one(void **state)
 {
     (void)state;
     store_room room;
-    store_init(&room, &host, NULL);
+    store_init(&room, &store_host, NULL);
     entry   *e    = store_entry_new(&room);
     uint32_t slot = (uint32_t)e->tag;
     assert_non_null(e);
@@ -81,21 +37,21 @@ static void a_number_that_has_wrapped_is_a_new_one(void **state)
         store_entry_free(&room, e);
         assert_null(store_entry_find(&room, old, ENTRY_OWN));
     }
-    store_fini(&room, no_queue);
+    store_fini(&room, store_no_queue);
 }
 
 static void a_number_that_was_never_given_is_nobodys(void **state)
 {
     (void)state;
     store_room room;
-    store_init(&room, &host, NULL);
+    store_init(&room, &store_host, NULL);
     entry *e = store_entry_new(&room);
     assert_null(store_entry_find(&room, 0, ENTRY_OWN));
     assert_null(store_entry_find(&room, UINT64_MAX, ENTRY_OWN));
     assert_null(store_entry_find(&room, CHUNK_ENTRIES + 1, ENTRY_FREE));
     e->state = ENTRY_OWN;
     store_entry_free(&room, e);
-    store_fini(&room, no_queue);
+    store_fini(&room, store_no_queue);
 }
 
 int main(void)

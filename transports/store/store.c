@@ -1,4 +1,4 @@
-/* Queues, lanes, and the slab of entries. */
+/* The slab of entries. */
 #include "store.h"
 
 void store_init(store_room *s, const patio_host *host, pthread_mutex_t *lock)
@@ -6,6 +6,7 @@ void store_init(store_room *s, const patio_host *host, pthread_mutex_t *lock)
     memset(s, 0, sizeof(*s));
     s->host = host;
     s->lock = lock;
+    (void)host->random(host->self, &s->seed, sizeof(s->seed)); /* without it, 0 will do */
 }
 
 void store_fini(store_room *s, void (*forget)(const patio_host *host, queue *q))
@@ -28,101 +29,7 @@ void store_fini(store_room *s, void (*forget)(const patio_host *host, queue *q))
     ids_fini(s);
     store_results_fini(s);
     dedup_fini(s);
-    while (s->queues != NULL) {
-        queue *q  = s->queues;
-        s->queues = q->next;
-        forget(host, q);
-        for (uint32_t i = 0; i < q->lane_count; i++) {
-            host->free(host->self, q->lanes[i]);
-        }
-        host->free(host->self, q->lanes);
-        host->free(host->self, q->nonempty);
-        host->free(host->self, q);
-    }
-}
-
-queue *store_queue(store_room *s, const char *name, bool make)
-{
-    queue *q = s->queues;
-    while (q != NULL && strcmp(q->name, name) != 0) {
-        q = q->next;
-    }
-    if (q != NULL || !make || s->queue_count >= QUEUES_MAX) {
-        return q;
-    }
-    size_t size = strlen(name) + 1;
-    q           = s->host->alloc(s->host->self, sizeof(*q) + size);
-    if (q != NULL) {
-        memset(q, 0, sizeof(*q));
-        memcpy(q->name, name, size);
-        q->store  = s;
-        q->next   = s->queues;
-        s->queues = q;
-        s->queue_count++;
-    }
-    return q;
-}
-
-/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
-static uint32_t hash(const char *text)
-{
-    uint32_t h = 2166136261u;
-    for (; *text != '\0'; text++) {
-        h = (h ^ (uint8_t)*text) * 16777619u;
-    }
-    return h;
-}
-
-static bool grow_lanes(queue *q)
-{
-    if (q->lane_count < q->lane_room) {
-        return true;
-    }
-    const patio_host *host  = q->store->host;
-    uint32_t          room  = q->lane_room + WORD_BITS;
-    lane            **lanes = host->resize(host->self, q->lanes, room * sizeof(lane *));
-    if (lanes == NULL) {
-        return false;
-    }
-    q->lanes       = lanes;
-    uint64_t *bits = host->resize(host->self, q->nonempty, room / WORD_BITS * sizeof(*bits));
-    if (bits == NULL) {
-        return false;
-    }
-    bits[room / WORD_BITS - 1] = 0;
-    q->nonempty                = bits;
-    q->lane_room               = room;
-    return true;
-}
-
-lane *store_lane(queue *q, const char *task, bool make)
-{
-    if (q->last_lane != NULL && strcmp(q->last_lane->task, task) == 0) {
-        return q->last_lane;
-    }
-    uint32_t bucket = hash(task) % LANE_BUCKETS;
-    lane    *l      = q->buckets[bucket];
-    while (l != NULL && strcmp(l->task, task) != 0) {
-        l = l->next;
-    }
-    if (l != NULL || !make || q->store->lanes >= LANES_MAX || !grow_lanes(q)) {
-        q->last_lane = l != NULL ? l : q->last_lane;
-        return l;
-    }
-    const patio_host *host = q->store->host;
-    size_t            size = strlen(task) + 1;
-    l                      = host->alloc(host->self, sizeof(*l) + size);
-    if (l != NULL) {
-        memset(l, 0, sizeof(*l));
-        memcpy(l->task, task, size);
-        l->queue                  = q;
-        l->index                  = q->lane_count;
-        l->next                   = q->buckets[bucket];
-        q->buckets[bucket]        = l;
-        q->lanes[q->lane_count++] = l;
-        q->store->lanes++;
-    }
-    return l;
+    names_fini(s, forget);
 }
 
 static bool add_chunk(store_room *s)

@@ -35,7 +35,7 @@ enum {
     PRIORITIES       = PATIO_PRIORITY_MAX + 1,
     WORD_BITS        = 64,
     CHUNK_ENTRIES    = 128,
-    LANE_BUCKETS     = 64,
+    LANE_BUCKETS_MIN = 64, /* they double with the lanes */
     KEY_BUCKETS      = 4096,
     LANES_MAX        = 65536, /* names of tasks ever seen */
     QUEUES_MAX       = 4096,
@@ -91,6 +91,7 @@ typedef struct list {
 struct lane {
     queue   *queue;
     lane    *next; /* in its hash bucket */
+    uint32_t hash;
     uint32_t index;
     uint32_t nonempty; /* bit per priority */
     STORE_LANE_OWN
@@ -101,10 +102,11 @@ struct lane {
 struct queue {
     queue      *next;
     store_room *store;
-    lane       *buckets[LANE_BUCKETS];
-    lane      **lanes;     /* by index; none goes before the queue does */
-    lane       *last_lane; /* that was asked for: most ask for it again */
-    uint64_t   *nonempty;  /* bit per lane */
+    lane      **buckets;
+    uint32_t    bucket_count; /* a power of two; 0 before the first lane */
+    lane      **lanes;        /* by index; none goes before the queue does */
+    lane       *last_lane;    /* that was asked for: most ask for it again */
+    uint64_t   *nonempty;     /* bit per lane */
     uint32_t    lane_count;
     uint32_t    lane_room; /* multiple of WORD_BITS */
     uint64_t    ready;
@@ -179,6 +181,7 @@ struct store_room {
     uint32_t          queue_count;
     uint32_t          chunk_count;
     uint64_t          lanes;
+    uint64_t          seed; /* of the hash of their names */
     entry           **chunks;
     entry            *free;
     uint64_t          order;
@@ -205,9 +208,7 @@ typedef struct store_bounds {
 /* store.c */
 void store_init(store_room *s, const patio_host *host, pthread_mutex_t *lock);
 /* Nothing runs any more; takes no lock. Cancels timers. */
-void   store_fini(store_room *s, void (*forget)(const patio_host *host, queue *q));
-queue *store_queue(store_room *s, const char *name, bool make);
-lane  *store_lane(queue *q, const char *task, bool make);
+void store_fini(store_room *s, void (*forget)(const patio_host *host, queue *q));
 /* A new entry, in no list; not counted before store_fill. NULL: out of memory. */
 entry *store_entry_new(store_room *s);
 entry *store_entry_find(store_room *s, uint64_t tag, uint8_t state);
@@ -225,6 +226,12 @@ void   store_counts(const queue *q, uint64_t now, patio_counts *out);
 size_t store_body_size(const entry *e);
 /* One more task of that size, as far as the bounds go. */
 bool store_has_room(const store_room *s, const store_bounds *b, size_t size);
+
+/* names.c */
+queue *store_queue(store_room *s, const char *name, bool make);
+lane  *store_lane(queue *q, const char *task, bool make);
+/* For store.c: the room goes. */
+void names_fini(store_room *s, void (*forget)(const patio_host *host, queue *q));
 
 /* ids.c */
 /* Live or dead, by id. */

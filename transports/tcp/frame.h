@@ -17,8 +17,10 @@ enum {
     FRAME_MAC_BYTES     = 32,
     FRAME_PUBLISH_BYTES = 48,
     FRAME_SETTLE_BYTES  = 16,
-    FRAME_CHANNELS      = 4, /* long messages on their way at once, per direction */
-    FRAME_VERSION       = 2, /* the highest that is spoken, and the lowest */
+    FRAME_TASKS_MAX     = 16384,
+    FRAME_QUEUES_MAX    = 256, /* of an ANNOUNCE, which has so many tasks in all of them */
+    FRAME_CHANNELS      = 4,   /* long messages on their way at once, per direction */
+    FRAME_VERSION       = 2,   /* the highest that is spoken, and the lowest */
     FRAME_VERSION_MIN   = 1,
 };
 
@@ -138,8 +140,8 @@ bool frame_next_queue(patio_bytes *rest, frame_queue *q);
 bool frame_next_name(patio_bytes *rest, char name[256]);
 /* Of [A-Za-z0-9._-], as the names of projects and queues are. */
 bool frame_is_plain(const char *name);
-/* Is the whole of it well formed? */
-bool frame_check_announce(patio_bytes body);
+/* NULL if the whole of it is well formed and within its bounds, else what is wrong. */
+const char *frame_check_announce(patio_bytes body);
 
 void     frame_put32(uint8_t *to, uint32_t value);
 void     frame_put64(uint8_t *to, uint64_t value);

@@ -34,6 +34,7 @@ struct peersub {
 /* What we take from one queue. */
 struct subscription {
     queue   *queue;
+    size_t   task_count;
     uint32_t credit;
     uint32_t unsettled;
     uint32_t waiting; /* in the inbox */

@@ -111,7 +111,7 @@ static void fail_orphans(patio_transport *t, effects *fx)
     for (queue *q = t->room.queues; q != NULL; q = q->next) {
         for (uint32_t i = 0; q->ready > 0 && i < q->lane_count; i++) {
             lane *l    = q->lanes[i];
-            bool  look = l->route_count == 0 || sizes;
+            bool  look = l->nonempty != 0 && (l->route_count == 0 || sizes);
             for (unsigned p = 0; look && p < PRIORITIES; p++) {
                 for (entry *e = l->ready[p].first; e != NULL;) {
                     entry *next = e->next;
@@ -167,13 +167,14 @@ void peer_limit(conn *c)
     }
 }
 
-bool peer_announced(conn *c, patio_bytes body, effects *fx)
+const char *peer_announced(conn *c, patio_bytes body, effects *fx)
 {
     char        project[256];
     uint32_t    queues = 0;
     patio_bytes rest;
-    if (!frame_check_announce(body) || !frame_get_announce(body, project, &queues, &rest)) {
-        return false;
+    const char *why = frame_check_announce(body);
+    if (why != NULL || !frame_get_announce(body, project, &queues, &rest)) {
+        return why;
     }
     for (peersub *ps = c->subs; ps != NULL; ps = ps->next) {
         forget_routes(ps);
@@ -204,7 +205,7 @@ bool peer_announced(conn *c, patio_bytes body, effects *fx)
         route_fill(ps, fx);
     }
     fail_orphans(c->t, fx);
-    return true;
+    return NULL;
 }
 
 static size_t put_name(uint8_t *to, const char *name)

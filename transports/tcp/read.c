@@ -100,7 +100,7 @@ static const char *got_announce(conn *c, incoming *in, effects *fx)
         return "no room for a long ANNOUNCE"; /* it comes again, with a new connection */
     }
     patio_bytes body = in->is_long ? c->t->host->buf_view(c->t->host->self, in->tail) : in->head;
-    return peer_announced(c, body, fx) ? NULL : "a malformed ANNOUNCE";
+    return peer_announced(c, body, fx);
 }
 
 static const char *got_answer(conn *c, incoming *in, effects *fx)

@@ -11,7 +11,8 @@
 #include "hub.h"
 
 /* peer.c; under the lock */
-bool peer_announced(conn *c, patio_bytes body, effects *fx);
+/* NULL, or what is wrong with it. */
+const char *peer_announced(conn *c, patio_bytes body, effects *fx);
 /* Under the lock: it may call nothing if its certificate may not call in its project. */
 void peer_limit(conn *c);
 bool peer_announce(conn *c);

@@ -28,6 +28,28 @@ void subscribe_close(queue *q)
     (void)peer_set_self(q, &none); /* needs no memory */
 }
 
+/* A peer takes so many names and no more. */
+static patio_status check_names(const patio_transport *t, const patio_subscription *in,
+                                patio_error *err)
+{
+    uint64_t tasks  = in->task_count;
+    uint32_t queues = 1;
+    for (const queue *q = t->room.queues; q != NULL; q = q->next) {
+        if (q->own != NULL && !q->own->closed && strcmp(q->name, in->queue) != 0) {
+            tasks += q->own->task_count;
+            queues++;
+        }
+    }
+    if (tasks > FRAME_TASKS_MAX || queues > FRAME_QUEUES_MAX) {
+        return patio_fail(
+            err, PATIO_FULL, 0,
+            "subscribe: %llu tasks in %u queues, at most %d in %d can be announced to "
+            "a peer: leave some to another process",
+            (unsigned long long)tasks, queues, FRAME_TASKS_MAX, FRAME_QUEUES_MAX);
+    }
+    return PATIO_OK;
+}
+
 patio_status tcp_subscribe(patio_transport *t, const patio_subscription *in, patio_error *err)
 {
     effects fx;
@@ -35,6 +57,11 @@ patio_status tcp_subscribe(patio_transport *t, const patio_subscription *in, pat
     if (!t->running) {
         effects_end(&fx);
         return patio_fail(err, PATIO_CLOSED, 0, "subscribe: the transport is stopped");
+    }
+    patio_status st = check_names(t, in, err);
+    if (st != PATIO_OK) {
+        effects_end(&fx);
+        return st;
     }
     queue        *q  = hub_queue(t, in->queue, true);
     subscription *s  = q != NULL ? find_or_make(q) : NULL;
@@ -50,8 +77,9 @@ patio_status tcp_subscribe(patio_transport *t, const patio_subscription *in, pat
         for (size_t i = 0; i < in->task_count; i++) {
             store_lane(q, in->tasks[i], false)->own = true;
         }
-        s->closed = false;
-        s->credit = in->credit;
+        s->closed     = false;
+        s->credit     = in->credit;
+        s->task_count = in->task_count;
         peer_announce_all(t, &fx);
         fx.again = true; /* what waits may run now */
     }

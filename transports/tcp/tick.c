@@ -18,8 +18,9 @@ static void drop_expired(patio_transport *t, uint64_t now, effects *fx)
 {
     for (queue *q = t->room.queues; q != NULL; q = q->next) {
         for (uint32_t i = 0; q->ready > 0 && i < q->lane_count; i++) {
-            for (unsigned p = 0; p < PRIORITIES; p++) {
-                for (entry *e = q->lanes[i]->ready[p].first; e != NULL;) {
+            const lane *l = q->lanes[i];
+            for (unsigned p = 0; l->nonempty != 0 && p < PRIORITIES; p++) {
+                for (entry *e = l->ready[p].first; e != NULL;) {
                     entry *next = e->next;
                     if (!effects_room(fx)) {
                         return; /* the others at the next tick */
