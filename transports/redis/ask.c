@@ -3,15 +3,15 @@
 
 #include <errno.h>
 
-struct ask {
-    ask          *next;
+typedef struct ask {
+    struct ask   *next;
     const ask_in *in;
     resp_reader  *holder; /* of the answer */
     const resp   *answer;
     bool          done;
     bool          abandoned; /* nobody waits any more; the I/O thread frees it */
     char          why[256];
-};
+} ask;
 
 static void append(op_list *l, ask *a)
 {

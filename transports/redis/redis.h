@@ -1,5 +1,5 @@
 /* redis.h: who does what, file by file. Unless a line says otherwise a function is for the I/O
- * thread, without the lock. The state is in state.h and tasks.h. */
+ * thread, without the lock. The state is in state.h, conn.h, queue.h, tasks.h. */
 #ifndef REDIS_H
 #define REDIS_H
 
