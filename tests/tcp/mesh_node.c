@@ -1,5 +1,4 @@
-/* A node: it calls what it was told to, and executes until the test is over. */
-#include "mesh_world.h"
+#include "mesh_node.h"
 
 #include <stdio.h>
 #include <string.h>
