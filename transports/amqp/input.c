@@ -71,7 +71,7 @@ static void channel_closed(connection *c, uint16_t channel, const amqp_channel_c
     }
     if (reopen) {
         if (channel == CH_TASKS) {
-            subscribe_forget(t);
+            subscribe_refused(t, close->reply_code, text);
         }
         login_open_channel(c, channel);
         /* the next question may follow at once: they are taken in order */

@@ -190,14 +190,16 @@ uint64_t     place_longest_delay_ms(void); /* no lock */
 place       *place_step_at(patio_transport *t, queue *q, int step);
 void         place_shorten(char *out, size_t most, const char *name);
 patio_status place_check_name(const char *name, patio_error *err); /* no lock */
-bool         place_ensure(patio_transport *t, place *p);           /* true: it is ready */
-void         place_ready(patio_transport *t, place *p);
-void         place_made(queue *q, uint64_t ttl_ms); /* somebody has made a step */
-bool         place_has_delays(const queue *q);
-void         place_failed(patio_transport *t, place *p, patio_status status, const char *why);
-void         place_step(patio_transport *t);   /* what waits may be able to go on */
-void         place_forget(patio_transport *t); /* the link died: nothing is known */
-void         place_free_all(patio_transport *t);
+/* Under the lock: it is not there, although nobody has looked. */
+void place_missing(patio_transport *t, place *p, const char *why);
+bool place_ensure(patio_transport *t, place *p); /* true: it is ready */
+void place_ready(patio_transport *t, place *p);
+void place_made(queue *q, uint64_t ttl_ms); /* somebody has made a step */
+bool place_has_delays(const queue *q);
+void place_failed(patio_transport *t, place *p, patio_status status, const char *why);
+void place_step(patio_transport *t);   /* what waits may be able to go on */
+void place_forget(patio_transport *t); /* the link died: nothing is known */
+void place_free_all(patio_transport *t);
 /* All that a queue of ours has; NULL: not in use. */
 enum { PLACES = 3 + DELAY_STEPS };
 place *place_at(queue *q, int i);
@@ -372,7 +374,9 @@ void         subscribe_step(patio_transport *t, uint64_t now_ns); /* under the l
 void         subscribe_ok(patio_transport *t, amqp_bytes_t tag);
 void         subscribe_cancelled(patio_transport *t, amqp_bytes_t tag);
 void         subscribe_forget(patio_transport *t); /* under the lock: the channel is gone */
-void         subscribe_cancel_ok(patio_transport *t, amqp_bytes_t tag);
+/* The same, and the broker has closed it. */
+void subscribe_refused(patio_transport *t, uint16_t code, const char *why);
+void subscribe_cancel_ok(patio_transport *t, amqp_bytes_t tag);
 /* Under the lock: what is held is about to leave the consumer's window, so the consumer ends first.
  */
 void subscribe_narrow(patio_transport *t, queue *q);

@@ -140,9 +140,19 @@ static bool needs_first(patio_transport *t, place *p)
     return true;
 }
 
+void place_missing(patio_transport *t, place *p, const char *why)
+{
+    p->state     = PLACE_FAILED;
+    p->status    = PATIO_UNREACHABLE; /* an operator may make it, or make it again */
+    p->failed_ns = t->host->now_ns(t->host->self);
+    (void)snprintf(p->why, sizeof(p->why), "%s; topology=none makes nothing", why);
+    (void)snprintf(t->why, sizeof(t->why), "%s", p->why);
+}
+
 bool place_ensure(patio_transport *t, place *p)
 {
-    if (p->state == PLACE_READY || t->set.topology == TOPOLOGY_NONE) {
+    bool taken_on_trust = t->set.topology == TOPOLOGY_NONE && p->state == PLACE_UNKNOWN;
+    if (p->state == PLACE_READY || taken_on_trust) {
         return true;
     }
     if (p->state == PLACE_DECLARING || t->links[CONSUMING].state != LINK_READY) {

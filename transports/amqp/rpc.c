@@ -197,11 +197,13 @@ void rpc_channel_closed(patio_transport *t, uint16_t code, const char *text)
             p->type = QUEUE_CLASSIC;
         }
     } else {
-        /* what is declared is not found while its node of the cluster is down */
-        r->status    = code == AMQP_NOT_FOUND && r->kind == RPC_DECLARE ? PATIO_UNREACHABLE
-                       : code == AMQP_NOT_FOUND                         ? PATIO_NOT_FOUND
-                       : code == AMQP_ACCESS_REFUSED                    ? PATIO_AUTH
-                                                                        : PATIO_PROTOCOL;
+        /* what is declared is not found while its node of the cluster is down; and what is looked
+         * for with topology=none had been taken on trust */
+        bool later   = r->kind == RPC_DECLARE || (p != NULL && t->set.topology == TOPOLOGY_NONE);
+        r->status    = code == AMQP_NOT_FOUND && later ? PATIO_UNREACHABLE
+                       : code == AMQP_NOT_FOUND        ? PATIO_NOT_FOUND
+                       : code == AMQP_ACCESS_REFUSED   ? PATIO_AUTH
+                                                       : PATIO_PROTOCOL;
         bool missing = code == AMQP_NOT_FOUND && t->set.topology == TOPOLOGY_CHECK;
         (void)snprintf(r->why, sizeof(r->why), "%s %s \"%s\" as \"%s\": %u %s%s", attempt_of(t, r),
                        kind_of(r), r->name, t->set.user, code, text,

@@ -242,9 +242,26 @@ void subscribe_cancelled(patio_transport *t, amqp_bytes_t tag)
     }
 }
 
+/* Asked again at once, the answer would be the same, and every delivery is taken back with it. */
+void subscribe_refused(patio_transport *t, uint16_t code, const char *why)
+{
+    uint64_t now = t->host->now_ns(t->host->self);
+    subscribe_forget(t);
+    for (queue *q = t->queues; q != NULL; q = q->next) {
+        if (!q->refused) {
+            continue;
+        }
+        q->retry_ns = now + RETRY_MS * ms_ns;
+        if (code == AMQP_NOT_FOUND && t->set.topology == TOPOLOGY_NONE) {
+            place_missing(t, &q->work, why);
+        }
+    }
+}
+
 void subscribe_forget(patio_transport *t)
 {
     for (queue *q = t->queues; q != NULL; q = q->next) {
+        q->refused  = q->state == SUB_ASKED;
         q->state    = SUB_NONE;
         q->retry_ns = 0;
         q->held_on  = false;

@@ -189,6 +189,7 @@ struct queue {
     bool             held_on; /* we consume it */
     place           *delay[DELAY_STEPS];
     bool             subscribed;
+    bool             refused;        /* what ended the channel was asked for it, maybe */
     bool             type_told;      /* in the log */
     uint8_t          operator_state; /* PATIO_QUEUE_… */
     uint8_t          mark_state;     /* MARKS_… */
