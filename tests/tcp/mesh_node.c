@@ -1,4 +1,5 @@
-#include "mesh_node.h"
+/* A node: it calls what it was told to, and executes until the test is over. */
+#include "mesh_world.h"
 
 #include <stdio.h>
 #include <string.h>
