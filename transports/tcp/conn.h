@@ -2,6 +2,7 @@
 #ifndef TCP_CONN_H
 #define TCP_CONN_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <uv.h>
 
@@ -108,6 +109,9 @@ struct conn {
     uint8_t   hello_own[FRAME_HELLO_BYTES];
     uint8_t   hello_peer[FRAME_HELLO_BYTES];
     uint32_t  max_bytes; /* the peer's */
+
+    /* what may come in this turn; who writes to a TLS stream may come by there, too */
+    _Atomic size_t turn_left;
 
     /* writing */
     bytes    out;                /* appended under the lock */

@@ -1,4 +1,5 @@
-/* What comes in: as many frames as one read brought, under one lock. */
+/* What comes in: as many frames as one read brought, under one lock; and from each connection only
+ * so much before the others have their turn. */
 #include "read.h"
 
 #include <errno.h>
@@ -6,7 +7,7 @@
 enum {
     READ_BYTES = 256 * 1024,  /* more than any frame */
     LOOK_BYTES = 4 * 1024,    /* beside a long message: what comes next is most likely more of it */
-    LONG_BURST = 1024 * 1024, /* of long messages at once, before others have their turn */
+    LONG_TURN  = 1024 * 1024, /* while long messages come, before others have their turn */
 };
 
 static const char *got_frame(conn *c, const frame_header *h, patio_bytes body, effects *fx,
@@ -165,11 +166,9 @@ static size_t read_once(conn *c)
 
 void conn_read(conn *c)
 {
-    size_t sum = 0;
-    size_t n   = 0;
+    size_t n = 0;
+    stream_turn(c, c->longs_in > 0 ? LONG_TURN : READ_BYTES);
     do {
         n = read_once(c);
-        sum += n;
-    } while (c->state != CONN_CLOSED &&
-             (c->stream->more(c) || (c->longs_in > 0 && n > 0 && sum < LONG_BURST)));
+    } while (c->state != CONN_CLOSED && (c->stream->more(c) || (c->longs_in > 0 && n > 0)));
 }

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+enum { HANDSHAKE_TURN = 64 * 1024 };
+
 static uint64_t mix(uint64_t stamp, uint64_t value)
 {
     return (stamp ^ value) * UINT64_C(1099511628211);
@@ -194,6 +196,7 @@ void secure_step(conn *c)
             return;
         }
     }
+    stream_turn(c, HANDSHAKE_TURN);
     c->step = (uint8_t)tls_handshake(c);
     if (c->step == STREAM_FAILED) {
         const char *why = c->stream->why(c, 0, &status);

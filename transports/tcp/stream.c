@@ -1,9 +1,30 @@
 /* The plain stream: a socket as it is. */
 #include "tcp.h"
 
+#include <errno.h>
+
+void stream_turn(conn *c, size_t size)
+{
+    atomic_store_explicit(&c->turn_left, size, memory_order_relaxed);
+}
+
+ssize_t stream_receive(conn *c, void *data, size_t size)
+{
+    size_t left = atomic_load_explicit(&c->turn_left, memory_order_relaxed);
+    if (left == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    ssize_t n = recv(c->fd, data, size < left ? size : left, MSG_DONTWAIT);
+    if (n > 0) {
+        stream_turn(c, left - (size_t)n);
+    }
+    return n;
+}
+
 static ssize_t read_plain(conn *c, void *data, size_t size)
 {
-    return recv(c->fd, data, size, MSG_DONTWAIT);
+    return stream_receive(c, data, size);
 }
 
 static ssize_t write_plain(conn *c, const struct iovec *parts, int count)

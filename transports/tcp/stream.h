@@ -36,6 +36,11 @@ typedef struct stream_ops {
     void (*free)(conn *c);
 } stream_ops;
 
+/* A turn begins: so many bytes may come before the others have theirs. */
+void stream_turn(conn *c, size_t size);
+/* As recv, for both streams, within the turn. What stays in the socket, the next poll tells of. */
+ssize_t stream_receive(conn *c, void *data, size_t size);
+
 extern const stream_ops stream_plain;
 extern const stream_ops stream_tls;
 

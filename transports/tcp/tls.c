@@ -21,9 +21,8 @@ static int bio_write(BIO *b, const char *data, int size)
 
 static int bio_read(BIO *b, char *data, int size)
 {
-    const conn *c = BIO_get_data(b);
     BIO_clear_retry_flags(b);
-    ssize_t n = recv(c->fd, data, (size_t)size, MSG_DONTWAIT);
+    ssize_t n = stream_receive(BIO_get_data(b), data, (size_t)size);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
         BIO_set_retry_read(b);
     }

@@ -1,0 +1,151 @@
+/* Nobody holds the I/O thread: a peer inside TLS that sends without a pause. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+
+#include "hostile_world.h"
+
+/* A TLS client made by hand. */
+typedef struct client {
+    int      fd;
+    SSL_CTX *ctx;
+    SSL     *ssl;
+} client;
+
+static void client_begin(client *c)
+{
+    static const unsigned char alpn[] = {7, 'p', 'a', 't', 'i', 'o', '/', '1'};
+    c->fd                             = stranger();
+    c->ctx                            = SSL_CTX_new(TLS_client_method());
+    c->ssl                            = SSL_new(c->ctx);
+    assert_int_equal(SSL_set_alpn_protos(c->ssl, alpn, sizeof(alpn)), 0);
+    assert_int_equal(SSL_set_fd(c->ssl, c->fd), 1);
+    assert_int_equal(SSL_connect(c->ssl), 1);
+}
+
+static void client_end(client *c)
+{
+    SSL_free(c->ssl);
+    SSL_CTX_free(c->ctx);
+    (void)close(c->fd);
+}
+
+static void say(client *c, uint8_t type, uint64_t id, const void *data, size_t size)
+{
+    uint8_t      frame[FRAME_HEADER_BYTES + FRAME_HELLO_BYTES];
+    frame_header h = {.size = (uint32_t)size, .type = type, .id = id};
+    frame_put_header(frame, &h);
+    if (size > 0) {
+        memcpy(frame + FRAME_HEADER_BYTES, data, size);
+    }
+    size += FRAME_HEADER_BYTES;
+    assert_int_equal(SSL_write(c->ssl, frame, (int)size), size);
+}
+
+static frame_header hear(client *c)
+{
+    uint8_t      header[FRAME_HEADER_BYTES];
+    frame_header h;
+    size_t       n = 0;
+    assert_int_equal(SSL_read_ex(c->ssl, header, sizeof(header), &n), 1);
+    assert_int_equal(n, sizeof(header));
+    frame_get_header(header, &h);
+    assert_true(h.size == 0 || SSL_read_ex(c->ssl, body, h.size, &n) == 1);
+    return h;
+}
+
+/* HELLO, and what it is answered: it is let in. */
+static void client_open(client *c)
+{
+    uint8_t hello[FRAME_HELLO_BYTES];
+    raw_hello(hello, key, 1);
+    say(c, FRAME_HELLO, 0, hello, sizeof(hello));
+    assert_int_equal(hear(c).type, FRAME_HELLO);
+    assert_int_equal(hear(c).type, FRAME_WELCOME);
+}
+
+/* What is said from here on is kept, to be sent as fast as a socket takes it. */
+static BIO *keep(client *c)
+{
+    BIO *kept = BIO_new(BIO_s_mem());
+    assert_non_null(kept);
+    assert_int_equal(BIO_up_ref(kept), 1);
+    SSL_set0_wbio(c->ssl, kept);
+    return kept;
+}
+
+static bool send_kept(client *c, BIO *kept)
+{
+    char *data = NULL;
+    long  size = BIO_get_mem_data(kept, &data);
+    return raw_send(c->fd, data, (size_t)size);
+}
+
+enum { FLOOD_BYTES = 32 * 1024 * 1024, FLOOD_FRAMES = 1000, LAST = 4711 };
+
+typedef struct flood {
+    client       c;
+    BIO         *kept;
+    _Atomic bool over;
+} flood;
+
+static void *pour(void *arg)
+{
+    flood *f = arg;
+    if (send_kept(&f->c, f->kept)) {
+        while (hear(&f->c).id != LAST) {
+        }
+    }
+    atomic_store(&f->over, true);
+    return NULL;
+}
+
+static void one_that_sends_all_the_time_holds_nobody(void **state)
+{
+    flood     f = {0};
+    pthread_t thread;
+    int       calls = 0;
+    serve(*state, "");
+    client_begin(&f.c);
+    client_open(&f.c);
+    f.kept = keep(&f.c);
+    for (size_t i = 0; i < FLOOD_FRAMES; i++) {
+        frame_header h = {.type = FRAME_PONG, .id = 1};
+        frame_put_header(body + i * FRAME_HEADER_BYTES, &h);
+    }
+    for (size_t n = 0; n < FLOOD_BYTES; n += FLOOD_FRAMES * FRAME_HEADER_BYTES) {
+        assert_true(SSL_write(f.c.ssl, body, FLOOD_FRAMES * FRAME_HEADER_BYTES) > 0);
+    }
+    say(&f.c, FRAME_PING, LAST, NULL, 0);
+    assert_int_equal(pthread_create(&thread, NULL, pour, &f), 0);
+    while (!atomic_load(&f.over)) {
+        expect_service();
+        calls++;
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    if (calls < 10) {
+        fail_msg("%d calls while %d MiB were sent", calls, FLOOD_BYTES >> 20);
+    }
+    BIO_free(f.kept);
+    client_end(&f.c);
+}
+
+int main(void)
+{
+    static char tls[] = "tls";
+
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate_setup_teardown(one_that_sends_all_the_time_holds_nobody, NULL,
+                                                 end_service, tls),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
