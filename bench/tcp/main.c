@@ -27,7 +27,7 @@ static void many_descriptors(void)
 
 static void idle(int count)
 {
-    pid_t worker = bench_begin_worker("max_connections=20000&ping_ms=1h&dead_ms=1h");
+    pid_t worker = bench_begin_worker("max_connections=20000&ping_ms=30min&dead_ms=1h");
     (void)close(peer_join());
     uint64_t before = bench_memory_of(worker, "VmRSS");
     for (int i = 0; i < count; i++) {

@@ -34,11 +34,12 @@ static void expect_honest(void)
 
 static int begin_with(const char *key, int handshake_ms)
 {
-    char listens[32];
-    char connects[96];
-    (void)snprintf(listens, sizeof(listens), "key=%s", key);
+    const char *with = key[0] != '\0' ? "key=" : "insecure=true";
+    char        listens[32];
+    char        connects[96];
+    (void)snprintf(listens, sizeof(listens), "%s%s", with, key);
     (void)snprintf(connects, sizeof(connects),
-                   "key=%s&handshake_ms=%d&reconnect_min_ms=1&reconnect_max_ms=5", key,
+                   "%s%s&handshake_ms=%d&reconnect_min_ms=1&reconnect_max_ms=5", with, key,
                    handshake_ms);
     place_make(&at, "unix", listens, connects);
     place_make(&own, "unix", listens, "");

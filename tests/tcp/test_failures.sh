@@ -82,6 +82,35 @@ done
 run call -b "$url?key=open-sesame" mul 2 3
 expect_err_has AUTH
 
+# What does not go together is said before anything is begun.
+refused() {
+    local words=$1
+    shift
+    run worker -m demo "$@"
+    expect_code 2
+    expect_err_has "$words"
+}
+: >empty
+for key in "key=" "key=file:empty" "key=env:EMPTY" "key=x&key_next="; do
+    EMPTY='' refused "empty" -b "tcp+listen://127.0.0.1:0?$key"
+done
+refused "dead_ms" -b "tcp+listen://127.0.0.1:0?ping_ms=5s&dead_ms=5s"
+refused "reconnect_max_ms" -b "tcp://127.0.0.1:1?reconnect_min_ms=2s&reconnect_max_ms=1s"
+refused "tls_client" -b "tls+listen://127.0.0.1:0?tls_cert_file=a&tls_key_file=b&tls_ca_file=c"
+refused "reachable from other machines" -b tcp+listen://0.0.0.0:0
+
+# Who stops removes its own socket file and nobody else's.
+worker first.log "unix+listen://$PWD/s.sock"
+first=$worker
+rm s.sock
+worker second.log "unix+listen://$PWD/s.sock"
+kill -TERM "$first"
+wait "$first"
+call_is 42 "unix://$PWD/s.sock" mul 6 7
+kill -TERM "$worker"
+wait "$worker"
+[ ! -e s.sock ] || complain "a socket file is left"
+
 # Strangers: noise, silence, and a greeting that is cut at every byte, cost others nothing.
 port=$(port_of key.log)
 for i in $(seq 20); do

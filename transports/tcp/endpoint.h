@@ -63,7 +63,9 @@ struct endpoint {
     bool             given_up; /* the last round was refused: it is tried seldom */
     bool             resolving;
     bool             timer_on;
-    bool             bound; /* the socket file is ours */
+    bool             bound; /* the socket file is ours: */
+    uint64_t         file_dev;
+    uint64_t         file_node;
     bool             is_tls;
     bool             was_open;  /* it has worked once: what fails now may heal */
     bool             reached;   /* the same, under the lock */
@@ -96,10 +98,12 @@ struct endpoint {
 
 /* options.c */
 extern const patio_option *const tcp_options[];
-extern const char *const         tcp_schemes[];
+extern const char *const         tcp_schemes[]; /* address.c */
 patio_status tcp_read_settings(patio_transport *t, const patio_transport_params *params,
                                patio_error *err);
 void         tcp_forget_settings(endpoint *ep);
+/* address.c */
+patio_status tcp_read_address(endpoint *ep, const patio_endpoint *e, uint32_t k, patio_error *err);
 patio_status tcp_check_trust(const endpoint *ep, const struct sockaddr *a, patio_error *err);
 
 /* secure.c */

@@ -91,10 +91,15 @@ static void remove_dead_socket(const endpoint *ep, const struct sockaddr_un *a)
 static patio_status listen_unix(endpoint *ep, patio_error *err)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
+    struct stat        about;
     memcpy(a.sun_path, ep->path, strlen(ep->path) + 1);
     remove_dead_socket(ep, &a);
     int os_errno = bind_to(ep, (const struct sockaddr *)&a, sizeof(a));
-    ep->bound    = os_errno == 0;
+    if (os_errno == 0 && lstat(ep->path, &about) == 0) {
+        ep->bound     = true;
+        ep->file_dev  = (uint64_t)about.st_dev;
+        ep->file_node = (uint64_t)about.st_ino;
+    }
     return os_errno == 0 ? PATIO_OK : fail_listen(ep, (const struct sockaddr *)&a, os_errno, err);
 }
 
@@ -232,13 +237,21 @@ patio_status endpoint_listen(endpoint *ep, patio_error *err)
     return PATIO_OK;
 }
 
+/* The file may have been removed, and another process may listen there by now: that one stays. */
+static void remove_own_socket(endpoint *ep)
+{
+    struct stat about;
+    if (ep->bound && lstat(ep->path, &about) == 0 && (uint64_t)about.st_dev == ep->file_dev &&
+        (uint64_t)about.st_ino == ep->file_node) {
+        (void)unlink(ep->path);
+    }
+    ep->bound = false;
+}
+
 void endpoint_close(endpoint *ep)
 {
+    remove_own_socket(ep); /* while its number is taken by the socket */
     forget_listeners(ep);
     ep->t->host->free(ep->t->host->self, ep->listeners);
     ep->listeners = NULL;
-    if (ep->bound) {
-        (void)unlink(ep->path);
-        ep->bound = false;
-    }
 }

@@ -1,4 +1,4 @@
-/* Options and URLs. */
+/* Options. */
 #include "tcp.h"
 
 enum {
@@ -36,8 +36,6 @@ enum {
     OPT_TLS_ALLOW,
     OPT_TLS_RELOAD_MS,
 };
-
-enum { PORT_DEFAULT = 15383 };
 
 #define ROW(name_, type_, fallback_, min_, max_, help_)                                            \
     (&(const patio_option){PATIO_SIZED(patio_option), .name = (name_), .type = (type_),            \
@@ -113,9 +111,6 @@ const patio_option *const tcp_options[] = {
     NULL,
 };
 
-const char *const tcp_schemes[] = {"tcp",  "tcp+listen",  "tls", "tls+listen",
-                                   "unix", "unix+listen", NULL};
-
 static uint64_t number(const patio_endpoint *e, unsigned option)
 {
     return (uint64_t)e->values[option].number;
@@ -149,72 +144,11 @@ static void read_numbers(settings *set, const patio_endpoint *e)
     set->handshakes_per_second       = number(e, OPT_HANDSHAKES_PER_SECOND);
 }
 
-patio_status tcp_check_trust(const endpoint *ep, const struct sockaddr *a, patio_error *err)
-{
-    bool near = a->sa_family == AF_UNIX;
-    if (a->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)a;
-        near                         = ntohl(in->sin_addr.s_addr) >> 24 == 127;
-    } else if (a->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)(const void *)a;
-        near                          = IN6_IS_ADDR_LOOPBACK(&in->sin6_addr) != 0;
-    }
-    /* a certificate says who the other side is: always who listens, if asked for who connects */
-    bool known = ep->is_tls && (!ep->listens || ep->tls.client == TLS_CLIENT_REQUIRED);
-    if (near || known || ep->insecure || ep->keys[0][0] != '\0') {
-        return PATIO_OK;
-    }
-    return patio_fail(
-        err, PATIO_CONFIG, 0,
-        "%s is not on this machine and there is no key: set key=…, or %sinsecure=true "
-        "if the network is trusted",
-        ep->shown, ep->is_tls ? "tls_client=required, or " : "");
-}
-
 static char *copy_text(const patio_transport *t, const char *text)
 {
     size_t size = strlen(text) + 1;
     char  *copy = t->host->alloc(t->host->self, size);
     return copy != NULL ? memcpy(copy, text, size) : NULL;
-}
-
-static patio_status read_address(endpoint *ep, const patio_endpoint *e, uint32_t k,
-                                 patio_error *err)
-{
-    const patio_host_port *at     = &e->hosts[k];
-    const char            *scheme = e->scheme;
-    if (e->user[0] != '\0' || e->password[0] != '\0') {
-        return patio_fail(err, PATIO_CONFIG, 0, "%s: tcp has no users; it has key=…", e->shown);
-    }
-    ep->is_unix = strncmp(scheme, "unix", 4) == 0;
-    ep->is_tls  = strncmp(scheme, "tls", 3) == 0;
-    ep->listens = strstr(scheme, "+listen") != NULL;
-    bool known  = false;
-    for (size_t i = 0; tcp_schemes[i] != NULL; i++) {
-        known = known || strcmp(tcp_schemes[i], scheme) == 0;
-    }
-    if (!known) {
-        return patio_fail(err, PATIO_CONFIG, 0,
-                          "%s: scheme %s is not one of tcp, tls, unix, or these with +listen",
-                          e->shown, scheme);
-    }
-    if (ep->is_unix) {
-        if (at->host[0] != '\0' || e->path[0] == '\0' || strlen(e->path) >= sizeof(ep->path)) {
-            return patio_fail(err, PATIO_CONFIG, 0,
-                              "%s: write unix:///path/of/socket, of at most %zu bytes", e->shown,
-                              sizeof(ep->path) - 1);
-        }
-        memcpy(ep->path, e->path, strlen(e->path) + 1);
-    } else if ((at->host[0] == '\0' && !ep->listens) || strlen(at->host) >= sizeof(ep->host) ||
-               (e->path[0] != '\0' && strcmp(e->path, "/") != 0)) {
-        return patio_fail(err, PATIO_CONFIG, 0, "%s: write %s://host:port or %s+listen://:port",
-                          e->shown, ep->is_tls ? "tls" : "tcp", ep->is_tls ? "tls" : "tcp");
-    } else {
-        memcpy(ep->host, at->host, strlen(at->host) + 1);
-        ep->port = at->port == 0 ? PORT_DEFAULT : at->port == PATIO_PORT_ANY ? 0 : at->port;
-    }
-    (void)snprintf(ep->shown, sizeof(ep->shown), "%s", e->shown);
-    return PATIO_OK;
 }
 
 /* Copies of all texts; false: out of memory. */
@@ -264,8 +198,25 @@ static patio_status check_together(const endpoint *ep, const patio_endpoint *e, 
                               e->shown, tcp_options[i]->name);
         }
     }
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned option = i == 0 ? OPT_KEY : OPT_KEY_NEXT;
+        if (e->values[option].given != 0 && ep->keys[i][0] == '\0') {
+            return patio_fail(
+                err, PATIO_CONFIG, 0,
+                "%s: %s is given, but empty: whoever comes would be let in; leave it out if "
+                "that is meant",
+                e->shown, tcp_options[option]->name);
+        }
+    }
     if (ep->keys[0][0] == '\0' && ep->keys[1][0] != '\0') {
         return patio_fail(err, PATIO_CONFIG, 0, "%s: key_next is given, but no key", e->shown);
+    }
+    if (ep->listens && ep->tls.ca[0] != '\0' && ep->tls.client == TLS_CLIENT_NONE) {
+        return patio_fail(
+            err, PATIO_CONFIG, 0,
+            "%s: tls_ca_file says whose certificates are good, and nobody who connects is "
+            "asked for one: set tls_client=required (or optional), or leave it out",
+            e->shown);
     }
     if (ep->tls.allow[0] != '\0' && (!ep->listens || ep->tls.client != TLS_CLIENT_REQUIRED)) {
         return patio_fail(err, PATIO_CONFIG, 0,
@@ -273,6 +224,36 @@ static patio_status check_together(const endpoint *ep, const patio_endpoint *e, 
                           e->shown);
     }
     return PATIO_OK;
+}
+
+/* Of the transport as a whole. What is not given follows what is. */
+static patio_status agree_on_times(settings *set, const patio_endpoint *e, patio_error *err)
+{
+    if (set->ping_ms >= set->dead_ms && e->values[OPT_PING_MS].given == 0) {
+        set->ping_ms = set->dead_ms / 3;
+    }
+    if (set->ping_ms >= set->dead_ms && e->values[OPT_DEAD_MS].given == 0) {
+        set->dead_ms = set->ping_ms * 3;
+    }
+    if (set->ping_ms >= set->dead_ms) {
+        return patio_fail(
+            err, PATIO_CONFIG, 0,
+            "%s: dead_ms must be more than ping_ms, or every quiet link ends before its "
+            "peer is asked",
+            e->shown);
+    }
+    if (set->reconnect_min_ms > set->reconnect_max_ms &&
+        e->values[OPT_RECONNECT_MIN_MS].given == 0) {
+        set->reconnect_min_ms = set->reconnect_max_ms;
+    }
+    if (set->reconnect_min_ms > set->reconnect_max_ms &&
+        e->values[OPT_RECONNECT_MAX_MS].given == 0) {
+        set->reconnect_max_ms = set->reconnect_min_ms;
+    }
+    return set->reconnect_min_ms <= set->reconnect_max_ms
+               ? PATIO_OK
+               : patio_fail(err, PATIO_CONFIG, 0,
+                            "%s: reconnect_min_ms is more than reconnect_max_ms", e->shown);
 }
 
 patio_status tcp_read_settings(patio_transport *t, const patio_transport_params *params,
@@ -290,22 +271,20 @@ patio_status tcp_read_settings(patio_transport *t, const patio_transport_params 
     }
     memset(t->endpoints, 0, count * sizeof(*t->endpoints));
     read_numbers(&t->set, params->endpoints);
-    for (uint32_t i = 0; i < params->endpoint_count; i++) {
+    patio_status st = agree_on_times(&t->set, params->endpoints, err);
+    for (uint32_t i = 0; i < params->endpoint_count && st == PATIO_OK; i++) {
         const void           *at = base + i * params->endpoint_bytes;
         const patio_endpoint *e  = at;
-        for (uint32_t k = 0; k < e->host_count; k++) {
+        for (uint32_t k = 0; k < e->host_count && st == PATIO_OK; k++) {
             endpoint *ep = &t->endpoints[t->endpoint_count++];
             ep->t        = t;
             ep->insecure = e->values[OPT_INSECURE].number != 0;
             if (!copy_texts(ep, e)) {
                 return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
             }
-            patio_status st = read_address(ep, e, k, err);
-            st              = st == PATIO_OK ? check_together(ep, e, err) : st;
-            if (st != PATIO_OK) {
-                return st;
-            }
+            st = tcp_read_address(ep, e, k, err);
+            st = st == PATIO_OK ? check_together(ep, e, err) : st;
         }
     }
-    return PATIO_OK;
+    return st;
 }

@@ -1,0 +1,68 @@
+/* What a URL names, and whom that may be without a key. */
+#include "tcp.h"
+
+enum { PORT_DEFAULT = 15383 };
+
+const char *const tcp_schemes[] = {"tcp",  "tcp+listen",  "tls", "tls+listen",
+                                   "unix", "unix+listen", NULL};
+
+patio_status tcp_read_address(endpoint *ep, const patio_endpoint *e, uint32_t k, patio_error *err)
+{
+    const patio_host_port *at     = &e->hosts[k];
+    const char            *scheme = e->scheme;
+    if (e->user[0] != '\0' || e->password[0] != '\0') {
+        return patio_fail(err, PATIO_CONFIG, 0, "%s: tcp has no users; it has key=…", e->shown);
+    }
+    ep->is_unix = strncmp(scheme, "unix", 4) == 0;
+    ep->is_tls  = strncmp(scheme, "tls", 3) == 0;
+    ep->listens = strstr(scheme, "+listen") != NULL;
+    bool known  = false;
+    for (size_t i = 0; tcp_schemes[i] != NULL; i++) {
+        known = known || strcmp(tcp_schemes[i], scheme) == 0;
+    }
+    if (!known) {
+        return patio_fail(err, PATIO_CONFIG, 0,
+                          "%s: scheme %s is not one of tcp, tls, unix, or these with +listen",
+                          e->shown, scheme);
+    }
+    if (ep->is_unix) {
+        if (at->host[0] != '\0' || e->path[0] == '\0' || strlen(e->path) >= sizeof(ep->path)) {
+            return patio_fail(err, PATIO_CONFIG, 0,
+                              "%s: write unix:///path/of/socket, of at most %zu bytes", e->shown,
+                              sizeof(ep->path) - 1);
+        }
+        memcpy(ep->path, e->path, strlen(e->path) + 1);
+    } else if ((at->host[0] == '\0' && !ep->listens) || strlen(at->host) >= sizeof(ep->host) ||
+               (e->path[0] != '\0' && strcmp(e->path, "/") != 0)) {
+        return patio_fail(err, PATIO_CONFIG, 0, "%s: write %s://host:port or %s+listen://:port",
+                          e->shown, ep->is_tls ? "tls" : "tcp", ep->is_tls ? "tls" : "tcp");
+    } else {
+        memcpy(ep->host, at->host, strlen(at->host) + 1);
+        ep->port = at->port == 0 ? PORT_DEFAULT : at->port == PATIO_PORT_ANY ? 0 : at->port;
+    }
+    (void)snprintf(ep->shown, sizeof(ep->shown), "%s", e->shown);
+    return PATIO_OK;
+}
+
+patio_status tcp_check_trust(const endpoint *ep, const struct sockaddr *a, patio_error *err)
+{
+    bool near = a->sa_family == AF_UNIX;
+    if (a->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)a;
+        near                         = ntohl(in->sin_addr.s_addr) >> 24 == 127;
+    } else if (a->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)(const void *)a;
+        near                          = IN6_IS_ADDR_LOOPBACK(&in->sin6_addr) != 0;
+    }
+    /* a certificate says who the other side is: always who listens, if asked for who connects */
+    bool known = ep->is_tls && (!ep->listens || ep->tls.client == TLS_CLIENT_REQUIRED);
+    if (near || known || ep->insecure || ep->keys[0][0] != '\0') {
+        return PATIO_OK;
+    }
+    return patio_fail(
+        err, PATIO_CONFIG, 0,
+        "%s is %s and there is no key: set key=…, or %sinsecure=true if the network is "
+        "trusted",
+        ep->shown, ep->listens ? "reachable from other machines" : "not on this machine",
+        ep->is_tls ? "tls_client=required, or " : "");
+}
