@@ -104,23 +104,27 @@ void         ask_forget(const patio_transport *t, ask *a);
  * nobody to ask. */
 patio_status ask_cancel(patio_transport *t, const char *name, const patio_id *id, bool *asked,
                         effects *fx, patio_error *err);
-/* The I/O thread. What a connection's beginning and end mean for questions; under the lock. */
-void ask_conn_open(conn *c, effects *fx);
-/* True: the effects are full, once more. */
-bool ask_conn_left(conn *c, effects *fx);
+/* Under the lock: the question to one more peer. */
+void ask_put(ask *a, conn *c, effects *fx);
+/* Under the lock. */
 void ask_tick(patio_transport *t, effects *fx);
-/* Which URLs have not worked yet; takes the lock. */
-void ask_links(patio_transport *t);
 /* The question goes to this peer. False: it could not be written. */
 bool ask_write(conn *c, uint64_t id, const frame_ask *question, effects *fx);
 /* May this peer be asked at all? */
 bool ask_can(const conn *c);
-
 /* Under the lock. The first thing that went wrong with a question, and with whom. */
 void ask_fail(ask *a, patio_status status, const char *text, const char *who);
 /* Under the lock: somebody may have waited for what has just changed of it. A cancel that is over
  * is freed. */
 void ask_changed(patio_transport *t, ask *a, effects *fx);
+
+/* ask_links.c */
+/* The I/O thread. What a connection's beginning and end mean for questions; under the lock. */
+void ask_conn_open(conn *c, effects *fx);
+/* True: the effects are full, once more. */
+bool ask_conn_left(conn *c, effects *fx);
+/* Which URLs have not worked yet; takes the lock. */
+void ask_links(patio_transport *t);
 
 /* asked.c; the I/O thread, under the lock */
 /* An ANSWER to a question of ours, or to one that was passed on; takes over nothing. NULL, or what
