@@ -17,9 +17,8 @@ typedef struct stream {
 } stream;
 
 typedef struct proxied {
-    int    fds[2]; /* client, server; -1: free */
+    int    fds[2]; /* client, server */
     bool   connecting;
-    bool   half;   /* the client's side is shut, the rest goes on for a moment */
     stream way[2]; /* to the server, and from it */
 } proxied;
 

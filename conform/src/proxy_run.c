@@ -125,7 +125,6 @@ static bool write_some(kit_proxy *p, proxied *l, int way)
                 return false;
             }
             (void)shutdown(l->fds[1], SHUT_WR);
-            l->half = true;
         }
     }
     return true;
