@@ -8,46 +8,6 @@
 
 #include <openssl/x509v3.h>
 
-static int bio_write(BIO *b, const char *data, int size)
-{
-    const conn *c = BIO_get_data(b);
-    BIO_clear_retry_flags(b);
-    ssize_t n = send(c->fd, data, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
-        BIO_set_retry_write(b);
-    }
-    return (int)n;
-}
-
-static int bio_read(BIO *b, char *data, int size)
-{
-    BIO_clear_retry_flags(b);
-    ssize_t n = stream_receive(BIO_get_data(b), data, (size_t)size);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
-        BIO_set_retry_read(b);
-    }
-    return (int)n;
-}
-
-static long bio_ctrl(BIO *b, int what, long number, void *pointer)
-{
-    (void)b;
-    (void)number;
-    (void)pointer;
-    return what == BIO_CTRL_FLUSH ? 1 : 0;
-}
-
-BIO_METHOD *tls_bio_method(void)
-{
-    BIO_METHOD *m = BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "patio socket");
-    if (m != NULL) {
-        (void)BIO_meth_set_write(m, bio_write);
-        (void)BIO_meth_set_read(m, bio_read);
-        (void)BIO_meth_set_ctrl(m, bio_ctrl);
-    }
-    return m;
-}
-
 /* Whose certificate it has to be: the name that the URL says, which is also sent to the peer. */
 static bool expect_name(SSL *ssl, const endpoint *ep)
 {

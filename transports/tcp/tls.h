@@ -27,8 +27,10 @@ struct tls {
     char            why[200];
 };
 
+/* tls_bio.c */
 /* Bytes go through a BIO of ours, since OpenSSL's own one would raise SIGPIPE. */
 BIO_METHOD *tls_bio_method(void);
+/* tls_context.c */
 /* What OpenSSL says last, which is what it was about. */
 const char *tls_reason(void);
 
