@@ -1,4 +1,4 @@
-/* Nobody holds the I/O thread: a peer inside TLS that sends without a pause. */
+/* Nobody holds the I/O thread: peers inside TLS that send without a pause, or work for nothing. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -139,13 +139,74 @@ static void one_that_sends_all_the_time_holds_nobody(void **state)
     client_end(&f.c);
 }
 
+enum { REKEYS = 300 };
+
+static void rekey(client *c)
+{
+    assert_int_equal(SSL_key_update(c->ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+    assert_int_equal(SSL_do_handshake(c->ssl), 1);
+}
+
+/* Nothing but changes of keys; `open`: of one that was let in. */
+static void change_keys(bool open)
+{
+    client c = {0};
+    serve("tls", "handshake_ms=60s&ping_ms=60s&dead_ms=60s");
+    client_begin(&c);
+    if (open) {
+        client_open(&c);
+    }
+    BIO *kept = keep(&c);
+    for (int i = 0; i < REKEYS; i++) {
+        rekey(&c);
+    }
+    (void)send_kept(&c, kept);
+    assert_true(raw_closed(c.fd));
+    BIO_free(kept);
+    client_end(&c);
+    expect_service();
+}
+
+static void a_stranger_that_changes_its_keys_is_put_out(void **state)
+{
+    (void)state;
+    change_keys(false);
+}
+
+static void one_that_does_nothing_but_change_its_keys_is_put_out(void **state)
+{
+    (void)state;
+    change_keys(true);
+}
+
+static void keys_are_changed_now_and_then(void **state)
+{
+    client c = {0};
+    serve(*state, "");
+    client_begin(&c);
+    client_open(&c);
+    for (uint64_t i = 1; i <= REKEYS; i++) {
+        rekey(&c);
+        say(&c, FRAME_PING, i, NULL, 0);
+        while (hear(&c).id != i) {
+        }
+    }
+    client_end(&c);
+}
+
 int main(void)
 {
     static char tls[] = "tls";
 
+#define INSIDE_TLS(name)                                                                           \
+    {                                                                                              \
+#name, name, NULL, end_service, tls                                                        \
+    }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_prestate_setup_teardown(one_that_sends_all_the_time_holds_nobody, NULL,
-                                                 end_service, tls),
+        INSIDE_TLS(one_that_sends_all_the_time_holds_nobody),
+        INSIDE_TLS(a_stranger_that_changes_its_keys_is_put_out),
+        INSIDE_TLS(one_that_does_nothing_but_change_its_keys_is_put_out),
+        INSIDE_TLS(keys_are_changed_now_and_then),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

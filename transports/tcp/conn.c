@@ -103,6 +103,8 @@ conn *conn_new(patio_transport *t, endpoint *ep, int fd, const struct sockaddr *
     c->heard_ns    = c->since_ns;
     c->progress_ns = c->since_ns;
     c->max_bytes   = UINT32_MAX;
+    stream_turn(c, connects || ep->tls.client != TLS_CLIENT_NONE ? OPENING_SHOWN_BYTES
+                                                                 : OPENING_BYTES);
     endpoint_address_text(a, c->name, sizeof(c->name));
     if (uv_poll_init(&t->loop, &c->poll, fd) != 0) {
         t->host->free(t->host->self, c);

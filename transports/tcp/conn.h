@@ -110,8 +110,10 @@ struct conn {
     uint8_t   hello_peer[FRAME_HELLO_BYTES];
     uint32_t  max_bytes; /* the peer's */
 
-    /* what may come in this turn; who writes to a TLS stream may come by there, too */
-    _Atomic size_t turn_left;
+    /* what may come in this turn, and before it is open in all; who writes to a TLS stream may
+     * come by there, too */
+    _Atomic size_t   turn_left;
+    _Atomic uint32_t turn_rekeys;
 
     /* writing */
     bytes    out;                /* appended under the lock */

@@ -167,8 +167,13 @@ static size_t read_once(conn *c)
 void conn_read(conn *c)
 {
     size_t n = 0;
-    stream_turn(c, c->longs_in > 0 ? LONG_TURN : READ_BYTES);
+    if (c->state == CONN_OPEN) {
+        stream_turn(c, c->longs_in > 0 ? LONG_TURN : READ_BYTES);
+    }
     do {
         n = read_once(c);
     } while (c->state != CONN_CLOSED && (c->stream->more(c) || (c->longs_in > 0 && n > 0)));
+    if (c->state != CONN_OPEN && stream_turn_over(c)) {
+        conn_close(c, PATIO_PROTOCOL, stream_too_much);
+    }
 }

@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-enum { HANDSHAKE_TURN = 64 * 1024 };
-
 static uint64_t mix(uint64_t stamp, uint64_t value)
 {
     return (stamp ^ value) * UINT64_C(1099511628211);
@@ -196,11 +194,12 @@ void secure_step(conn *c)
             return;
         }
     }
-    stream_turn(c, HANDSHAKE_TURN);
     c->step = (uint8_t)tls_handshake(c);
     if (c->step == STREAM_FAILED) {
         const char *why = c->stream->why(c, 0, &status);
         conn_close(c, status, why);
+    } else if (c->step != STREAM_READY && stream_turn_over(c)) {
+        conn_close(c, PATIO_PROTOCOL, stream_too_much);
     } else if (c->step != STREAM_READY) {
         conn_poll(c);
     } else if ((!tls_is_old(c) || check_trusted(c)) && check_allowed(c)) {

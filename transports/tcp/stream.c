@@ -3,21 +3,36 @@
 
 #include <errno.h>
 
+enum { TURN_REKEYS = 32 }; /* each takes as long as reading many KiB, and hardly one is needed */
+
+const char stream_too_much[] = "it sent too much before it had said who it is";
+
+static size_t turn_left(const conn *c)
+{
+    return atomic_load_explicit(&c->turn_left, memory_order_relaxed);
+}
+
 void stream_turn(conn *c, size_t size)
 {
     atomic_store_explicit(&c->turn_left, size, memory_order_relaxed);
+    atomic_store_explicit(&c->turn_rekeys, TURN_REKEYS, memory_order_relaxed);
+}
+
+bool stream_turn_over(const conn *c)
+{
+    return turn_left(c) == 0;
 }
 
 ssize_t stream_receive(conn *c, void *data, size_t size)
 {
-    size_t left = atomic_load_explicit(&c->turn_left, memory_order_relaxed);
+    size_t left = turn_left(c);
     if (left == 0) {
         errno = EAGAIN;
         return -1;
     }
     ssize_t n = recv(c->fd, data, size < left ? size : left, MSG_DONTWAIT);
     if (n > 0) {
-        stream_turn(c, left - (size_t)n);
+        atomic_store_explicit(&c->turn_left, left - (size_t)n, memory_order_relaxed);
     }
     return n;
 }

@@ -36,8 +36,13 @@ typedef struct stream_ops {
     void (*free)(conn *c);
 } stream_ops;
 
-/* A turn begins: so many bytes may come before the others have theirs. */
+/* A turn begins: so many bytes may come before the others have theirs. Of one that is not open yet
+ * no more than this in all: a greeting, and where certificates are shown, these. */
+enum { OPENING_BYTES = 16 * 1024, OPENING_SHOWN_BYTES = 64 * 1024 };
 void stream_turn(conn *c, size_t size);
+bool stream_turn_over(const conn *c);
+/* Why one ends whose turn was over before it was open. */
+extern const char stream_too_much[];
 /* As recv, for both streams, within the turn. What stays in the socket, the next poll tells of. */
 ssize_t stream_receive(conn *c, void *data, size_t size);
 

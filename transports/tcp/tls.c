@@ -45,6 +45,7 @@ bool tls_begin(conn *c, tls_context *context)
     BIO_set_data(bio, c);
     BIO_set_init(bio, 1);
     SSL_set_bio(s->ssl, bio, bio);
+    (void)SSL_set_app_data(s->ssl, c);
     if (c->connects) {
         SSL_set_connect_state(s->ssl);
     } else {
@@ -72,6 +73,25 @@ static void set_why(struct tls *s, patio_status status, const char *what, const 
 {
     s->status = status;
     (void)snprintf(s->why, sizeof(s->why), "%s%s", what, text);
+}
+
+/* After the handshake each step is a change of keys, which OpenSSL makes without end while it looks
+ * for data; so it is told to look no further. */
+static void on_step(const SSL *ssl, int what, int value)
+{
+    conn       *c    = SSL_get_app_data(ssl);
+    struct tls *s    = c->tls;
+    uint32_t    left = atomic_load_explicit(&c->turn_rekeys, memory_order_relaxed);
+    (void)value;
+    if ((what & SSL_CB_LOOP) == 0) {
+        return;
+    }
+    if (left > 0) {
+        atomic_store_explicit(&c->turn_rekeys, left - 1, memory_order_relaxed);
+    } else if (s->status == PATIO_OK) {
+        set_why(s, PATIO_PROTOCOL, "", "it does nothing but change its keys");
+        SSL_set_shutdown(s->ssl, SSL_RECEIVED_SHUTDOWN);
+    }
 }
 
 /* Say in words what ended it. */
@@ -117,6 +137,7 @@ enum stream_step tls_handshake(conn *c)
         const unsigned char *chosen = NULL;
         unsigned             size   = 0;
         SSL_get0_alpn_selected(s->ssl, &chosen, &size);
+        SSL_set_info_callback(s->ssl, on_step);
         step    = STREAM_READY;
         s->more = true; /* what came behind the handshake has been read by it */
         if (size != tls_alpn[0]) {
@@ -147,7 +168,7 @@ static ssize_t outcome(const conn *c, struct tls *s, int rc, int os_errno, bool 
         errno = EAGAIN;
         return -1;
     }
-    if (kind == SSL_ERROR_ZERO_RETURN) {
+    if (kind == SSL_ERROR_ZERO_RETURN && s->status == PATIO_OK) {
         return 0;
     }
     explain(c, s, kind, os_errno);
