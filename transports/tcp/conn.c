@@ -277,12 +277,15 @@ void conn_tick(conn *c, uint64_t now)
     }
     pthread_mutex_lock(&c->t->lock);
     bool stuck = c->want_write && now > c->progress_ns + set->dead_ms * 1000000u;
+    bool mute  = now > c->progress_ns + set->ping_ms * 1000000u;
     pthread_mutex_unlock(&c->t->lock);
     if (stuck) {
         conn_close(c, PATIO_PEER_LOST, "it takes nothing any more");
         return;
     }
-    if (now > c->heard_ns + set->ping_ms * 1000000u &&
+    /* Who only listens says so: the other side, whose ping waits behind what it sends on a slow
+     * link, hears nothing else. */
+    if ((mute || now > c->heard_ns + set->ping_ms * 1000000u) &&
         now > c->pinged_ns + set->ping_ms * 1000000u) {
         ping(c, now);
     }
