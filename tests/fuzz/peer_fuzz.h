@@ -125,6 +125,13 @@ static inline uint64_t book_now(void *self)
     return book.now_ns += 1000;
 }
 
+static inline patio_status book_random(void *self, void *to, size_t size)
+{
+    (void)self;
+    memset(to, 7, size); /* the same in each run */
+    return PATIO_OK;
+}
+
 static inline uint64_t book_after(void *self, uint64_t delay_ns, patio_fn fn, void *arg)
 {
     (void)self;
@@ -164,7 +171,7 @@ static const patio_host book_host = {
     .free = book_free,         .buf_new = book_buf_new,   .buf_ref = book_buf_ref,
     .buf_drop = book_buf_drop, .buf_view = book_buf_view, .log_on = book_log_on,
     .log = book_log,           .now_ns = book_now,        .after = book_after,
-    .cancel = book_cancel,
+    .cancel = book_cancel,     .random = book_random,
 };
 
 /* ---- its events ---- */

@@ -226,8 +226,10 @@ static inline patio_transport *peer_fuzz_transport(const patio_transport_ops *op
     static const patio_host_port nowhere    = {.host = ""};
     patio_option_value           values[40] = {{0}};
     patio_transport             *t          = NULL;
-    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-        values[i].text = "";
+    for (size_t i = 0; ops->options[i] != NULL; i++) {
+        require(i < sizeof(values) / sizeof(values[0]));
+        values[i].text   = "";
+        values[i].number = strcmp(ops->options[i]->name, "dead_ms") == 0; /* above ping_ms */
     }
     const patio_endpoint         ep     = {PATIO_SIZED(patio_endpoint),
                                            .host_count = 1,
