@@ -151,7 +151,7 @@ static void rekey(client *c)
 static void change_keys(bool open)
 {
     client c = {0};
-    serve("tls", "handshake_ms=60s&ping_ms=60s&dead_ms=60s");
+    serve("tls", "handshake_ms=60s&ping_ms=60s&dead_ms=90s");
     client_begin(&c);
     if (open) {
         client_open(&c);
