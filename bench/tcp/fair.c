@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,14 +24,14 @@ static size_t catch_call(uint8_t *to)
     frame_header         h;
     patio_broker        *broker = NULL;
     patio_future        *f      = NULL;
-    struct sockaddr_un   a      = {.sun_family = AF_UNIX};
-    (void)snprintf(a.sun_path, sizeof(a.sun_path), "%s/c", bench_folder);
-    (void)snprintf(url, sizeof(url), "unix+listen://%s", a.sun_path);
+    uint16_t             port   = bench_free_port();
+    struct sockaddr_in   a      = bench_address(port);
+    (void)snprintf(url, sizeof(url), "tcp+listen://127.0.0.1:%u", port);
     if (patio_broker_open(NULL, url, &broker, NULL) != PATIO_OK ||
         patio_broker_start(broker, NULL) != PATIO_OK) {
         bench_stop_with("broker");
     }
-    int         fd  = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int         fd  = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     frame_hello own = {.version_min = 1,
                        .version_max = 1,
                        .connects    = true,

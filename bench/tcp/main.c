@@ -27,7 +27,7 @@ static void many_descriptors(void)
 
 static void idle(int count)
 {
-    pid_t worker = bench_begin_worker("max_connections=20000&ping_ms=30min&dead_ms=1h");
+    pid_t worker = bench_begin_worker("max_connections=20000");
     (void)close(peer_join());
     uint64_t before = bench_memory_of(worker, "VmRSS");
     for (int i = 0; i < count; i++) {
@@ -51,9 +51,6 @@ int main(int argc, char **argv)
                       "usage: PATIO=/path/of/patio patio-bench-tcp idle|fair|large [NUMBER]\n");
         return 2;
     }
-    if (mkdtemp(bench_folder) == NULL) {
-        bench_stop_with("mkdtemp");
-    }
     many_descriptors();
     if (strcmp(argv[1], "idle") == 0) {
         idle(count > 0 ? count : 10000);
@@ -62,7 +59,5 @@ int main(int argc, char **argv)
     } else {
         bench_large(count > 0 ? count : 64);
     }
-    (void)unlink(bench_path);
-    (void)rmdir(bench_folder);
     return 0;
 }

@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include <netinet/in.h>
 #include <sys/types.h>
 
 #include "frame.h"
@@ -12,12 +14,15 @@ enum { BENCH_MOST = 20000, BENCH_SECONDS = 5 };
 
 /* ---- world.c ---- */
 
-extern char bench_folder[]; /* a template until it is made */
-extern char bench_path[64]; /* the worker's socket */
+extern uint16_t bench_port; /* the worker's, on loopback, in host order */
 
 /* What failed, why, and the end. */
-void     bench_stop_with(const char *what);
-uint64_t bench_now_ns(void);
+void               bench_stop_with(const char *what);
+uint64_t           bench_now_ns(void);
+struct sockaddr_in bench_address(uint16_t port);
+/* A socket that listens on a free port of loopback; and a port that was free just now. */
+int      bench_listen(uint16_t *port);
+uint16_t bench_free_port(void);
 /* `options` are those of its URL. */
 pid_t bench_begin_worker(const char *options);
 /* A field of /proc/PID/status in bytes. */

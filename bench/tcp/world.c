@@ -6,14 +6,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "parts.h"
 
-char bench_folder[] = "/tmp/patio-bench-XXXXXX";
-char bench_path[64];
+uint16_t bench_port;
 
 void bench_stop_with(const char *what)
 {
-    (void)fprintf(stderr, "patio-bench-tcp: %s: %s\n", what, strerror(errno));
+    (void)fprintf(stderr, "patio-bench-tcp: %s: %s\n", what, strerrordesc_np(errno));
     exit(1);
 }
 
@@ -24,12 +27,39 @@ uint64_t bench_now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+struct sockaddr_in bench_address(uint16_t port)
+{
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+int bench_listen(uint16_t *port)
+{
+    struct sockaddr_in a    = bench_address(0);
+    socklen_t          size = sizeof(a);
+    int                fd   = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0 || listen(fd, 1) != 0 ||
+        getsockname(fd, (struct sockaddr *)&a, &size) != 0) {
+        bench_stop_with("listen");
+    }
+    *port = ntohs(a.sin_port);
+    return fd;
+}
+
+uint16_t bench_free_port(void)
+{
+    uint16_t port;
+    (void)close(bench_listen(&port));
+    return port;
+}
+
 pid_t bench_begin_worker(const char *options)
 {
     const char *patio = getenv("PATIO");
     char        url[256];
-    (void)snprintf(bench_path, sizeof(bench_path), "%s/s", bench_folder);
-    (void)snprintf(url, sizeof(url), "unix+listen://%s?%s", bench_path, options);
+    bench_port = bench_free_port();
+    (void)snprintf(url, sizeof(url), "tcp+listen://127.0.0.1:%u?handshakes_per_second=0&%s",
+                   bench_port, options);
     pid_t pid = fork();
     if (pid == 0) {
         execl(patio, "patio", "worker", "-b", url, "-m", "demo", "-j", "2", "--log-level", "off",
