@@ -11,6 +11,14 @@
 
 enum { GENERATION_SHIFT = 32 };
 
+/* Whatever is freed is of a lane. */
+static void put_into_a_lane(store_room *room, entry *e)
+{
+    e->lane = store_lane(store_queue(room, "queue", true), "task", true);
+    e->lane->held++;
+    e->state = ENTRY_OWN;
+}
+
 static void a_number_that_has_wrapped_is_a_new_one(void **state)
 {
     (void)state;
@@ -20,8 +28,8 @@ static void a_number_that_has_wrapped_is_a_new_one(void **state)
     uint32_t slot = (uint32_t)e->tag;
     assert_non_null(e);
     /* the last generation but one; so many are never made in a test */
-    e->tag   = (UINT64_C(0xfffffffe) << GENERATION_SHIFT) | slot;
-    e->state = ENTRY_OWN;
+    e->tag = (UINT64_C(0xfffffffe) << GENERATION_SHIFT) | slot;
+    put_into_a_lane(&room, e);
     store_entry_free(&room, e);
     uint64_t old = 0;
     for (uint64_t i = 0; i < 4; i++) {
@@ -29,7 +37,7 @@ static void a_number_that_has_wrapped_is_a_new_one(void **state)
         uint64_t wants = ((UINT64_C(0xffffffff) + i) & 0xffffffff) << GENERATION_SHIFT | slot;
         assert_int_equal(e->tag, wants);
         assert_true(e->tag != 0);
-        e->state = ENTRY_OWN;
+        put_into_a_lane(&room, e);
         assert_ptr_equal(store_entry_find(&room, e->tag, ENTRY_OWN), e);
         assert_null(store_entry_find(&room, e->tag, ENTRY_LEASED));
         assert_null(store_entry_find(&room, old, ENTRY_OWN)); /* whoever had the slot before */
@@ -49,7 +57,7 @@ static void a_number_that_was_never_given_is_nobodys(void **state)
     assert_null(store_entry_find(&room, 0, ENTRY_OWN));
     assert_null(store_entry_find(&room, UINT64_MAX, ENTRY_OWN));
     assert_null(store_entry_find(&room, CHUNK_ENTRIES + 1, ENTRY_FREE));
-    e->state = ENTRY_OWN;
+    put_into_a_lane(&room, e);
     store_entry_free(&room, e);
     store_fini(&room, store_no_queue);
 }

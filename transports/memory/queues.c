@@ -82,11 +82,6 @@ static patio_status queues_purge(patio_transport *t, const char *name, uint64_t 
     return PATIO_OK;
 }
 
-static patio_status no_memory(patio_error *err)
-{
-    return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
-}
-
 static patio_status queues_set_state(patio_transport *t, const char *name, uint32_t state,
                                      uint64_t timeout_ms, patio_error *err)
 {
@@ -103,7 +98,7 @@ static patio_status queues_set_state(patio_transport *t, const char *name, uint3
     }
     pthread_mutex_unlock(&h->lock);
     if (q == NULL && state != PATIO_QUEUE_OPEN) {
-        return no_memory(err);
+        return store_no_name(&h->room, NULL, "queue", name, err);
     }
     memory_hand_out_all(h);
     return PATIO_OK;
@@ -134,7 +129,7 @@ static patio_status queues_set_limit(patio_transport *t, const char *name, uint6
     }
     pthread_mutex_unlock(&h->lock);
     if (q == NULL && max_in_flight != 0) {
-        return no_memory(err);
+        return store_no_name(&h->room, NULL, "queue", name, err);
     }
     memory_hand_out_all(h);
     return PATIO_OK;

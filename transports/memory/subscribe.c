@@ -78,8 +78,9 @@ patio_status memory_subscribe(patio_transport *t, const patio_subscription *in, 
     queue        *q = store_queue(&h->room, in->queue, true);
     subscription *s = q != NULL ? find_or_make(t, q) : NULL;
     if (s == NULL || !set_routes(s, in)) {
+        patio_status st = store_no_name(&h->room, q, "subscribe", in->queue, err);
         pthread_mutex_unlock(&h->lock);
-        return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+        return st;
     }
     s->closed = false;
     s->credit = in->credit;

@@ -67,10 +67,12 @@ typedef struct shown {
     patio_dead_letter letter;
     patio_buf        *cause;
     uint64_t          order;
+    char              task[256]; /* its lane may go meanwhile */
 } shown;
 
-static void show(const patio_host *host, entry *e, bool body, shown *out)
+static void show(const patio_host *host, const char *name, entry *e, bool body, shown *out)
 {
+    (void)snprintf(out->task, sizeof(out->task), "%s", e->lane->task);
     out->order  = e->order;
     out->cause  = e->cause != NULL ? host->buf_ref(host->self, e->cause) : NULL;
     out->letter = (patio_dead_letter){
@@ -78,8 +80,8 @@ static void show(const patio_host *host, entry *e, bool body, shown *out)
         .attempts = e->attempt,
         .crashes  = e->crashes,
         .id       = e->id,
-        .queue    = e->lane->queue->name,
-        .task     = e->lane->task,
+        .queue    = name,
+        .task     = out->task,
         .dead_ms  = (host->now_ns(host->self) - e->dead_ns) / 1000000u,
         .body     = body ? host->buf_ref(host->self, e->body) : NULL,
     };
@@ -124,7 +126,7 @@ static uint32_t gather(store_room *s, const store_bounds *b, const char *name, u
         gone = store_dead_expire(s, b, q);
         for (entry *e = q->dead_letters.first; e != NULL && count < room; e = e->next) {
             if (e->order > order) {
-                show(s->host, e, false, &page[count++]);
+                show(s->host, name, e, false, &page[count++]);
             }
         }
     }
@@ -169,7 +171,7 @@ patio_status store_dead_get(store_room *s, const char *name, const patio_id *id,
     pthread_mutex_lock(s->lock);
     entry *e = find_dead(store_queue(s, name, false), id);
     if (e != NULL) {
-        show(s->host, e, true, &one);
+        show(s->host, name, e, true, &one);
     }
     pthread_mutex_unlock(s->lock);
     if (e == NULL) {

@@ -32,6 +32,7 @@ static void free_key(store_room *s, keyed **at)
     if (k->entry != NULL) {
         k->entry->key = NULL;
     }
+    k->queue->named--;
     free_attached(s->host, k->waiting);
     s->host->buf_drop(s->host->self, k->reply);
     s->host->free(s->host->self, k);
@@ -158,6 +159,7 @@ bool dedup_set(store_room *s, queue *q, const patio_message *m, entry *e)
     k->next              = all->buckets[bucket];
     all->buckets[bucket] = k;
     all->count++;
+    q->named++;
     e->key = k;
     return true;
 }

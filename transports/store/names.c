@@ -128,6 +128,68 @@ lane *store_lane(queue *q, const char *task, bool make)
     return l;
 }
 
+patio_status store_no_name(const store_room *s, const queue *q, const char *what, const char *name,
+                           patio_error *err)
+{
+    if (q == NULL && s->queue_count >= QUEUES_MAX) {
+        return patio_fail(err, PATIO_FULL, 0,
+                          "%s %s: %u queues are known here, the most there can be", what, name,
+                          s->queue_count);
+    }
+    if (q != NULL && s->lanes >= LANES_MAX) {
+        return patio_fail(err, PATIO_FULL, 0,
+                          "%s %s: %llu names of tasks are known here, the most there can be", what,
+                          name, (unsigned long long)s->lanes);
+    }
+    return patio_fail(err, PATIO_NO_MEMORY, 0, "%s %s: out of memory", what, name);
+}
+
+static void set_bit(uint64_t *bits, uint32_t at, bool on)
+{
+    uint64_t bit         = UINT64_C(1) << (at % WORD_BITS);
+    bits[at / WORD_BITS] = on ? bits[at / WORD_BITS] | bit : bits[at / WORD_BITS] & ~bit;
+}
+
+lane *store_lane_drop(lane *l)
+{
+    queue *q    = l->queue;
+    lane **at   = bucket_of(q, l->hash);
+    lane  *last = q->lanes[--q->lane_count];
+    while (*at != l) {
+        at = &(*at)->next;
+    }
+    *at          = l->next;
+    q->last_lane = NULL;
+    q->store->lanes--;
+    set_bit(q->nonempty, last->index, false);
+    last->index           = l->index;
+    q->lanes[last->index] = last;
+    set_bit(q->nonempty, last->index, last->nonempty != 0);
+    last = last != l ? last : NULL;
+    q->store->host->free(q->store->host->self, l);
+    return last;
+}
+
+static void free_queue(const patio_host *host, queue *q)
+{
+    host->free(host->self, q->lanes);
+    host->free(host->self, q->buckets);
+    host->free(host->self, q->nonempty);
+    host->free(host->self, q);
+}
+
+void store_queue_drop(queue *q)
+{
+    store_room *s  = q->store;
+    queue     **at = &s->queues;
+    while (*at != q) {
+        at = &(*at)->next;
+    }
+    *at = q->next;
+    s->queue_count--;
+    free_queue(s->host, q);
+}
+
 void names_fini(store_room *s, void (*forget)(const patio_host *host, queue *q))
 {
     const patio_host *host = s->host;
@@ -138,9 +200,6 @@ void names_fini(store_room *s, void (*forget)(const patio_host *host, queue *q))
         for (uint32_t i = 0; i < q->lane_count; i++) {
             host->free(host->self, q->lanes[i]);
         }
-        host->free(host->self, q->lanes);
-        host->free(host->self, q->buckets);
-        host->free(host->self, q->nonempty);
-        host->free(host->self, q);
+        free_queue(host, q);
     }
 }

@@ -33,6 +33,7 @@ static void evict(kept_store *s, kept **out)
     s->newest = s->oldest != NULL ? s->newest : NULL;
     s->count--;
     s->bytes -= k->size;
+    k->queue->named--;
     k->next = *out;
     *out    = k;
 }
@@ -92,6 +93,7 @@ void store_result_keep(store_room *s, const store_bounds *b, const entry *e, uin
     }
     all->newest = k;
     all->count++;
+    k->queue->named++;
     all->bytes += k->size;
 }
 

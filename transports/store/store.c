@@ -85,8 +85,9 @@ entry *store_entry_find(store_room *s, uint64_t tag, uint8_t state)
 
 void store_fill(entry *e, lane *l, const patio_message *m, size_t size, uint64_t now, uint32_t keep)
 {
-    store_room *s  = l->queue->store;
-    e->lane        = l;
+    store_room *s = l->queue->store;
+    e->lane       = l;
+    l->held++;
     e->body        = s->host->buf_ref(s->host->self, m->body);
     e->accepted_ns = now;
     if (m->ttl_ms != 0 && m->ttl_ms < (UINT64_MAX - now) / 1000000u) {
@@ -115,6 +116,7 @@ void store_entry_free(store_room *s, entry *e)
     if (e->indexed) {
         ids_remove(s, e);
     }
+    e->lane->held--;
     e->state = ENTRY_FREE;
     e->body  = NULL;
     e->cause = NULL;

@@ -37,7 +37,7 @@ enum {
     CHUNK_ENTRIES    = 128,
     LANE_BUCKETS_MIN = 64, /* they double with the lanes */
     KEY_BUCKETS      = 4096,
-    LANES_MAX        = 65536, /* names of tasks ever seen */
+    LANES_MAX        = 65536, /* names of tasks at once, in all queues */
     QUEUES_MAX       = 4096,
     DEDUP_KEY_MAX    = 1024,    /* bytes */
     DEDUP_CALLER_MAX = 1024,    /* callers attached to one task */
@@ -93,6 +93,7 @@ struct lane {
     lane    *next; /* in its hash bucket */
     uint32_t hash;
     uint32_t index;
+    uint32_t held;     /* entries that are of it, wherever they are */
     uint32_t nonempty; /* bit per priority */
     STORE_LANE_OWN
     list ready[PRIORITIES];
@@ -104,7 +105,7 @@ struct queue {
     store_room *store;
     lane      **buckets;
     uint32_t    bucket_count; /* a power of two; 0 before the first lane */
-    lane      **lanes;        /* by index; none goes before the queue does */
+    lane      **lanes;        /* by index */
     lane       *last_lane;    /* that was asked for: most ask for it again */
     uint64_t   *nonempty;     /* bit per lane */
     uint32_t    lane_count;
@@ -113,6 +114,7 @@ struct queue {
     uint64_t    leased;
     uint64_t    delayed;
     uint64_t    dead;
+    uint32_t    named;        /* results and dedup keys that are of it */
     list        dead_letters; /* oldest first */
     uint32_t    state;        /* PATIO_QUEUE_… */
     STORE_QUEUE_OWN
@@ -230,6 +232,15 @@ bool store_has_room(const store_room *s, const store_bounds *b, size_t size);
 /* names.c */
 queue *store_queue(store_room *s, const char *name, bool make);
 lane  *store_lane(queue *q, const char *task, bool make);
+/* Why one that was to be made was not: FULL, and of what, or memory is out. `q`: NULL if it was the
+ * queue. */
+patio_status store_no_name(const store_room *s, const queue *q, const char *what, const char *name,
+                           patio_error *err);
+/* It holds nothing, and is in nobody's set of lanes. The lane that has its index from now on, if
+ * there is one, had the index lane_count: the owner's sets have to follow. */
+lane *store_lane_drop(lane *l);
+/* It has no lanes, and nothing of the owner's. */
+void store_queue_drop(queue *q);
 /* For store.c: the room goes. */
 void names_fini(store_room *s, void (*forget)(const patio_host *host, queue *q));
 

@@ -145,8 +145,9 @@ const char *answer_ask(conn *c, uint64_t id, patio_bytes body, effects *fx);
 void        answer_write(conn *c, uint64_t id, const frame_answer *a, patio_buf *tail, effects *fx);
 
 /* operate.c: what this process holds; take the lock */
-void         operate_counts(patio_transport *t, const char *name, patio_counts *out);
-void         operate_queues(patio_transport *t, patio_queue_visit_fn visit, void *arg);
+void operate_counts(patio_transport *t, const char *name, patio_counts *out);
+/* False: out of memory. */
+bool         operate_queues(patio_transport *t, patio_queue_visit_fn visit, void *arg);
 uint64_t     operate_purge(patio_transport *t, const char *name);
 patio_status operate_set_state(patio_transport *t, const char *name, uint32_t state,
                                patio_error *err);

@@ -19,7 +19,8 @@ bool inbox_put(conn *from, uint64_t remote, const frame_publish *p, lane *l, pat
         t->host->buf_drop(t->host->self, body);
         return false;
     }
-    e->lane        = l;
+    e->lane = l;
+    l->held++;
     e->body        = body;
     e->remote      = remote;
     e->id          = p->id;

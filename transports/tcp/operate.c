@@ -21,19 +21,25 @@ static bool worth_showing(const queue *q)
            q->state != PATIO_QUEUE_OPEN;
 }
 
-void operate_queues(patio_transport *t, patio_queue_visit_fn visit, void *arg)
+bool operate_queues(patio_transport *t, patio_queue_visit_fn visit, void *arg)
 {
-    const queue *q    = NULL;
-    bool         from = true;
-    do {
-        pthread_mutex_lock(&t->lock);
-        q    = from ? t->room.queues : q->next; /* a queue is never freed before its instance */
-        from = false;
-        while (q != NULL && !worth_showing(q)) {
-            q = q->next;
+    size_t size = 0;
+    pthread_mutex_lock(&t->lock);
+    for (const queue *q = t->room.queues; q != NULL; q = q->next) {
+        size += worth_showing(q) ? strlen(q->name) + 1 : 0;
+    }
+    char *names = t->host->alloc(t->host->self, size + 1);
+    char *end   = names;
+    for (const queue *q = t->room.queues; q != NULL && names != NULL; q = q->next) {
+        if (worth_showing(q)) {
+            end = stpcpy(end, q->name) + 1;
         }
-        pthread_mutex_unlock(&t->lock);
-    } while (q != NULL && visit(arg, q->name) == 0);
+    }
+    pthread_mutex_unlock(&t->lock);
+    for (char *at = names; at != end && visit(arg, at) == 0; at += strlen(at) + 1) {
+    }
+    t->host->free(t->host->self, names);
+    return names != NULL;
 }
 
 uint64_t operate_purge(patio_transport *t, const char *name)
@@ -91,7 +97,7 @@ patio_status operate_set_state(patio_transport *t, const char *name, uint32_t st
     effects_end(&fx);
     return q != NULL || state == PATIO_QUEUE_OPEN
                ? PATIO_OK
-               : patio_fail(err, PATIO_NO_MEMORY, 0, "no room for another queue");
+               : store_no_name(&t->room, NULL, "queue", name, err);
 }
 
 uint32_t operate_state(patio_transport *t, const char *name)

@@ -74,7 +74,7 @@ static patio_status queues_list(patio_transport *t, uint64_t timeout_ms, patio_q
     names        n  = {.host = t->host};
     ask          a  = question(ASK_QUEUES, "");
     patio_status st = ask_all(t, &a, timeout_ms, err);
-    operate_queues(t, add_name, &n);
+    n.failed        = !operate_queues(t, add_name, &n) || n.failed;
     for (const part *p = a.first; p != NULL; p = p->next) {
         patio_bytes rest = p->answer.rows;
         char        name[256];

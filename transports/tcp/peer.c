@@ -1,95 +1,18 @@
 /* Who can run what: announcements, ours and theirs. */
 #include "tcp.h"
 
-static void add_route(lane *l, peersub *ps)
-{
-    const patio_host *host = ps->queue->t->host;
-    if (l->route_count == l->route_room) {
-        uint32_t  room   = l->route_room == 0 ? 4 : l->route_room * 2;
-        peersub **routes = host->resize(host->self, l->routes, room * sizeof(peersub *));
-        if (routes == NULL) {
-            return; /* that peer does not get this task, others do */
-        }
-        l->routes     = routes;
-        l->route_room = room;
-    }
-    l->routes[l->route_count++] = ps;
-    ps->lanes[l->index / WORD_BITS] |= UINT64_C(1) << (l->index % WORD_BITS);
-}
-
-static bool has_lane(const peersub *ps, const lane *l)
-{
-    return l->index / WORD_BITS < ps->words &&
-           (ps->lanes[l->index / WORD_BITS] >> (l->index % WORD_BITS) & 1u) != 0;
-}
-
-static void remove_route(lane *l, const peersub *ps)
-{
-    for (uint32_t i = 0; i < l->route_count; i++) {
-        if (l->routes[i] == ps) {
-            l->routes[i] = l->routes[--l->route_count];
-            return;
-        }
-    }
-}
-
-static void forget_routes(peersub *ps)
-{
-    const queue *q = ps->queue;
-    for (uint32_t w = 0; w < ps->words; w++) {
-        for (uint64_t bits = ps->lanes[w]; bits != 0; bits &= bits - 1) {
-            remove_route(q->lanes[w * WORD_BITS + (uint32_t)__builtin_ctzll(bits)], ps);
-        }
-        ps->lanes[w] = 0;
-    }
-    ps->active = false;
-}
-
-static bool grow_bits(peersub *ps)
-{
-    const patio_host *host  = ps->queue->t->host;
-    uint32_t          words = ps->queue->lane_room / WORD_BITS;
-    if (words <= ps->words) {
-        return true;
-    }
-    uint64_t *bits = host->resize(host->self, ps->lanes, words * sizeof(*bits));
-    if (bits == NULL) {
-        return false;
-    }
-    memset(bits + ps->words, 0, (words - ps->words) * sizeof(*bits));
-    ps->lanes = bits;
-    ps->words = words;
-    return true;
-}
-
-static peersub *find_or_make(conn *c, queue *q)
-{
-    peersub *ps = c->subs;
-    while (ps != NULL && ps->queue != q) {
-        ps = ps->next;
-    }
-    if (ps == NULL && (ps = c->t->host->alloc(c->t->host->self, sizeof(*ps))) != NULL) {
-        memset(ps, 0, sizeof(*ps));
-        ps->link  = c;
-        ps->queue = q;
-        ps->next  = c->subs;
-        c->subs   = ps;
-    }
-    return ps;
-}
-
 bool peer_set_self(queue *q, const patio_subscription *in)
 {
-    peersub *ps = find_or_make(q->t->self, q);
-    if (ps == NULL || !grow_bits(ps)) {
+    peersub *ps = taker_find(q->t->self, q);
+    if (ps == NULL || !taker_reserve(ps)) {
         return false;
     }
-    forget_routes(ps);
+    taker_forget(ps);
     ps->credit = in->credit;
     for (size_t i = 0; i < in->task_count; i++) {
         lane *l = store_lane(q, in->tasks[i], false);
-        if (l != NULL && !has_lane(ps, l)) {
-            add_route(l, ps);
+        if (l != NULL) {
+            (void)taker_add(ps, l); /* without memory others have the task, not this side */
         }
     }
     ps->active = in->task_count > 0;
@@ -132,28 +55,36 @@ static void fail_orphans(patio_transport *t, effects *fx)
     }
 }
 
-static void take_queue(conn *c, frame_queue *in)
+/* How many of its tasks there is no room for. */
+static uint32_t take_queue(conn *c, frame_queue *in)
 {
     char     name[256];
-    queue   *q  = hub_queue(c->t, in->name, true);
-    peersub *ps = q != NULL ? find_or_make(c, q) : NULL;
+    uint32_t taken = 0;
+    queue   *q     = hub_queue(c->t, in->name, true);
+    peersub *ps    = q != NULL ? taker_find(c, q) : NULL;
     if (ps == NULL) {
-        return;
+        return in->task_count;
     }
-    ps->credit = in->credit;
-    bool full  = false;
     for (uint32_t i = 0; i < in->task_count && frame_next_name(&in->tasks, name); i++) {
         lane *l = store_lane(q, name, true);
-        if (l != NULL && grow_bits(ps) && !has_lane(ps, l)) {
-            add_route(l, ps);
-        }
-        full = full || l == NULL;
+        taken += l != NULL && taker_add(ps, l) ? 1 : 0;
     }
-    if (full) {
-        patio_host_log(c->t->host, PATIO_LOG_WARN,
-                       "peer %s announced more tasks than there is room for", c->name);
-    }
+    ps->credit = in->credit;
     ps->active = true;
+    return in->task_count - taken;
+}
+
+static void warn_left_out(const conn *c, uint64_t left_out, uint64_t now)
+{
+    const store_room *room = &c->t->room;
+    if (left_out > 0 && limits_may_warn(c->t, now)) {
+        patio_host_log(
+            c->t->host, PATIO_LOG_WARN,
+            "peer %s gets nothing for %llu of the tasks it announced: %llu names of tasks "
+            "in %u queues are known here (at most %d in %d)",
+            c->name, (unsigned long long)left_out, (unsigned long long)room->lanes,
+            room->queue_count, LANES_MAX, QUEUES_MAX);
+    }
 }
 
 void peer_limit(conn *c)
@@ -177,7 +108,7 @@ const char *peer_announced(conn *c, patio_bytes body, effects *fx)
         return why;
     }
     for (peersub *ps = c->subs; ps != NULL; ps = ps->next) {
-        forget_routes(ps);
+        taker_forget(ps);
     }
     bool foreign = strcmp(project, c->t->project) != 0;
     if (foreign && !c->foreign) {
@@ -191,13 +122,20 @@ const char *peer_announced(conn *c, patio_bytes body, effects *fx)
     }
     memcpy(c->project, project, sizeof(project));
     peer_limit(c);
+    if (c->t->room.lanes + FRAME_TASKS_MAX > LANES_MAX ||
+        c->t->room.queue_count + FRAME_QUEUES_MAX > QUEUES_MAX) {
+        takers_tidy(c->t);
+    }
+    uint64_t left_out = 0;
     for (uint32_t i = 0; i < queues && !foreign; i++) {
         frame_queue q;
         if (frame_next_queue(&rest, &q)) {
-            take_queue(c, &q);
+            left_out += take_queue(c, &q);
         }
     }
-    if (!c->announced) {
+    warn_left_out(c, left_out, fx->now);
+    bool again = c->announced;
+    if (!again) {
         c->announced = true;
         ask_conn_open(c, fx);
     }
@@ -205,6 +143,10 @@ const char *peer_announced(conn *c, patio_bytes body, effects *fx)
         route_fill(ps, fx);
     }
     fail_orphans(c->t, fx);
+    if (again) { /* what it has no more may be nobody's now */
+        takers_drop(c);
+        takers_tidy(c->t);
+    }
     return NULL;
 }
 
@@ -283,17 +225,16 @@ void peer_announce_all(patio_transport *t, effects *fx)
 
 void peer_leave(conn *c, effects *fx)
 {
+    bool took = c->subs != NULL;
     for (peersub *ps = c->subs; ps != NULL; ps = ps->next) {
-        forget_routes(ps);
+        taker_forget(ps);
     }
     while (route_lost(c, fx) || inbox_lost(c, fx) || ask_conn_left(c, fx)) {
         effects_pass(fx);
     }
-    while (c->subs != NULL) {
-        peersub *next = c->subs->next;
-        c->t->host->free(c->t->host->self, c->subs->lanes);
-        c->t->host->free(c->t->host->self, c->subs);
-        c->subs = next;
-    }
+    takers_drop(c); /* nothing of theirs is outstanding any more */
     fail_orphans(c->t, fx);
+    if (took) {
+        takers_tidy(c->t);
+    }
 }

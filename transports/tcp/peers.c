@@ -9,26 +9,39 @@ typedef struct row {
     char         project[256];
 } row;
 
-/* Lanes and their names live as long as the instance. */
-static bool take_tasks(const patio_host *host, const conn *c, row *r)
+/* The next task of a set from a lane on; NULL: there is none. */
+static const char *next_task(const peersub *ps, uint32_t *at)
 {
-    size_t count = 0;
-    for (const peersub *ps = c->subs; ps != NULL; ps = ps->next) {
-        for (uint32_t w = 0; w < ps->words; w++) {
-            count += (size_t)__builtin_popcountll(ps->lanes[w]);
+    while (*at < ps->words * WORD_BITS) {
+        uint32_t i = (*at)++;
+        if ((ps->lanes[i / WORD_BITS] >> (i % WORD_BITS) & 1u) != 0) {
+            return ps->queue->lanes[i]->task;
         }
     }
-    r->tasks = host->alloc(host->self, (count + 1) * sizeof(*r->tasks));
+    return NULL;
+}
+
+/* Pointers and then the names themselves, for their lanes may go when the lock is open. */
+static bool take_tasks(const patio_host *host, const conn *c, row *r)
+{
+    size_t      count = 0;
+    size_t      size  = 0;
+    const char *task  = NULL;
+    for (const peersub *ps = c->subs; ps != NULL; ps = ps->next) {
+        for (uint32_t at = 0; (task = next_task(ps, &at)) != NULL; count++) {
+            size += strlen(task) + 1;
+        }
+    }
+    r->tasks = host->alloc(host->self, (count + 1) * sizeof(*r->tasks) + size);
     if (r->tasks == NULL) {
         return false;
     }
+    char *to = (char *)(r->tasks + count + 1);
     for (const peersub *ps = c->subs; ps != NULL; ps = ps->next) {
         r->peer.credit += ps->credit;
-        for (uint32_t w = 0; w < ps->words; w++) {
-            for (uint64_t bits = ps->lanes[w]; bits != 0; bits &= bits - 1) {
-                uint32_t at                    = w * WORD_BITS + (uint32_t)__builtin_ctzll(bits);
-                r->tasks[r->peer.task_count++] = ps->queue->lanes[at]->task;
-            }
+        for (uint32_t at = 0; (task = next_task(ps, &at)) != NULL;) {
+            r->tasks[r->peer.task_count++] = to;
+            to                             = stpcpy(to, task) + 1;
         }
     }
     return true;

@@ -55,8 +55,7 @@ static patio_status find_lane(patio_transport *t, const patio_message *m, size_t
                           m->task);
     }
     if (l == NULL) {
-        return patio_fail(err, room->lanes < LANES_MAX ? PATIO_NO_MEMORY : PATIO_FULL, 0,
-                          "send %s: no room for another task name", m->task);
+        return store_no_name(room, q, "send", m->task, err);
     }
     if (route_too_large(l, size)) {
         return patio_fail(err, PATIO_TOO_LARGE, 0,

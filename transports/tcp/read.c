@@ -47,8 +47,10 @@ static const char *got_publish(conn *c, incoming *in, effects *fx)
         refuse_task(c, in->id, true, fx);
         return NULL;
     }
-    queue     *q    = hub_queue(c->t, p.queue, false);
-    lane      *l    = q != NULL && q->own != NULL ? store_lane(q, p.task, false) : NULL;
+    queue *q = hub_queue(c->t, p.queue, false);
+    lane  *l = q != NULL && q->own != NULL ? store_lane(q, p.task, false) : NULL;
+    /* another peer's, that this side never had, may go before its event is raised */
+    l               = l != NULL && l->kept ? l : NULL;
     patio_buf *body = l != NULL ? take_tail(c, in, p.head_bytes) : NULL;
     if (body == NULL || !inbox_put(c, in->id, &p, l, body, fx)) {
         refuse_task(c, in->id, false, fx);

@@ -20,6 +20,19 @@ void peer_announce_all(patio_transport *t, effects *fx);
 void peer_leave(conn *c, effects *fx);
 bool peer_set_self(queue *q, const patio_subscription *in);
 
+/* takers.c; under the lock */
+/* Found or made; NULL: out of memory. */
+peersub *taker_find(conn *c, queue *q);
+/* Its set has room for all lanes of the queue. False: out of memory, here and below. */
+bool taker_reserve(peersub *ps);
+bool taker_add(peersub *ps, lane *l);
+void taker_forget(peersub *ps);
+/* Those that have no task any more, and nothing outstanding. */
+void takers_drop(conn *c);
+/* Away with lanes that nobody can run and that hold nothing, and with queues of peers that have
+ * gone. The I/O thread only: it holds on to lanes and queues while it lets the lock go. */
+void takers_tidy(patio_transport *t);
+
 /* route.c; under the lock */
 peersub *route_choose(lane *l, size_t size);
 bool     route_give(entry *e, peersub *to, effects *fx);

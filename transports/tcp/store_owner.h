@@ -22,9 +22,11 @@ typedef struct subscription subscription;
     uint32_t  route_count;                                                                         \
     uint32_t  route_room;                                                                          \
     uint32_t  turn; /* round-robin among equals */                                                 \
-    bool      own;  /* our subscription has it */
+    bool      own;  /* our subscription has it */                                                  \
+    bool      kept; /* it had it once: events that are under way may name it */
 #define STORE_QUEUE_OWN                                                                            \
     patio_transport *t;                                                                            \
+    uint32_t         takers; /* peersubs of it */                                                  \
     subscription    *own;
 
 #endif

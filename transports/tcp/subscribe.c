@@ -75,7 +75,9 @@ patio_status tcp_subscribe(patio_transport *t, const patio_subscription *in, pat
         turn_recall(&t->turn);
         forget_own(q);
         for (size_t i = 0; i < in->task_count; i++) {
-            store_lane(q, in->tasks[i], false)->own = true;
+            lane *l = store_lane(q, in->tasks[i], false);
+            l->own  = true;
+            l->kept = true;
         }
         s->closed     = false;
         s->credit     = in->credit;
@@ -83,8 +85,9 @@ patio_status tcp_subscribe(patio_transport *t, const patio_subscription *in, pat
         peer_announce_all(t, &fx);
         fx.again = true; /* what waits may run now */
     }
+    st = ok ? PATIO_OK : store_no_name(&t->room, q, "subscribe", in->queue, err);
     effects_end(&fx);
-    return ok ? PATIO_OK : patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
+    return st;
 }
 
 patio_status tcp_unsubscribe(patio_transport *t, const char *name, patio_error *err)

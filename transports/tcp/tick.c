@@ -57,6 +57,9 @@ static void look_around(patio_transport *t)
     effects_begin(&fx, t);
     forgive_absence(t, fx.now);
     drop_expired(t, fx.now, &fx);
+    if (t->room.lanes >= LANES_MAX || t->room.queue_count >= QUEUES_MAX) {
+        takers_tidy(t); /* of sends that are over, no peer's leaving tells */
+    }
     ask_tick(t, &fx);
     for (queue *q = t->room.queues; q != NULL; q = q->next) {
         if (q->own != NULL && q->own->waiting > 0) {
