@@ -94,7 +94,7 @@ static bool has_ended(const patio_transport *t, const patio_id *id)
     return false;
 }
 
-const char *cancel_here(patio_transport *t, const patio_id *id)
+const char *cancel_here(patio_transport *t, const char *name, const patio_id *id)
 {
     patio_tag tag  = 0;
     bool      told = false;
@@ -111,11 +111,13 @@ const char *cancel_here(patio_transport *t, const patio_id *id)
     if (!told && !late) {
         note_tomb(t, id);
     }
+    const queue *q     = place_queue(t, name, false);
+    bool         waits = q != NULL && place_has_delays(q); /* who asks may never have seen any */
     pthread_mutex_unlock(&t->lock);
     if (tag != 0) {
         t->events->cancel_wanted(t->events->self, tag);
     }
-    return told ? "told" : late ? "late" : "noted";
+    return told ? "told" : late ? "late" : waits ? "delayed" : "noted";
 }
 
 patio_status transport_cancel(patio_transport *t, const char *name, const patio_id *id,
@@ -185,7 +187,7 @@ void cancel_finish(patio_transport *t, ask *a)
 void cancel_decided(patio_transport *t, ask *a, uint64_t messages)
 {
     pthread_mutex_lock(&t->lock);
-    bool waits = messages > 0 || place_has_delays(a->queue);
+    bool waits = messages > 0 || a->delayed;
     if (waits) {
         char text[33];
         char words[WORDS_BYTES];

@@ -148,15 +148,26 @@ static void answer_cancel(patio_transport *t, const inbound *in, const char *wor
                                                             .bytes = wire_text(words).bytes})) {
         return;
     }
-    const char *said = cancel_here(t, &id);
+    const char *said = cancel_here(t, space + 1, &id);
     control_answer(t, in, said, strlen(said));
+}
+
+/* Whose call it was hears it here; the host drops what it does not know. */
+static void tell_removed(patio_transport *t, const patio_id *id)
+{
+    patio_error err = PATIO_ERROR_INIT;
+    (void)patio_fail(&err, PATIO_CANCELLED, 0, "it was cancelled by somebody else");
+    patio_receipt receipt = {PATIO_SIZED(patio_receipt), .outcome = PATIO_UNKNOWN, .id = *id,
+                             .error = &err};
+    t->events->published(t->events->self, &receipt);
 }
 
 static void heard(patio_transport *t, const char *words)
 {
     patio_id id;
-    char    *name = NULL;
-    uint64_t ms   = strncmp(words, "step ", 5) == 0 ? strtoull(words + 5, &name, 10) : 0;
+    bool     removed = false;
+    char    *name    = NULL;
+    uint64_t ms      = strncmp(words, "step ", 5) == 0 ? strtoull(words + 5, &name, 10) : 0;
     pthread_mutex_lock(&t->lock);
     if (name != NULL && *name == ' ') {
         queue *q = place_queue(t, name + 1, false);
@@ -174,8 +185,12 @@ static void heard(patio_transport *t, const char *words)
     } else if (strncmp(words, "removed ", 8) == 0 && strlen(words) > 41 &&
                props_read_id(&id, (amqp_bytes_t){.len = 32, .bytes = wire_text(words + 8).bytes})) {
         cancel_open(t, &id, place_queue(t, words + 41, false)); /* anybody may name anything */
+        removed = true;
     }
     pthread_mutex_unlock(&t->lock);
+    if (removed) {
+        tell_removed(t, &id);
+    }
 }
 
 /* Our own question has come back. */
@@ -219,8 +234,9 @@ static void on_answer(patio_transport *t, const inbound *in, const char *words, 
         a->sum += strtoull(words, &rest, 10);
         a->answers += strcmp(rest, " 1") == 0;
     } else if (a != NULL && a->kind == ASK_CANCEL) {
-        a->told = a->told || strcmp(words, "told") == 0;
-        a->late = a->late || strcmp(words, "late") == 0;
+        a->told    = a->told || strcmp(words, "told") == 0;
+        a->late    = a->late || strcmp(words, "late") == 0;
+        a->delayed = a->delayed || strcmp(words, "delayed") == 0;
         a->answers++;
         t->work = true;
     } else if (a != NULL) {

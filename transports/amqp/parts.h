@@ -271,6 +271,7 @@ struct ask {
     bool     awaited;  /* by a thread; else `control_step` ends it */
     bool     told;     /* ASK_CANCEL: it runs somewhere */
     bool     late;     /* ASK_CANCEL: it was settled somewhere */
+    bool     delayed;  /* ASK_CANCEL: somebody knows of delays in that queue */
     uint64_t expected; /* answers of subscribed workers */
     uint64_t answers;  /* of them */
     uint64_t sum;      /* ASK_LEASED */
@@ -307,7 +308,7 @@ uint64_t cancel_still_ready(patio_transport *t, const queue *q, uint64_t message
 void     cancel_decided(patio_transport *t, ask *a, uint64_t messages);
 void     cancel_ended(patio_transport *t, const patio_id *id);
 /* Without the lock: what this process says: "told", "late" or "noted". */
-const char *cancel_here(patio_transport *t, const patio_id *id);
+const char *cancel_here(patio_transport *t, const char *name, const patio_id *id);
 void        cancel_finish(patio_transport *t, ask *a); /* frees it */
 
 /* ---- browse.c: dead letters, one after the other ---- */

@@ -72,8 +72,8 @@ typedef struct patio_transport_events {
      * one, or one for an unknown id, is the host's to count and drop. */
     void (*replied)(void *self, const patio_reply *reply);
     /* The outcome of a publish that returned OK: exactly once, or with NO_RECEIPT only a failure
-     * or a duplicate,
-     * at any time until the reply (a link that died with a call in flight: UNKNOWN, PEER_LOST). */
+     * or a duplicate, at any time until the reply (a link that died with a call in flight: UNKNOWN,
+     * PEER_LOST). A failure for an unknown id is the host's to drop. */
     void (*published)(void *self, const patio_receipt *receipt);
     /* The lease of an unsettled delivery is gone and another worker may run it. The host tells the
      * task; its settlement will be refused as STALE. At most once per tag. It may overtake the
