@@ -194,6 +194,19 @@ static void keys_are_changed_now_and_then(void **state)
     client_end(&c);
 }
 
+/* The beginning of a ClientHello of 128 KiB, for which OpenSSL would make room at once. */
+static void a_stranger_that_announces_a_long_greeting_is_put_out(void **state)
+{
+    const uint8_t greeting[] = {0x16, 3, 1, 0, 38, 1, 1, 0xff, 0, 3, 3};
+    (void)state;
+    serve("tls", "handshake_ms=60s");
+    int fd = stranger();
+    assert_true(raw_send(fd, greeting, sizeof(greeting)));
+    assert_true(raw_closed(fd));
+    (void)close(fd);
+    expect_service();
+}
+
 int main(void)
 {
     static char tls[] = "tls";
@@ -204,6 +217,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         INSIDE_TLS(one_that_sends_all_the_time_holds_nobody),
+        INSIDE_TLS(a_stranger_that_announces_a_long_greeting_is_put_out),
         INSIDE_TLS(a_stranger_that_changes_its_keys_is_put_out),
         INSIDE_TLS(one_that_does_nothing_but_change_its_keys_is_put_out),
         INSIDE_TLS(keys_are_changed_now_and_then),

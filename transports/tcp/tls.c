@@ -33,8 +33,9 @@ bool tls_begin(conn *c, tls_context *context)
         return false;
     }
     memset(s, 0, sizeof(*s));
-    s->ssl   = SSL_new(context->ctx);
-    BIO *bio = s->ssl != NULL ? BIO_new(context->method) : NULL;
+    s->hello.over = c->connects;
+    s->ssl        = SSL_new(context->ctx);
+    BIO *bio      = s->ssl != NULL ? BIO_new(context->method) : NULL;
     if (bio == NULL || (c->connects && !expect_name(s->ssl, c->endpoint))) {
         BIO_free(bio);
         SSL_free(s->ssl);
@@ -138,8 +139,9 @@ enum stream_step tls_handshake(conn *c)
         unsigned             size   = 0;
         SSL_get0_alpn_selected(s->ssl, &chosen, &size);
         SSL_set_info_callback(s->ssl, on_step);
-        step    = STREAM_READY;
-        s->more = true; /* what came behind the handshake has been read by it */
+        s->hello.over = true;
+        step          = STREAM_READY;
+        s->more       = true; /* what came behind the handshake has been read by it */
         if (size != tls_alpn[0]) {
             set_why(s, PATIO_AUTH, "", "it speaks TLS, but not patio/1 inside");
             step = STREAM_FAILED;

@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 
 #include "tcp.h"
+#include "tls_hello.h"
 
 static const unsigned char tls_alpn[] = {7, 'p', 'a', 't', 'i', 'o', '/', '1'};
 
@@ -25,6 +26,7 @@ struct tls {
     bool            read_room; /* reading waits until the socket can be written */
     patio_status    status;    /* of what ended it; OK: nothing has */
     char            why[200];
+    tls_hello       hello; /* of who connects, until hands are shaken */
 };
 
 /* tls_bio.c */

@@ -16,8 +16,15 @@ static int bio_write(BIO *b, const char *data, int size)
 
 static int bio_read(BIO *b, char *data, int size)
 {
+    conn       *c = BIO_get_data(b);
+    struct tls *s = c->tls;
     BIO_clear_retry_flags(b);
-    ssize_t n = stream_receive(BIO_get_data(b), data, (size_t)size);
+    ssize_t n = stream_receive(c, data, (size_t)size);
+    if (n > 0 && !tls_hello_fits(&s->hello, (const uint8_t *)data, (size_t)n)) {
+        s->status = PATIO_PROTOCOL;
+        (void)snprintf(s->why, sizeof(s->why), "its ClientHello is not whole in one record");
+        return -1;
+    }
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
         BIO_set_retry_read(b);
     }

@@ -102,6 +102,7 @@ static patio_status set_up(SSL_CTX *ctx, const endpoint *ep, patio_error *err)
     (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     (void)SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS |
                                     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_max_cert_list(ctx, OPENING_SHOWN_BYTES);
     SSL_CTX_set_read_ahead(ctx, 1);
     SSL_CTX_set_default_read_buffer_len(ctx, READ_AHEAD_BYTES);
     if (SSL_CTX_set_min_proto_version(ctx, set->min_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION) != 1) {
