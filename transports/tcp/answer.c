@@ -231,11 +231,16 @@ const char *answer_ask(conn *c, uint64_t id, patio_bytes body, effects *fx)
         answer.status = PATIO_AUTH;
     } else if (question.what == 0 || question.what > ASK_WHAT_HIGHEST) {
         answer.status = PATIO_UNSUPPORTED;
+    } else if (write_replies(c) > t->set.write_queue_bytes) {
+        answer.status = PATIO_FULL; /* it has to read what it has asked for */
     } else if (is_known(t, &question)) {
         answer.flags |= ANSWER_AGAIN;
     }
     if (answer.status != 0 || (answer.flags & ANSWER_AGAIN) != 0) {
-        answer_write(c, id, &answer, NULL, fx);
+        frame_header h = {.type = FRAME_ANSWER, .id = id};
+        uint8_t      head[FRAME_ANSWER_BYTES];
+        frame_put_answer(head, &answer);
+        echo_write(c, &h, (patio_bytes){head, sizeof(head)}, fx);
         return NULL;
     }
     if ((question.flags & ASK_RELAY) != 0) {

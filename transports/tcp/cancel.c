@@ -192,8 +192,8 @@ void cancel_asked(conn *c, uint64_t tag, patio_bytes id, effects *fx)
     frame_header h = {.type = FRAME_CANCELLED, .id = tag};
     if (c->self) {
         cancel_came(c, tag, (patio_bytes){body, sizeof(body)}, fx);
-    } else if (write_frame(c, &h, (patio_bytes){body, sizeof(body)}, NULL, 0)) {
-        write_kick(c, fx);
+    } else {
+        echo_write(c, &h, (patio_bytes){body, sizeof(body)}, fx);
     }
 }
 

@@ -26,13 +26,16 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         conn_close(c, PATIO_PEER_LOST, "the connection failed");
         return;
     }
+    bool goes_on = false; /* with what its stream may hold */
     if ((events & UV_WRITABLE) != 0) {
         pthread_mutex_lock(&t->lock);
         c->want_write = false;
+        goes_on       = c->deaf && !echo_is_behind(c);
+        c->deaf       = c->deaf && !goes_on;
         write_mark_dirty(c);
         pthread_mutex_unlock(&t->lock);
     }
-    if ((events & UV_READABLE) != 0 || tls_reads_wait_for_room(c)) {
+    if ((events & UV_READABLE) != 0 || tls_reads_wait_for_room(c) || goes_on) {
         conn_read(c);
     }
     conn_poll(c);
@@ -50,9 +53,10 @@ static int wanted(conn *c)
         return UV_WRITABLE;
     }
     pthread_mutex_lock(&c->t->lock);
-    bool write = c->want_write;
+    bool read  = !c->deaf || !echo_is_behind(c);
+    bool write = c->want_write || (read && c->deaf);
     pthread_mutex_unlock(&c->t->lock);
-    return UV_READABLE | (write ? UV_WRITABLE : 0);
+    return (read ? UV_READABLE : 0) | (write ? UV_WRITABLE : 0);
 }
 
 void conn_poll(conn *c)
@@ -191,6 +195,7 @@ static void leave(conn *c, bool failed)
     for (unsigned i = 0; i < FRAME_CHANNELS; i++) {
         t->piece_bytes -= c->pieces[i].room;
     }
+    t->echoes -= c->echoes;
     if (t->waiting_calm) {
         pthread_cond_broadcast(&t->calm);
     }
@@ -267,6 +272,9 @@ void conn_tick(conn *c, uint64_t now)
                                                    : "it did not say who it is in time");
         }
         return;
+    }
+    if (c->deaf) {
+        c->heard_ns = now; /* who is not listened to is not silent */
     }
     if (now > c->heard_ns + set->dead_ms * 1000000u) {
         conn_close(c, PATIO_PEER_LOST, "it has fallen silent");

@@ -127,6 +127,9 @@ struct conn {
     bool     dirty;      /* in the instance's list of what to flush */
     bool     burst;      /* many tasks are under way: see hold.c */
     bool     choked;     /* somebody wanted to give it a task and its queue was full */
+    bool     deaf;       /* the I/O thread has stopped reading until it reads */
+    uint64_t echoes;     /* unwritten bytes of them, echo.c; and which are in `out` */
+    uint64_t echoes_out;
     conn    *dirty_next;
     large   *larges;
     large  **larges_end;
@@ -182,6 +185,14 @@ bool write_reserve(conn *c, bytes *b, size_t size);
 void write_append(conn *c, bytes *b, const void *data, size_t size);
 /* The frame of the entry with that tag, if there is one, ends here. */
 void write_note_end(conn *c, uint64_t tag);
+
+/* echo.c; under the lock */
+/* Appends and kicks an answer that costs the peer no more than its question. */
+void echo_write(conn *c, const frame_header *h, patio_bytes body, effects *fx);
+/* `writing`, which was empty, is what was in `out`. */
+void echo_moved(conn *c);
+/* Is so much of it unwritten that the peer is not heard before? */
+bool echo_is_behind(const conn *c);
 
 /* hold.c */
 /* Under the lock: does somebody come by soon who writes what was left? */

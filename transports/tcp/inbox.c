@@ -190,9 +190,7 @@ void inbox_return(entry *e, effects *fx)
     }
     uint8_t head[FRAME_SETTLE_BYTES];
     frame_put_settle(head, &s);
-    if (write_frame(c, &h, (patio_bytes){head, sizeof(head)}, NULL, 0)) {
-        write_kick(c, fx);
-    }
+    echo_write(c, &h, (patio_bytes){head, sizeof(head)}, fx);
 }
 
 void inbox_return_unsettled(entry *e, effects *fx)

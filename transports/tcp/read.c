@@ -29,9 +29,7 @@ static void refuse_task(conn *c, uint64_t id, bool forbidden, effects *fx)
     frame_header h = {.type = FRAME_SETTLE, .id = id};
     uint8_t      head[FRAME_SETTLE_BYTES];
     frame_put_settle(head, &s);
-    if (write_frame(c, &h, (patio_bytes){head, sizeof(head)}, NULL, 0)) {
-        write_kick(c, fx);
-    }
+    echo_write(c, &h, (patio_bytes){head, sizeof(head)}, fx);
 }
 
 static const char *got_publish(conn *c, incoming *in, effects *fx)
@@ -150,9 +148,7 @@ const char *read_message(conn *c, incoming *in, effects *fx)
     case FRAME_ANSWER:
         return got_answer(c, in, fx);
     case FRAME_PING:
-        if (write_frame(c, &pong, (patio_bytes){NULL, 0}, NULL, 0)) {
-            write_kick(c, fx);
-        }
+        echo_write(c, &pong, (patio_bytes){NULL, 0}, fx);
         return NULL;
     case FRAME_PONG:
         if (in->id == c->pinged_ns && fx->now > c->pinged_ns) {

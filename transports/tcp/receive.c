@@ -151,6 +151,7 @@ static size_t read_once(conn *c)
     c->heard_ns    = fx.now;
     c->bytes_in += n;
     size_t used = parse(c, data, have + n, &fx, &why, &status);
+    c->deaf     = c->echoes > 0 && echo_is_behind(c);
     effects_end(&fx);
     if (why == NULL && !keep_rest(c, data + used, have + n - used)) {
         why    = "out of memory";
@@ -172,7 +173,8 @@ void conn_read(conn *c)
     }
     do {
         n = read_once(c);
-    } while (c->state != CONN_CLOSED && (c->stream->more(c) || (c->longs_in > 0 && n > 0)));
+    } while (c->state != CONN_CLOSED && !c->deaf &&
+             (c->stream->more(c) || (c->longs_in > 0 && n > 0)));
     if (c->state != CONN_OPEN && stream_turn_over(c)) {
         conn_close(c, PATIO_PROTOCOL, stream_too_much);
     }

@@ -76,6 +76,7 @@ struct patio_transport {
     conn           *conns;
     uint32_t        conn_count;
     link_counts     links[LINK_FAMILIES]; /* of connections that have ended; opened of all */
+    uint64_t        echoes;               /* unwritten bytes of all connections; echo.c */
     conn           *self;
     conn           *dirty;
     bool            hold_on; /* the I/O thread looks at what is kept back, hold.c */

@@ -118,6 +118,9 @@ static bool refill(conn *c)
     c->writing    = c->out;
     c->out        = empty;
     c->writing_at = 0;
+    if (c->echoes > 0) {
+        echo_moved(c);
+    }
     while (c->slice_count < SLICES_MAX && c->larges != NULL && large_piece(c)) {
     }
     c->writing_size = c->writing.size;
@@ -285,7 +288,7 @@ void write_flush(conn *c)
     c->flushing   = false;
     c->flushed_ns = now;
     if (write_backlog(c) == 0) {
-        if (c->parting || c->choked) {
+        if (c->parting || c->choked || c->deaf) {
             write_mark_dirty(c);
         }
         if (t->waiting_calm) {
