@@ -1,5 +1,4 @@
-/* When a URL is tried again. reconnect.c from inside, with a loop whose timers and look-ups are in
- * the test's hands: nothing here waits. */
+/* When a URL is tried again. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,151 +7,15 @@
 
 #include <cmocka.h>
 
-#include "tcp.h"
-
-enum { MIN_MS = 100, MAX_MS = 15000 };
-#define NONE UINT64_MAX
-
-/* ---- what reconnect.c calls ---- */
-
-static patio_transport t;
-static endpoint        ep;
-static uint64_t        random_now;
-static uint64_t        paused_ms; /* until it is tried again; NONE: it is not */
-static uv_timer_cb     then;
-static bool            unknown; /* the name */
-static uint32_t        lookups;
-static uint32_t        tries; /* addresses that were gone to */
-
-int uv_timer_start(uv_timer_t *timer, uv_timer_cb cb, uint64_t timeout_ms, uint64_t repeat_ms)
-{
-    assert_ptr_equal(timer, &ep.timer);
-    assert_int_equal(repeat_ms, 0);
-    paused_ms = timeout_ms;
-    then      = cb;
-    return 0;
-}
-
-/* A name that has two addresses, each time; nobody listens there. */
-int uv_getaddrinfo(uv_loop_t *loop, uv_getaddrinfo_t *lookup, uv_getaddrinfo_cb cb,
-                   const char *node, const char *service, const struct addrinfo *hints)
-{
-    static struct sockaddr_un nobody   = {.sun_family = AF_UNIX, .sun_path = "/nowhere/at/all"};
-    struct addrinfo           found[2] = {{.ai_next = &found[1]}, {.ai_next = NULL}};
-    (void)loop;
-    (void)service;
-    (void)hints;
-    assert_string_equal(node, "a.name");
-    for (int i = 0; i < 2; i++) {
-        found[i].ai_addr    = (struct sockaddr *)&nobody;
-        found[i].ai_addrlen = sizeof(nobody);
-    }
-    lookups++;
-    cb(lookup, unknown ? UV_EAI_NONAME : 0, unknown ? NULL : found);
-    return 0;
-}
-
-void uv_freeaddrinfo(struct addrinfo *found)
-{
-    (void)found;
-}
-
-const char *uv_strerror(int error)
-{
-    (void)error;
-    return "";
-}
-
-bool loop_link(patio_transport *of, const patio_error *why)
-{
-    (void)of;
-    (void)why;
-    return true;
-}
-
-conn *conn_new(patio_transport *of, endpoint *from, int fd, const struct sockaddr *a, bool connects)
-{
-    (void)of;
-    (void)from;
-    (void)fd;
-    (void)a;
-    (void)connects;
-    fail_msg("somebody listens at /nowhere/at/all");
-    return NULL;
-}
-
-void conn_close(conn *c, patio_status status, const char *why)
-{
-    (void)c;
-    (void)status;
-    (void)why;
-}
-
-void secure_begin(conn *c)
-{
-    (void)c;
-}
-
-void secure_fini(endpoint *of)
-{
-    (void)of;
-}
-
-enum link_family links_family(const struct sockaddr *a)
-{
-    (void)a;
-    tries++; /* it is asked for each address that fails */
-    return LINK_UNIX;
-}
-
-static patio_status next_random(void *self, void *to, size_t size)
-{
-    (void)self;
-    assert_int_equal(size, sizeof(random_now));
-    memcpy(to, &random_now, sizeof(random_now));
-    return PATIO_OK;
-}
-
-static uint64_t no_time(void *self)
-{
-    (void)self;
-    return 1;
-}
-
-static int32_t no_log(void *self, int32_t level)
-{
-    (void)self;
-    (void)level;
-    return 0;
-}
-
-/* ---- the test's side ---- */
-
-static int begin(void **state)
-{
-    static const patio_host host = {.random = next_random, .now_ns = no_time, .log_on = no_log};
-    (void)state;
-    memset(&t, 0, sizeof(t));
-    memset(&ep, 0, sizeof(ep));
-    (void)pthread_mutex_init(&t.lock, NULL);
-    t.host                 = &host;
-    t.set.reconnect_min_ms = MIN_MS;
-    t.set.reconnect_max_ms = MAX_MS;
-    ep.t                   = &t;
-    ep.timer.data          = &ep;
-    ep.keys[0]             = (char *)(uintptr_t) "";
-    (void)snprintf(ep.host, sizeof(ep.host), "a.name");
-    lookups = 0;
-    tries   = 0;
-    return 0;
-}
+#include "reconnect_world.h"
 
 /* A round over all addresses of the name; how long it pauses then. */
 static uint64_t fail_round(uint64_t random)
 {
     random_now = random;
     paused_ms  = NONE;
-    reconnect_now(&ep);
+    reconnect_now(&ep); /* nothing, if it has begun */
+    found(&ep.found);
     while (ep.address_next < ep.address_count) {
         assert_int_equal(paused_ms, 0); /* of the next address */
         paused_ms = NONE;

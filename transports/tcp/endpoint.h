@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "allow.h"
+#include "lookup.h"
 #include "stream.h"
 
 typedef struct address {
@@ -61,9 +62,7 @@ struct endpoint {
     bool             listens;
     bool             is_unix;
     bool             given_up; /* the last round was refused: it is tried seldom */
-    bool             resolving;
-    bool             timer_on;
-    bool             bound; /* the socket file is ours: */
+    bool             bound;    /* the socket file is ours: */
     uint64_t         file_dev;
     uint64_t         file_node;
     bool             is_tls;
@@ -84,7 +83,8 @@ struct endpoint {
     uint32_t         listener_count;
     conn            *link;
     uv_timer_t       timer;
-    uv_getaddrinfo_t lookup;
+    lookup          *lookup; /* of its name, while it runs */
+    uv_async_t       found;
     address          addresses[ADDRESSES_MAX];
     uint32_t         address_count;
     uint32_t         address_next;
@@ -136,6 +136,8 @@ void endpoint_resume(endpoint *ep);
 void endpoint_address_text(const struct sockaddr *a, char *text, size_t room);
 
 /* reconnect.c; the I/O thread */
+void reconnect_begin(endpoint *ep);
+void reconnect_end(endpoint *ep);
 void reconnect_now(endpoint *ep);
 void reconnect_later(endpoint *ep, const patio_error *why);
 void reconnect_connected(conn *c);

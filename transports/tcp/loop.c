@@ -123,10 +123,7 @@ static void *run(void *arg)
         if (ep->listens) {
             endpoint_accept_start(ep);
         } else {
-            (void)uv_timer_init(&t->loop, &ep->timer);
-            ep->timer.data = ep;
-            ep->timer_on   = true;
-            reconnect_now(ep);
+            reconnect_begin(ep);
         }
     }
     while (uv_run(&t->loop, UV_RUN_DEFAULT) != 0) {

@@ -51,11 +51,8 @@ void parting_begin(patio_transport *t)
     t->link_state = 0;
     for (uint32_t i = 0; i < t->endpoint_count; i++) {
         endpoint *ep = &t->endpoints[i];
-        if (ep->resolving) {
-            (void)uv_cancel((uv_req_t *)&ep->lookup);
-        }
-        if (ep->timer_on) {
-            uv_close((uv_handle_t *)&ep->timer, on_handle_closed);
+        if (!ep->listens) {
+            reconnect_end(ep);
         }
         for (uint32_t k = 0; k < ep->listener_count; k++) {
             if (ep->listeners[k].poll_on) {

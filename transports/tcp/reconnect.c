@@ -9,8 +9,6 @@
 /* Of a URL whose reasons change all the time the log hears no more often. */
 #define TELL_NS UINT64_C(10000000000)
 
-static void try_next(endpoint *ep);
-
 static void on_timer(uv_timer_t *timer)
 {
     reconnect_now(timer->data);
@@ -141,10 +139,8 @@ void reconnect_connected(conn *c)
     secure_begin(c);
 }
 
-static void on_lookup(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)
+static void use(endpoint *ep, struct addrinfo *found)
 {
-    endpoint *ep      = lookup->data;
-    ep->resolving     = false;
     ep->address_count = 0;
     ep->address_next  = 0;
     for (const struct addrinfo *a = found; a != NULL && ep->address_count < ADDRESSES_MAX;
@@ -153,15 +149,21 @@ static void on_lookup(uv_getaddrinfo_t *lookup, int status, struct addrinfo *fou
         memcpy(&to->in, a->ai_addr, a->ai_addrlen);
         to->size = a->ai_addrlen;
     }
-    uv_freeaddrinfo(found);
-    if (ep->t->quit) {
-        return;
-    }
-    if (status != 0 || ep->address_count == 0) {
-        fail(ep, PATIO_UNREACHABLE, 0, status != 0 ? uv_strerror(status) : "no address");
-        return;
-    }
+    freeaddrinfo(found);
     try_next(ep);
+}
+
+static void on_found(uv_async_t *done)
+{
+    endpoint        *ep    = done->data;
+    struct addrinfo *found = NULL;
+    int              error = lookup_end(ep->lookup, &found);
+    ep->lookup             = NULL;
+    if (error != 0) {
+        fail(ep, PATIO_UNREACHABLE, 0, gai_strerror(error));
+        return;
+    }
+    use(ep, found);
 }
 
 static void begin_round(endpoint *ep)
@@ -174,7 +176,7 @@ static void begin_round(endpoint *ep)
 
 void reconnect_now(endpoint *ep)
 {
-    if (ep->link != NULL || ep->resolving) {
+    if (ep->link != NULL || ep->lookup != NULL) {
         return;
     }
     if (ep->address_next < ep->address_count) {
@@ -192,15 +194,32 @@ void reconnect_now(endpoint *ep)
         try_next(ep);
         return;
     }
-    /* anew each time: names move */
-    char            port[8];
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
-    (void)snprintf(port, sizeof(port), "%u", ep->port);
-    ep->lookup.data = ep;
-    ep->resolving   = true;
-    int rc          = uv_getaddrinfo(&ep->t->loop, &ep->lookup, on_lookup, ep->host, port, &hints);
-    if (rc != 0) {
-        ep->resolving = false;
-        fail(ep, PATIO_UNREACHABLE, 0, uv_strerror(rc));
+    struct addrinfo *found = lookup_number(ep->host, ep->port);
+    if (found != NULL) {
+        use(ep, found);
+        return;
     }
+    ep->lookup = lookup_begin(ep->host, ep->port, &ep->found); /* each time: names move */
+    if (ep->lookup == NULL) {
+        fail(ep, PATIO_UNREACHABLE, 0, "no thread is free to look its name up");
+    }
+}
+
+void reconnect_begin(endpoint *ep)
+{
+    (void)uv_timer_init(&ep->t->loop, &ep->timer);
+    (void)uv_async_init(&ep->t->loop, &ep->found, on_found);
+    ep->timer.data = ep;
+    ep->found.data = ep;
+    reconnect_now(ep);
+}
+
+void reconnect_end(endpoint *ep)
+{
+    if (ep->lookup != NULL) {
+        lookup_leave(ep->lookup);
+        ep->lookup = NULL;
+    }
+    uv_close((uv_handle_t *)&ep->timer, NULL);
+    uv_close((uv_handle_t *)&ep->found, NULL);
 }
