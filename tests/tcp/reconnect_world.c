@@ -12,6 +12,7 @@
 patio_transport t;
 endpoint        ep;
 uint64_t        random_now;
+uint64_t        clock_ns;
 uint64_t        paused_ms;
 uv_timer_cb     then;
 uv_async_cb     found;
@@ -139,10 +140,10 @@ static patio_status next_random(void *self, void *to, size_t size)
     return PATIO_OK;
 }
 
-static uint64_t no_time(void *self)
+static uint64_t now(void *self)
 {
     (void)self;
-    return 1;
+    return clock_ns;
 }
 
 static int32_t no_log(void *self, int32_t level)
@@ -154,8 +155,9 @@ static int32_t no_log(void *self, int32_t level)
 
 int begin(void **state)
 {
-    static const patio_host host = {.random = next_random, .now_ns = no_time, .log_on = no_log};
+    static const patio_host host = {.random = next_random, .now_ns = now, .log_on = no_log};
     (void)state;
+    clock_ns = 1;
     memset(&t, 0, sizeof(t));
     memset(&ep, 0, sizeof(ep));
     (void)pthread_mutex_init(&t.lock, NULL);

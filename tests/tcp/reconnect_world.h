@@ -11,6 +11,7 @@ enum { MIN_MS = 100, MAX_MS = 15000 };
 extern patio_transport t;
 extern endpoint        ep;
 extern uint64_t        random_now;
+extern uint64_t        clock_ns;
 extern uint64_t        paused_ms; /* until it is tried again; NONE: it is not */
 extern uv_timer_cb     then;
 extern uv_async_cb     found;   /* to call when the look-up is over */

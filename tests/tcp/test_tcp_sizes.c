@@ -183,6 +183,69 @@ static void what_is_too_large_for_one_peer_holds_up_nobody(void **state)
     assert_int_equal(finish(held), PATIO_OK);
 }
 
+static _Atomic bool warned;
+
+static void on_log(void *self, const patio_log_line *line)
+{
+    (void)self;
+    if (strstr(line->text, "raise its max_frame_bytes") != NULL) {
+        atomic_store(&warned, true);
+    }
+}
+
+/* A worker with more names of tasks than the caller takes bytes. */
+static patio_broker *open_wordy(const char *url, patio_runtime *runtime, patio_registry *tasks,
+                                char (*names)[48], size_t count)
+{
+    patio_config *config = NULL;
+    patio_broker *wordy  = NULL;
+    for (size_t i = 0; i < count; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "a.rather.long.name.of.a.task.%zu", i);
+        assert_int_equal(PATIO_ADD_AS(tasks, names[i], length, NULL), PATIO_OK);
+    }
+    assert_int_equal(patio_config_create(&config, NULL), PATIO_OK);
+    assert_int_equal(patio_config_set(config, "broker", url, "test", NULL), PATIO_OK);
+    assert_int_equal(patio_broker_create(runtime, tasks, config, &wordy, NULL), PATIO_OK);
+    patio_config_destroy(config);
+    assert_int_equal(patio_broker_start(wordy, NULL), PATIO_OK);
+    return wordy;
+}
+
+/* It says what does not fit, and the link, which serves the other way, stays. */
+static void a_peer_that_takes_no_such_announcement_gets_none(void **state)
+{
+    enum { NAMES = 3000 };
+    static char           names[NAMES][48];
+    world                *w       = *state;
+    patio_runtime        *runtime = NULL;
+    patio_registry       *tasks   = NULL;
+    patio_error           err     = PATIO_ERROR_INIT;
+    char                  own[128];
+    char                  url[128];
+    patio_runtime_options quiet = {PATIO_SIZED(patio_runtime_options), .log_level = PATIO_LOG_WARN,
+                                   .log = on_log};
+    patio_call_options    options = {PATIO_SIZED(patio_call_options), .timeout_ms = 20000,
+                                     .flags = PATIO_CALL_WAIT_ROUTE};
+    (void)snprintf(own, sizeof(own), "unix+listen://%s/wordy?max_frame_bytes=64KiB", folder);
+    (void)snprintf(url, sizeof(url), "unix://%s/wordy", folder);
+    assert_int_equal(patio_runtime_create(&quiet, &runtime, NULL), PATIO_OK);
+    assert_int_equal(patio_registry_create(NULL, &tasks, NULL), PATIO_OK);
+    w->small            = open_quiet_broker(w->small_tasks, own, "1");
+    patio_broker *wordy = open_wordy(url, runtime, tasks, names, NAMES);
+    assert_true(atomic_load(&warned));
+    for (int i = 0; i < 20; i++) {
+        if (patio_call(wordy, "length", PATIO_ARGS(patio_blob(data, SMALL)), &options, NULL,
+                       &err) != PATIO_OK) {
+            fail_msg("call %d: %s", i, err.message);
+        }
+    }
+    assert_int_equal(patio_call(w->small, names[0], PATIO_ARGS(1), NULL, NULL, &err),
+                     PATIO_NO_ROUTE);
+    patio_broker_destroy(wordy);
+    patio_registry_destroy(tasks);
+    patio_runtime_destroy(runtime);
+}
+
 int main(void)
 {
 #define IN_WORLD(name) cmocka_unit_test_setup_teardown(name, make_world, end_world)
@@ -190,6 +253,7 @@ int main(void)
         IN_WORLD(what_no_peer_takes_is_refused_at_once),
         IN_WORLD(what_was_held_already_ends_when_only_small_peers_come),
         IN_WORLD(what_is_too_large_for_one_peer_holds_up_nobody),
+        IN_WORLD(a_peer_that_takes_no_such_announcement_gets_none),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -89,6 +89,8 @@ struct endpoint {
     uint32_t         address_count;
     uint32_t         address_next;
     uint32_t         attempts;
+    uint64_t         opened_ns; /* when its link opened; 0: it is not open */
+    uint32_t         brief;     /* links in a row that were over soon after that */
     tls_settings     tls;
     tls_context     *context;
     allow_list      *allow; /* NULL: whoever is let in may call everything */

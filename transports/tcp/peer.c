@@ -180,14 +180,15 @@ static size_t put_queue(uint8_t *to, const queue *q)
     return at;
 }
 
-static size_t put_announce(uint8_t *to, const patio_transport *t)
+/* Without queues it is that this side takes nothing. */
+static size_t put_announce(uint8_t *to, const patio_transport *t, bool queues)
 {
     size_t   at    = put_name(to, t->project);
     size_t   from  = at;
     uint32_t count = 0;
     at += 4;
     for (const queue *q = t->room.queues; q != NULL; q = q->next) {
-        if (q->own != NULL && !q->own->closed) {
+        if (queues && q->own != NULL && !q->own->closed) {
             at += put_queue(to != NULL ? to + at : NULL, q);
             count++;
         }
@@ -201,13 +202,23 @@ static size_t put_announce(uint8_t *to, const patio_transport *t)
 bool peer_announce(conn *c)
 {
     const patio_host *host = c->t->host;
+    size_t            size = put_announce(NULL, c->t, true);
+    bool              fits = size <= c->max_bytes;
     uint8_t          *data = NULL;
-    patio_buf        *body = host->buf_new(host->self, put_announce(NULL, c->t), &data);
+    if (!fits) {
+        patio_host_log(host, PATIO_LOG_WARN,
+                       "peer %s takes messages of %u bytes at most, and to announce the tasks of "
+                       "this side takes %zu: it gets none of them; raise its max_frame_bytes, or "
+                       "leave some tasks to another process",
+                       c->name, c->max_bytes, size);
+        size = put_announce(NULL, c->t, false);
+    }
+    patio_buf *body = host->buf_new(host->self, size, &data);
     if (body == NULL) {
         c->broken = true;
         return false;
     }
-    (void)put_announce(data, c->t);
+    (void)put_announce(data, c->t, fits);
     frame_header h  = {.type = FRAME_ANNOUNCE};
     bool         ok = write_frame(c, &h, (patio_bytes){NULL, 0}, body, 0);
     host->buf_drop(host->self, body);

@@ -8,6 +8,8 @@
 
 /* Of a URL whose reasons change all the time the log hears no more often. */
 #define TELL_NS UINT64_C(10000000000)
+/* A link that was open for so long was a success. */
+#define STEADY_NS UINT64_C(3000000000)
 
 static void on_timer(uv_timer_t *timer)
 {
@@ -55,6 +57,18 @@ static void tell(endpoint *ep, const patio_error *why, bool told)
     }
 }
 
+/* After a link the pauses begin anew; but each of those who open and close at once is one more
+ * failure. */
+static void judge_link(endpoint *ep)
+{
+    uint64_t now = ep->t->host->now_ns(ep->t->host->self);
+    if (ep->opened_ns != 0) {
+        ep->brief     = now < ep->opened_ns + STEADY_NS ? ep->brief + 1 : 1;
+        ep->attempts  = ep->brief - 1;
+        ep->opened_ns = 0;
+    }
+}
+
 void reconnect_later(endpoint *ep, const patio_error *why)
 {
     patio_transport *t    = ep->t;
@@ -63,6 +77,7 @@ void reconnect_later(endpoint *ep, const patio_error *why)
         (why->status == PATIO_AUTH || why->status == PATIO_CONFIG)) {
         ep->refusal = *why;
     }
+    judge_link(ep);
     why       = over ? judge_round(ep, why) : why;
     bool told = loop_link(t, why);
     if (t->quit) {
@@ -79,7 +94,7 @@ void reconnect_later(endpoint *ep, const patio_error *why)
 
 void reconnect_opened(endpoint *ep)
 {
-    ep->attempts       = 0;
+    ep->opened_ns      = ep->t->host->now_ns(ep->t->host->self);
     ep->was_open       = true;
     ep->given_up       = false;
     ep->refusal.status = PATIO_OK;
