@@ -268,7 +268,7 @@ static void end(void)
     }
     leave_now(0);
     leave_now(1);
-    require(t->inbound == 0 && t->inbound_bytes == 0 && t->piece_bytes == 0);
+    require(t->inbound == 0 && t->inbound_bytes == 0 && t->piece_bytes == 0 && t->echoes == 0);
     require(t->ask.relay_count == 0 && book.outcomes == book.cancels);
     for (uint32_t i = 0; i < t->room.chunk_count * CHUNK_ENTRIES; i++) {
         check_left(&t->room.chunks[i / CHUNK_ENTRIES][i % CHUNK_ENTRIES]);
