@@ -207,6 +207,26 @@ static void a_stranger_that_announces_a_long_greeting_is_put_out(void **state)
     expect_service();
 }
 
+/* One byte of a greeting in each record of 16 KiB. */
+static void a_stranger_that_says_little_with_much_is_put_out(void **state)
+{
+    const uint8_t header[FRAME_HEADER_BYTES] = {FRAME_HELLO_BYTES, 0, 0, 0, FRAME_HELLO};
+    client        c                          = {0};
+    (void)state;
+    serve("tls", "handshake_ms=60s");
+    client_begin(&c);
+    assert_int_equal(SSL_set_block_padding(c.ssl, SSL3_RT_MAX_PLAIN_LENGTH), 1);
+    BIO *kept = keep(&c);
+    for (size_t i = 0; i < sizeof(header) - 1; i++) {
+        assert_int_equal(SSL_write(c.ssl, header + i, 1), 1);
+    }
+    (void)send_kept(&c, kept);
+    assert_true(raw_closed(c.fd));
+    BIO_free(kept);
+    client_end(&c);
+    expect_service();
+}
+
 int main(void)
 {
     static char tls[] = "tls";
@@ -218,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         INSIDE_TLS(one_that_sends_all_the_time_holds_nobody),
         INSIDE_TLS(a_stranger_that_announces_a_long_greeting_is_put_out),
+        INSIDE_TLS(a_stranger_that_says_little_with_much_is_put_out),
         INSIDE_TLS(a_stranger_that_changes_its_keys_is_put_out),
         INSIDE_TLS(one_that_does_nothing_but_change_its_keys_is_put_out),
         INSIDE_TLS(keys_are_changed_now_and_then),
