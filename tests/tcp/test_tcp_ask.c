@@ -4,7 +4,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,13 +13,25 @@
 
 #include "frame_ask.h"
 #include "raw_peer.h"
+#include "tcp_world.h"
 
 enum { PATIENCE_MS = 60000 };
 
-static char          folder[] = "/tmp/patio-ask-XXXXXX";
 static char          path[64];
 static patio_broker *broker;
 static uint8_t       body[FRAME_BODY_MAX];
+
+static void announce(int fd, const char *task)
+{
+    size_t size = raw_announce(body, task, 1);
+    assert_true(raw_frame(fd, FRAME_ANNOUNCE, 0, body, size));
+    /* its answer to a ping comes after it has read the announcement */
+    frame_header h = {.type = 0};
+    assert_true(raw_frame(fd, FRAME_PING, 4242, NULL, 0));
+    while (h.type != FRAME_PONG || h.id != 4242) {
+        assert_true(raw_read(fd, &h, body));
+    }
+}
 
 /* A broker that listens, and a peer of that version that has announced itself. */
 static int open_peer(uint8_t version)
@@ -32,15 +43,8 @@ static int open_peer(uint8_t version)
     assert_int_equal(patio_broker_open(NULL, url, &broker, &err), PATIO_OK);
     assert_int_equal(patio_broker_start(broker, &err), PATIO_OK);
     raw_version = version;
-    int    fd   = raw_open(path, "", NULL);
-    size_t size = raw_announce(body, "", 0);
-    assert_true(raw_frame(fd, FRAME_ANNOUNCE, 0, body, size));
-    /* its answer to a ping comes after it has read the announcement */
-    frame_header h = {.type = 0};
-    assert_true(raw_frame(fd, FRAME_PING, 4242, NULL, 0));
-    while (h.type != FRAME_PONG || h.id != 4242) {
-        assert_true(raw_read(fd, &h, body));
-    }
+    int fd      = raw_open(path, "", NULL);
+    announce(fd, "");
     return fd;
 }
 
@@ -246,16 +250,32 @@ static void who_asks_without_end_is_put_out(void **state)
     finish(&a, PATIO_OK, NULL);
 }
 
-static int make_folder(void **state)
+/* It has a task, never answers a cancel, and asks for one again and again. */
+static void who_waits_for_many_cancels_gets_no_more(void **state)
 {
-    (void)state;
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return rmdir(folder);
+    enum { MOST = 1024, MORE = 10 };
+    frame_answer  in;
+    frame_ask     ask = {.what = ASK_CANCEL, .flags = ASK_HAS_ID, .origin = 1, .queue = "default"};
+    patio_future *f   = *state;
+    frame_header  h   = {.type = 0};
+    int           fd  = open_peer(2);
+    announce(fd, "held");
+    assert_int_equal(patio_start(broker, "held", PATIO_NO_ARGS, NULL, &f, NULL), PATIO_OK);
+    while (h.type != FRAME_PUBLISH) {
+        assert_true(raw_read(fd, &h, body));
+    }
+    memcpy(&ask.id, body, sizeof(ask.id));
+    while (ask.number++ < MOST + MORE) {
+        size_t size = frame_put_ask(body, &ask);
+        assert_true(raw_frame(fd, FRAME_ASK, ask.number, body, size));
+    }
+    for (int full = 0; full < MORE; full += h.type == FRAME_ANSWER) {
+        assert_true(raw_read(fd, &h, body));
+        assert_true(h.type != FRAME_ANSWER || (frame_get_answer((patio_bytes){body, h.size}, &in) &&
+                                               h.id > MOST && in.status == PATIO_FULL));
+    }
+    patio_future_destroy(f);
+    (void)close(fd);
 }
 
 int main(void)
@@ -269,6 +289,7 @@ int main(void)
         ASKING(who_leaves_while_it_is_asked_holds_nothing_any_more),
         ASKING(who_lies_about_its_answers_is_put_out),
         ASKING(who_asks_without_end_is_put_out),
+        ASKING(who_waits_for_many_cancels_gets_no_more),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -13,12 +13,13 @@
 typedef struct effects effects;
 
 enum {
-    ASK_VERSION    = 2,                /* of the protocol that knows these frames */
-    ASK_BYTES_MAX  = 64 * 1024 * 1024, /* of the answers to one question */
-    ASK_RELAYS_MAX = 16384,            /* questions that are passed on at once */
-    ASK_RECENT     = 256,              /* questions remembered, so that each is answered once */
-    ASK_CANCEL_MS  = 10000,            /* a cancel that nobody answers is given up */
-    ASK_PAGE_BYTES = 32 * 1024,
+    ASK_VERSION     = 2,                /* of the protocol that knows these frames */
+    ASK_BYTES_MAX   = 64 * 1024 * 1024, /* of the answers to one question */
+    ASK_RELAYS_MAX  = 16384,            /* questions that are passed on at once */
+    ASK_RECENT      = 256,              /* questions remembered, so that each is answered once */
+    ASK_CANCELS_MAX = 1024,             /* of one peer, that wait for their outcome */
+    ASK_CANCEL_MS   = 10000,            /* a cancel that nobody answers is given up */
+    ASK_PAGE_BYTES  = 32 * 1024,
 };
 
 /* One frame of an answer. */

@@ -27,6 +27,9 @@ bool cancel_outcome(patio_transport *t, const patio_id *id, uint32_t what, effec
         }
         *at           = one->next;
         somebody_else = somebody_else || one->from != NULL;
+        if (one->from != NULL) {
+            one->from->cancels--;
+        }
         tell(t, one, what, fx);
         t->host->free(t->host->self, one);
     }
@@ -68,26 +71,33 @@ static entry *remove_waiting(entry *e, effects *fx)
     return NULL;
 }
 
-/* What this host waits for already is one effect however often it asks: those are bounded. */
-static bool wait_for(patio_transport *t, const cancelling *who)
+/* What this host waits for already is one effect however often it asks: those are bounded. So is
+ * what one peer may wait for. */
+static patio_status wait_for(patio_transport *t, const cancelling *who)
 {
     for (cancelling *one = t->ask.cancels; one != NULL && who->from == NULL; one = one->next) {
         if (one->from == NULL && memcmp(&one->id, &who->id, sizeof(who->id)) == 0) {
             one->times++;
-            return true;
+            return PATIO_OK;
         }
+    }
+    if (who->from != NULL && who->from->cancels >= ASK_CANCELS_MAX) {
+        return PATIO_FULL;
     }
     cancelling *one = t->host->alloc(t->host->self, sizeof(*one));
     if (one == NULL) {
-        return false;
+        return PATIO_NO_MEMORY;
     }
     *one           = *who;
     one->next      = t->ask.cancels;
     t->ask.cancels = one;
-    return true;
+    if (who->from != NULL) {
+        who->from->cancels++;
+    }
+    return PATIO_OK;
 }
 
-/* A task that is held here. *gone as in remove_waiting. False: it is not, or memory is out. */
+/* A task that is held here. *gone as in remove_waiting; *st: NO_MEMORY, FULL. False: it is not. */
 static bool cancel_here(patio_transport *t, const cancelling *who, const char *name, entry **gone,
                         patio_status *st, effects *fx)
 {
@@ -97,8 +107,8 @@ static bool cancel_here(patio_transport *t, const cancelling *who, const char *n
     if (e == NULL) {
         return false;
     }
-    if (!wait_for(t, who)) {
-        *st = PATIO_NO_MEMORY;
+    *st = wait_for(t, who);
+    if (*st != PATIO_OK) {
         return true;
     }
     if (e->state == ENTRY_GIVEN) {

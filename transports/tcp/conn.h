@@ -149,6 +149,7 @@ struct conn {
     uint64_t fence;    /* number of the ping whose answer ends it, 0: none; inbox.c */
     uint32_t given_count;
     uint32_t received_count;
+    uint32_t cancels; /* of its questions, that wait for the outcome of one */
 };
 
 /* conn.c; the I/O thread */
