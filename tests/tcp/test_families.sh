@@ -58,6 +58,7 @@ family_has IPv4 'failed >= 4 && limited == 1'
 expect_out_has "raise max_connections"
 
 # What this side could not connect is a failure, too.
+# shellcheck disable=SC2034 # for the condition below
 before=$failed
 at+=(-b "tcp://127.0.0.2:$port?key=one")
 family_has IPv4 'failed > before'

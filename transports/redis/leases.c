@@ -1,7 +1,7 @@
 /* Slots of the tasks that we hold, found by their tags. Under the lock. */
 #include "redis.h"
 
-/* A tenth more than what credit can hold is never needed: what is settled is answered soon. */
+/* Four times what credit can hold is never needed: what is settled is answered soon. */
 delivery *delivery_new(patio_transport *t)
 {
     if (t->delivery_free == 0) {

@@ -27,15 +27,6 @@ static size_t varint_size(uint64_t n)
     return size;
 }
 
-static uint8_t *write_varint(uint8_t *out, uint64_t n)
-{
-    for (; n >= 0x80; n >>= 7) {
-        *out++ = (uint8_t)(n | 0x80);
-    }
-    *out++ = (uint8_t)n;
-    return out;
-}
-
 /* Header and payload into one buffer. */
 static patio_status assemble(const patio_allocator *mem, const Patio__V1__Envelope *envelope,
                              size_t head_bound, const pt_payload_plan *plan, uint64_t max_bytes,
@@ -72,7 +63,7 @@ static patio_status assemble(const patio_allocator *mem, const Patio__V1__Envelo
     }
     if (tail > 0) {
         memcpy(data, payload_tag, sizeof(payload_tag));
-        data = write_varint(data + sizeof(payload_tag), plan->size_bytes);
+        data = pt_put_varint(data + sizeof(payload_tag), plan->size_bytes);
         pt_payload_plan_write(plan, data);
     }
     *out = buf;

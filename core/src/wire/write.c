@@ -6,28 +6,19 @@
 
 #define TAG(number, wire_type) ((uint8_t)((number) << 3 | (wire_type)))
 
-static uint8_t *put_varint(uint8_t *out, uint64_t n)
-{
-    for (; n >= 0x80; n >>= 7) {
-        *out++ = (uint8_t)(n | 0x80);
-    }
-    *out++ = (uint8_t)n;
-    return out;
-}
-
 static uint8_t *put_number(uint8_t *out, uint8_t tag, uint64_t n)
 {
     if (n == 0) {
         return out; /* the default is not written */
     }
     *out++ = tag;
-    return put_varint(out, n);
+    return pt_put_varint(out, n);
 }
 
 static uint8_t *put_bytes(uint8_t *out, uint8_t tag, const void *data, size_t size)
 {
     *out++ = tag;
-    out    = put_varint(out, size);
+    out    = pt_put_varint(out, size);
     if (size > 0) {
         memcpy(out, data, size);
     }
@@ -63,7 +54,7 @@ static uint64_t zigzag(int64_t n)
 static uint8_t *close_column(uint8_t *start, uint8_t *numbers, uint8_t *end)
 {
     size_t   size = (size_t)(end - numbers);
-    uint8_t *at   = put_varint(start, size);
+    uint8_t *at   = pt_put_varint(start, size);
     memmove(at, numbers, size);
     return at + size;
 }
@@ -80,7 +71,7 @@ size_t pt_write_values(const Patio__V1__Values *v, uint8_t *out)
         *at++        = TAG(2, PT_WIRE_BYTES);
         uint8_t *end = at + LENGTH_MAX;
         for (size_t i = 0; i < v->n_ints; i++) {
-            end = put_varint(end, zigzag(v->ints[i]));
+            end = pt_put_varint(end, zigzag(v->ints[i]));
         }
         at = close_column(at, at + LENGTH_MAX, end);
     }
@@ -88,13 +79,13 @@ size_t pt_write_values(const Patio__V1__Values *v, uint8_t *out)
         *at++        = TAG(3, PT_WIRE_BYTES);
         uint8_t *end = at + LENGTH_MAX;
         for (size_t i = 0; i < v->n_uints; i++) {
-            end = put_varint(end, v->uints[i]);
+            end = pt_put_varint(end, v->uints[i]);
         }
         at = close_column(at, at + LENGTH_MAX, end);
     }
     if (v->n_reals > 0) {
         *at++ = TAG(4, PT_WIRE_BYTES);
-        at    = put_varint(at, 8 * v->n_reals);
+        at    = pt_put_varint(at, 8 * v->n_reals);
         for (size_t i = 0; i < v->n_reals; i++) {
             uint64_t bits = 0;
             memcpy(&bits, &v->reals[i], sizeof(bits));
@@ -110,7 +101,7 @@ size_t pt_write_values(const Patio__V1__Values *v, uint8_t *out)
         *at++        = TAG(6, PT_WIRE_BYTES);
         uint8_t *end = at + LENGTH_MAX;
         for (size_t i = 0; i < v->n_sizes; i++) {
-            end = put_varint(end, v->sizes[i]);
+            end = pt_put_varint(end, v->sizes[i]);
         }
         at = close_column(at, at + LENGTH_MAX, end);
     }

@@ -3,8 +3,20 @@
 #ifndef PT_WRITE_H
 #define PT_WRITE_H
 
+#include <stdint.h>
+
 #include <patio/v1/envelope.pb-c.h>
 #include <patio/v1/values.pb-c.h>
+
+/* Seven bits a byte, the low ones first; returns what follows. */
+static inline uint8_t *pt_put_varint(uint8_t *out, uint64_t n)
+{
+    for (; n >= 0x80; n >>= 7) {
+        *out++ = (uint8_t)(n | 0x80);
+    }
+    *out++ = (uint8_t)n;
+    return out;
+}
 
 /* An envelope without extra, error and payload, in the order of its fields; returns the bytes
  * written. `out` has room for 96 bytes and the texts. */
