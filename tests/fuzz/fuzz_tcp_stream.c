@@ -113,9 +113,9 @@ void conn_close(conn *c, patio_status status, const char *why)
     c->state = CONN_CLOSED;
 }
 
-void reconnect_opened(endpoint *ep)
+void reconnect_opened(conn *c)
 {
-    (void)ep;
+    (void)c;
 }
 
 void effects_begin(effects *fx, patio_transport *t)

@@ -1,9 +1,11 @@
 /* What reconnect.c calls. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -19,6 +21,9 @@ uv_async_cb     found;
 bool            unknown;
 uint32_t        lookups;
 uint32_t        tries;
+bool            silent;
+conn            tried[2];
+uint32_t        tried_count;
 
 int uv_timer_start(uv_timer_t *timer, uv_timer_cb cb, uint64_t timeout_ms, uint64_t repeat_ms)
 {
@@ -65,7 +70,7 @@ lookup *lookup_begin(const char *host, uint32_t port, uv_async_t *done)
     return (lookup *)done; /* anything */
 }
 
-/* A name that has two addresses, each time; nobody listens there. */
+/* A name that has two addresses, each time. */
 int lookup_end(lookup *l, struct addrinfo **out)
 {
     static struct sockaddr_un nobody = {.sun_family = AF_UNIX, .sun_path = "/nowhere/at/all"};
@@ -97,22 +102,41 @@ bool loop_link(patio_transport *of, const patio_error *why)
     return true;
 }
 
-conn *conn_new(patio_transport *of, endpoint *from, int fd, const struct sockaddr *a, bool connects)
+int connect(int fd, __CONST_SOCKADDR_ARG a, socklen_t size) /* as the C library declares it */
 {
-    (void)of;
-    (void)from;
     (void)fd;
     (void)a;
-    (void)connects;
-    fail_msg("somebody listens at /nowhere/at/all");
-    return NULL;
+    (void)size;
+    errno = silent ? EINPROGRESS : ECONNREFUSED;
+    return -1;
 }
 
+conn *conn_new(patio_transport *of, endpoint *from, int fd, const struct sockaddr *a, bool connects)
+{
+    (void)a;
+    (void)close(fd);
+    conn *c     = &tried[tried_count++ % 2];
+    c->endpoint = from;
+    c->connects = connects;
+    c->next     = of->conns;
+    of->conns   = c;
+    return c;
+}
+
+/* As in conn.c. */
 void conn_close(conn *c, patio_status status, const char *why)
 {
-    (void)c;
-    (void)status;
+    patio_error err = {PATIO_SIZED(patio_error), .status = status};
+    conn      **at  = &t.conns;
     (void)why;
+    while (*at != c) {
+        at = &(*at)->next;
+    }
+    *at = c->next;
+    if (ep.link == c || ep.link == NULL) {
+        ep.link = NULL;
+        reconnect_later(&ep, status != PATIO_OK ? &err : NULL);
+    }
 }
 
 void secure_begin(conn *c)
@@ -168,8 +192,10 @@ int begin(void **state)
     ep.timer.data          = &ep;
     ep.keys[0]             = (char *)(uintptr_t) "";
     (void)snprintf(ep.host, sizeof(ep.host), "a.name");
-    lookups = 0;
-    tries   = 0;
+    lookups     = 0;
+    tries       = 0;
+    silent      = false;
+    tried_count = 0;
     reconnect_begin(&ep);
     return 0;
 }

@@ -17,7 +17,10 @@ extern uv_timer_cb     then;
 extern uv_async_cb     found;   /* to call when the look-up is over */
 extern bool            unknown; /* the name */
 extern uint32_t        lookups;
-extern uint32_t        tries; /* addresses that were gone to, and failed at once */
+extern uint32_t        tries;    /* addresses that were gone to, and refused at once */
+extern bool            silent;   /* nobody refuses, and nobody answers: */
+extern conn            tried[2]; /* the first, the second; and again */
+extern uint32_t        tried_count;
 
 /* A setup of cmocka: it has begun, with the first look-up. */
 int begin(void **state);

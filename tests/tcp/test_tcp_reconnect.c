@@ -81,6 +81,15 @@ static void pauses_are_spread_over_all_of_the_limit(void **state)
     }
 }
 
+/* And be lost again. */
+static void succeed(void)
+{
+    conn c  = {.endpoint = &ep};
+    ep.link = &c;
+    reconnect_opened(&c);
+    ep.link = NULL;
+}
+
 /* But not one that is over at once: else who opens and closes is tried without a pause. */
 static void a_success_begins_anew(void **state)
 {
@@ -88,13 +97,13 @@ static void a_success_begins_anew(void **state)
     uint64_t expected = MIN_MS;
     for (int link = 0; link < 10; link++) {
         (void)fail_round(0); /* nobody is there, which does not count then */
-        reconnect_opened(&ep);
+        succeed();
         clock_ns += UINT64_C(1000000000);
         assert_int_equal(limit_of_round(), expected);
         expected = 2 * expected < MAX_MS ? 2 * expected : MAX_MS;
         assert_int_equal(limit_of_round(), expected);
     }
-    reconnect_opened(&ep);
+    succeed();
     clock_ns += UINT64_C(4000000000); /* that was a good one */
     assert_int_equal(limit_of_round(), MIN_MS);
 }
@@ -108,7 +117,7 @@ static void all_addresses_of_a_name_are_tried_and_it_is_looked_up_each_time(void
         assert_int_equal(tries, 2 * round);
     }
     (void)fail_round(0);
-    reconnect_opened(&ep);
+    succeed();
     (void)fail_round(0);
     assert_int_equal(lookups, 7); /* after a success, too */
 }
@@ -129,6 +138,50 @@ static void a_refusal_is_tried_seldom(void **state)
     ep.refusal  = (patio_error)PATIO_ERROR_INIT;
     ep.attempts = 0;
     assert_int_equal(limit_of_round(), MIN_MS);
+}
+
+/* A first address that drops what is sent to it, as behind a filter. */
+static void the_next_address_is_tried_beside_one_that_is_silent(void **state)
+{
+    (void)state;
+    silent = true;
+    found(&ep.found);
+    assert_int_equal(tried_count, 1);
+    assert_int_equal(paused_ms, 250);
+    paused_ms = NONE;
+    then(&ep.timer);
+    assert_int_equal(tried_count, 2);
+    assert_int_equal(paused_ms, NONE); /* there is no third */
+    ep.link = &tried[1];
+    reconnect_opened(&tried[1]);
+    assert_ptr_equal(t.conns, &tried[1]); /* the other is closed */
+    assert_null(tried[1].next);
+    assert_int_equal(paused_ms, NONE);
+    conn_close(&tried[1], PATIO_PEER_LOST, "");
+    assert_in_range(paused_ms, 0, MIN_MS);
+}
+
+static void a_round_is_over_when_its_last_address_has_failed(void **state)
+{
+    (void)state;
+    silent = true;
+    found(&ep.found);
+    conn_close(&tried[0], PATIO_UNREACHABLE, "");
+    assert_int_equal(paused_ms, 0); /* nothing to wait for */
+    paused_ms = NONE;
+    then(&ep.timer);
+    conn_close(&tried[1], PATIO_UNREACHABLE, "");
+    assert_in_range(paused_ms, 1, MIN_MS);
+    then(&ep.timer);
+    assert_int_equal(lookups, 2);
+    found(&ep.found);
+    then(&ep.timer);
+    assert_int_equal(tried_count, 4);
+    paused_ms = NONE;
+    conn_close(&tried[0], PATIO_UNREACHABLE, "");
+    assert_int_equal(paused_ms, NONE); /* the other goes on */
+    conn_close(&tried[1], PATIO_UNREACHABLE, "");
+    assert_in_range(paused_ms, 1, 2 * MIN_MS);
 }
 
 static void these_are_the_defaults(void **state)
@@ -155,6 +208,8 @@ int main(void)
         RECONNECT(a_success_begins_anew),
         RECONNECT(all_addresses_of_a_name_are_tried_and_it_is_looked_up_each_time),
         RECONNECT(a_refusal_is_tried_seldom),
+        RECONNECT(the_next_address_is_tried_beside_one_that_is_silent),
+        RECONNECT(a_round_is_over_when_its_last_address_has_failed),
         RECONNECT(these_are_the_defaults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

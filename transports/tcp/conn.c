@@ -241,7 +241,7 @@ void conn_close(conn *c, patio_status status, const char *why)
     c->stream->finish(c);
     (void)shutdown(c->fd, SHUT_RDWR); /* its number stays taken while another thread writes */
     uv_close((uv_handle_t *)&c->poll, on_closed);
-    if (c->connects && ep->link == c) {
+    if (c->connects && (ep->link == c || ep->link == NULL)) {
         ep->link = NULL;
         reconnect_later(ep, status != PATIO_OK ? &err : NULL);
     }

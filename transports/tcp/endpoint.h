@@ -81,7 +81,7 @@ struct endpoint {
     char             shown[300];
     listener        *listeners; /* room for ADDRESSES_MAX; they stay where they are */
     uint32_t         listener_count;
-    conn            *link;
+    conn            *link; /* that is open; while it is NULL several may be tried */
     uv_timer_t       timer;
     lookup          *lookup; /* of its name, while it runs */
     uv_async_t       found;
@@ -138,11 +138,15 @@ void endpoint_resume(endpoint *ep);
 void endpoint_address_text(const struct sockaddr *a, char *text, size_t room);
 
 /* reconnect.c; the I/O thread */
+/* Why a connection ends whose URL has another one by now. */
+#define RECONNECT_LATE "another of its addresses was faster"
+
 void reconnect_begin(endpoint *ep);
 void reconnect_end(endpoint *ep);
 void reconnect_now(endpoint *ep);
+/* A connection of it, or an attempt to have one, has ended. */
 void reconnect_later(endpoint *ep, const patio_error *why);
 void reconnect_connected(conn *c);
-void reconnect_opened(endpoint *ep);
+void reconnect_opened(conn *c);
 
 #endif

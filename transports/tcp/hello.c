@@ -87,8 +87,15 @@ void hello_goodbye(conn *c, enum goodbye reason)
     c->last_word = (uint8_t)(reason + 1);
 }
 
-static const char *open_up(conn *c)
+static const char *open_up(conn *c, patio_status *status)
 {
+    if (c->connects && c->endpoint->link != NULL) {
+        *status = PATIO_OK;
+        return RECONNECT_LATE;
+    }
+    if (c->connects) {
+        c->endpoint->link = c; /* from here on it may be given tasks: no other is opened */
+    }
     c->state = CONN_OPEN;
     c->t->links[c->family].opened++;
     frame_header ping = {.type = FRAME_PING, .id = c->t->host->now_ns(c->t->host->self)};
@@ -155,7 +162,7 @@ static const char *got_hello(conn *c, patio_bytes body, patio_status *status)
         return "out of memory";
     }
     write_mark_dirty(c);
-    return key ? NULL : open_up(c);
+    return key ? NULL : open_up(c, status);
 }
 
 static const char *got_proof(conn *c, patio_bytes body, patio_status *status)
@@ -175,7 +182,7 @@ static const char *got_proof(conn *c, patio_bytes body, patio_status *status)
     if (!write_frame(c, &welcome, (patio_bytes){NULL, 0}, NULL, 0)) {
         return "out of memory";
     }
-    return open_up(c);
+    return open_up(c, status);
 }
 
 static const char *got_goodbye(const conn *c, uint64_t reason, patio_status *status)
@@ -219,7 +226,7 @@ const char *hello_frame(conn *c, const frame_header *h, patio_bytes body, patio_
         return c->state == CONN_PROVING && !c->proven ? got_proof(c, body, status)
                                                       : "a proof at the wrong time";
     case FRAME_WELCOME:
-        return c->connects && c->state == CONN_PROVING && proven ? open_up(c)
+        return c->connects && c->state == CONN_PROVING && proven ? open_up(c, status)
                                                                  : "a WELCOME at the wrong time";
     default:
         return got_goodbye(c, h->id, status);

@@ -160,7 +160,7 @@ static size_t read_once(conn *c)
     if (why != NULL) {
         conn_close(c, status, why);
     } else if (c->announced != announced && c->connects) {
-        reconnect_opened(c->endpoint);
+        reconnect_opened(c);
     }
     return n;
 }

@@ -1,5 +1,5 @@
-/* Connecting: look the name up, try its addresses one after another, wait, begin again; for ever.
- */
+/* Connecting: look the name up, try its addresses, wait, begin again; for ever. The next address is
+ * tried when one has failed, or has no link yet after a moment, and goes on (as in RFC 8305). */
 #include "tcp.h"
 
 #include <errno.h>
@@ -10,6 +10,8 @@
 #define TELL_NS UINT64_C(10000000000)
 /* A link that was open for so long was a success. */
 #define STEADY_NS UINT64_C(3000000000)
+
+enum { NEXT_ADDRESS_MS = 250 };
 
 static void on_timer(uv_timer_t *timer)
 {
@@ -69,10 +71,20 @@ static void judge_link(endpoint *ep)
     }
 }
 
+/* From `c` on, the first connection to one of its addresses. */
+static conn *next_of(const endpoint *ep, conn *c)
+{
+    while (c != NULL && !(c->connects && c->endpoint == ep)) {
+        c = c->next;
+    }
+    return c;
+}
+
 void reconnect_later(endpoint *ep, const patio_error *why)
 {
     patio_transport *t    = ep->t;
-    bool             over = ep->address_next >= ep->address_count;
+    bool             more = ep->address_next < ep->address_count;
+    bool             over = !more && next_of(ep, t->conns) == NULL;
     if (why != NULL && !ep->was_open &&
         (why->status == PATIO_AUTH || why->status == PATIO_CONFIG)) {
         ep->refusal = *why;
@@ -83,17 +95,28 @@ void reconnect_later(endpoint *ep, const patio_error *why)
     if (t->quit) {
         return;
     }
-    if (!over) {
+    if (more) {
         /* not from here: the connection that failed is still being closed */
         (void)uv_timer_start(&ep->timer, on_timer, 0, 0);
         return;
     }
-    tell(ep, why, told);
-    pause_then_retry(ep);
+    if (over) {
+        tell(ep, why, told);
+        pause_then_retry(ep);
+    }
 }
 
-void reconnect_opened(endpoint *ep)
+void reconnect_opened(conn *c)
 {
+    endpoint *ep = c->endpoint;
+    conn     *o  = next_of(ep, ep->t->conns);
+    while (o != NULL) {
+        conn *next = next_of(ep, o->next);
+        if (o != c) {
+            conn_close(o, PATIO_OK, RECONNECT_LATE);
+        }
+        o = next;
+    }
     ep->opened_ns      = ep->t->host->now_ns(ep->t->host->self);
     ep->was_open       = true;
     ep->given_up       = false;
@@ -134,13 +157,14 @@ static void try_next(endpoint *ep)
         fail(ep, PATIO_UNREACHABLE, os_errno, strerrordesc_np(os_errno));
         return;
     }
-    conn *c = conn_new(t, ep, fd, in, true);
-    if (c == NULL) {
+    if (conn_new(t, ep, fd, in, true) == NULL) {
         (void)close(fd);
         fail(ep, PATIO_NO_MEMORY, 0, "out of memory");
         return;
     }
-    ep->link = c;
+    if (ep->address_next < ep->address_count) {
+        (void)uv_timer_start(&ep->timer, on_timer, NEXT_ADDRESS_MS, 0);
+    }
 }
 
 void reconnect_connected(conn *c)
