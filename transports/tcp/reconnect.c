@@ -1,5 +1,5 @@
 /* Connecting: look the name up, try its addresses, wait, begin again; for ever. The next address is
- * tried when one has failed, or has no link yet after a moment, and goes on (as in RFC 8305). */
+ * tried as soon as one fails, or beside it when it has no link after a moment (as in RFC 8305). */
 #include "tcp.h"
 
 #include <errno.h>
