@@ -86,13 +86,17 @@ static void settle(int fd)
 
 static size_t put_queue(uint8_t *to, const char *name, uint32_t first, uint32_t tasks)
 {
-    size_t at = (size_t)sprintf((char *)to, "%c%s", (int)strlen(name), name);
+    size_t at = 1 + strlen(name);
+    to[0]     = (uint8_t)strlen(name);
+    memcpy(to + 1, name, strlen(name));
     frame_put32(to + at, tasks); /* its credit */
     frame_put32(to + at + 4, tasks);
     frame_put32(to + at + 8, tasks * NAME_BYTES);
     at += 12;
     for (uint32_t i = 0; i < tasks; i++, at += NAME_BYTES) {
-        (void)sprintf((char *)to + at, "%c%06x", NAME_BYTES - 1, first + i);
+        char text[NAME_BYTES + 1];
+        (void)snprintf(text, sizeof(text), "%c%06x", NAME_BYTES - 1, first + i);
+        memcpy(to + at, text, NAME_BYTES);
     }
     return at;
 }
