@@ -73,6 +73,9 @@ expect_code 2
 worker key.log "tcp+listen://127.0.0.1:0?key=open-sesame"
 keyed=tcp://127.0.0.1:$(port_of key.log)
 call_is 6 "$keyed?key=open-sesame" mul 2 3
+printf 'open-sesame\n' >secret
+call_is 6 "$keyed?key=file:$PWD/secret" mul 2 3
+SESAME=open-sesame call_is 6 "$keyed?key=env:SESAME" mul 2 3
 for other in "?key=open-simsim" ""; do
     run call -b "$keyed$other" mul 2 3
     [ "$code" != 0 ] || complain "let in with \"$other\""
