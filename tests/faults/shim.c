@@ -1,9 +1,11 @@
 /* shim.c: loaded before a program (LD_PRELOAD), it makes the world of that program another one,
  * without touching the machine's:
  *
- *   PATIO_SHIM_CLOCK=FILE           the wall clock is off by so many seconds as FILE says, now or
- * from when it is written anew; the monotonic clock is not PATIO_SHIM_NAME=NAME=A,B,...    NAME has
- * these addresses, in this order */
+ *   PATIO_SHIM_CLOCK=FILE          the wall clock is off by so many seconds as FILE says, now or
+ * from when it is written anew; the monotonic clock is not
+ *
+ *   PATIO_SHIM_NAME=NAME=A,B,...   NAME has these addresses, in this order; =never: nobody answers
+ */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -79,6 +81,14 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
     struct addrinfo **end       = out;
     *out                        = NULL;
     strncpy(list, named + size + 1, sizeof(list) - 1);
+    if (strcmp(list, "never") == 0) { /* a name server that does not answer */
+        if (hints != NULL && (hints->ai_flags & AI_NUMERICHOST) != 0) {
+            return EAI_NONAME;
+        }
+        for (;;) {
+            (void)pause();
+        }
+    }
     for (char *one = strtok_r(list, ",", &rest); one != NULL; one = strtok_r(NULL, ",", &rest)) {
         int failed = real.call(one, service, hints, end);
         if (failed != 0) {

@@ -26,4 +26,18 @@ names tcp "$port" "handshake_ms=1s&reconnect_max_ms=200"
 shared_rabbit
 worker amqp.log "amqp://127.0.0.1:$port" -p names
 names amqp "$port" "handshake_ms=1s&reconnect_max_ms=200"
+
+# A name server that does not answer: told in time, and nobody waits for it at the end.
+for scheme in redis tcp amqp; do
+    query=
+    [ $scheme != tcp ] || query="?insecure=true"
+    LAST="patio call -b $scheme://broker.test, whose name server says nothing"
+    begun=$SECONDS
+    "${shimmed[@]}" "PATIO_SHIM_NAME=broker.test=never" timeout -s KILL 60 \
+        "$PATIO" call -b "$scheme://broker.test:1$query" -o connect_timeout_ms=1s mul 6 7 >out 2>err
+    code=$?
+    err=$(<err)
+    expect_code 6
+    [ $((SECONDS - begun)) -lt 20 ] || complain "it ended after $((SECONDS - begun)) s"
+done
 finish

@@ -55,19 +55,26 @@ void uv_close(uv_handle_t *handle, uv_close_cb cb)
     (void)cb;
 }
 
-struct addrinfo *lookup_number(const char *host, uint32_t port)
+struct addrinfo *lookup_at_once(const char *host, uint32_t port)
 {
     (void)host;
     (void)port;
     return NULL;
 }
 
-lookup *lookup_begin(const char *host, uint32_t port, uv_async_t *done)
+int uv_async_send(uv_async_t *async)
+{
+    (void)async;
+    return 0;
+}
+
+lookup *lookup_begin(const char *host, uint32_t port, void (*done)(void *arg), void *arg)
 {
     (void)port;
+    (void)done;
     assert_string_equal(host, "a.name");
     lookups++;
-    return (lookup *)done; /* anything */
+    return arg; /* anything */
 }
 
 /* A name that has two addresses, each time. */

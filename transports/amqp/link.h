@@ -52,12 +52,10 @@ typedef struct connection {
     char                    host[NAME_MAX_BYTES];
 } connection;
 
-typedef struct name_lookup name_lookup;
-
 typedef struct host_name {
-    char        *host;
-    uint32_t     port;
-    name_lookup *lookup; /* under way, or done and not taken; I/O thread */
+    char          *host;
+    uint32_t       port;
+    struct lookup *lookup; /* under way, or done and not taken; I/O thread */
 } host_name;
 
 /* ---- link.c: one connection. I/O thread, without the lock, unless it says
@@ -86,14 +84,14 @@ void socket_push(connection *c);
 bool socket_is_free(const connection *c);
 bool socket_is_calm(const connection *c); /* under the lock: nothing went out just now */
 
-/* ---- lookup.c: I/O thread ---- */
+/* ---- name.c: I/O thread ---- */
 struct addrinfo;
-/* Begun if it is not under way. true: it is done, and *out is the caller's (NULL: out of memory).
- */
-bool lookup_take(patio_transport *t, host_name *name, name_lookup **out);
-/* The addresses take turns. NULL: there is none, and *why says why. */
-const struct addrinfo *lookup_address(const name_lookup *l, uint32_t turn, const char **why);
-void                   lookup_drop(name_lookup *l); /* [blocks] while it is under way */
+/* Look the name up, unless that is under way. false: come again. true: it is done; what was found
+ * is for freeaddrinfo(), or NULL, and *why says why. */
+bool name_take(host_name *name, struct addrinfo **found, const char **why);
+/* The addresses take turns. */
+const struct addrinfo *name_address(const struct addrinfo *found, uint32_t turn);
+void                   name_drop(host_name *name);
 
 /* ---- tls.c ---- */
 patio_status tls_make(patio_transport *t, patio_error *err);

@@ -261,7 +261,7 @@ void options_free(patio_transport *t)
         t->host->free(t->host->self, set->password);
     }
     for (uint32_t i = 0; i < t->host_count; i++) {
-        lookup_drop(t->hosts[i].lookup);
+        name_drop(&t->hosts[i]);
         t->host->free(t->host->self, t->hosts[i].host);
     }
     t->host->free(t->host->self, t->hosts);

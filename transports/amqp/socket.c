@@ -43,20 +43,21 @@ bool socket_connect(connection *c, int *fd, patio_error *err)
 {
     patio_transport *t    = c->t;
     host_name       *name = &t->hosts[c->host_at % t->host_count];
-    name_lookup     *l    = NULL;
-    const char      *why  = NULL;
+    struct addrinfo *found;
+    const char      *why = NULL;
     (void)snprintf(c->shown, sizeof(c->shown), strchr(name->host, ':') ? "[%s]:%u" : "%s:%u",
                    name->host, name->port);
     (void)snprintf(c->host, sizeof(c->host), "%s", name->host);
-    if (!lookup_take(t, name, &l)) {
+    if (!name_take(name, &found, &why)) {
         return false;
     }
-    const struct addrinfo *a = lookup_address(l, c->host_at / t->host_count, &why);
-    if (a == NULL) {
+    if (found == NULL) {
         (void)patio_fail(err, PATIO_UNREACHABLE, 0, "look up %s: %s", name->host, why);
+        *fd = -1;
+        return true;
     }
-    *fd = a != NULL ? connect_to(c, a, err) : -1;
-    lookup_drop(l);
+    *fd = connect_to(c, name_address(found, c->host_at / t->host_count), err);
+    freeaddrinfo(found);
     return true;
 }
 

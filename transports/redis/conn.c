@@ -22,8 +22,8 @@ void conn_init(conn *c, patio_transport *t, uint8_t role, node *n, queue *q)
 void conn_fini(conn *c)
 {
     const patio_host *host = c->t->host;
-    lookup_drop(c->lookup);
-    c->lookup = NULL;
+    resolve_drop(c->t, c->names);
+    c->names = NULL;
     if (c->ssl != NULL) {
         SSL_free(c->ssl);
     }

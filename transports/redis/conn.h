@@ -80,7 +80,7 @@ enum conn_state {
     CONN_OPEN       = 5,
 };
 
-struct lookup;
+struct resolve;
 
 struct conn {
     patio_transport *t;
@@ -115,7 +115,7 @@ struct conn {
     uint64_t         progress_ns; /* last answer, or first command after none was open */
     char             host[256];
     uint32_t         port;
-    struct lookup   *lookup;
+    struct resolve  *names;
     patio_error      why;
 
     /* the I/O thread's own */

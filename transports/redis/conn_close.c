@@ -71,8 +71,8 @@ void conn_close(conn *c, patio_status status, const char *why)
         (void)epoll_ctl(t->epoll, EPOLL_CTL_DEL, fd, NULL);
         c->polled = false;
     }
-    lookup_drop(c->lookup);
-    c->lookup = NULL;
+    resolve_drop(c->t, c->names);
+    c->names = NULL;
     if (ssl != NULL) {
         SSL_free(ssl);
     }

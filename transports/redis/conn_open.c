@@ -53,7 +53,7 @@ void conn_resolved(conn *c)
 {
     char why[128] = "";
     int  fd       = -1;
-    if (lookup_end(c->lookup, &fd, why, sizeof(why)) == 0) {
+    if (resolve_end(c->names, &fd, why, sizeof(why)) == 0) {
         return;
     }
     if (fd < 0) {
@@ -76,9 +76,9 @@ void conn_open(conn *c, const char *host, uint32_t port)
     if (host != c->host) {
         (void)snprintf(c->host, sizeof(c->host), "%s", host);
     }
-    c->port   = port;
-    c->lookup = lookup_begin(c->t, host, port);
-    if (c->lookup == NULL) {
+    c->port  = port;
+    c->names = resolve_begin(c->t, host, port);
+    if (c->names == NULL) {
         conn_close(c, PATIO_NO_MEMORY, "out of memory");
         return;
     }
@@ -100,7 +100,7 @@ static void try_next(conn *c, const char *why)
     (void)close(c->fd);
     c->fd  = -1;
     int fd = -1;
-    (void)lookup_end(c->lookup, &fd, (char[128]){0}, 128);
+    (void)resolve_end(c->names, &fd, (char[128]){0}, 128);
     if (fd < 0) {
         conn_close(c, PATIO_UNREACHABLE, why);
         return;
@@ -122,7 +122,7 @@ void conn_connecting(conn *c)
 
 void conn_late(conn *c)
 {
-    if (c->state == CONN_CONNECTING && c->lookup != NULL && c->fd >= 0) {
+    if (c->state == CONN_CONNECTING && c->names != NULL && c->fd >= 0) {
         try_next(c, "no connection in time (handshake_ms)");
     } else {
         conn_close(c, PATIO_UNREACHABLE,

@@ -48,10 +48,10 @@ void conn_late(conn *c);       /* out of time: the next address of its name, or 
 void conn_greet(conn *c);      /* connected, and TLS is done: HELLO */
 
 /* resolve.c */
-struct lookup *lookup_begin(patio_transport *t, const char *host, uint32_t port);
+struct resolve *resolve_begin(patio_transport *t, const char *host, uint32_t port);
 /* 0 while it runs, else 1; then `fd` is a socket that connects, or -1 and why. */
-int  lookup_end(struct lookup *l, int *fd, char *why, size_t room);
-void lookup_drop(struct lookup *l);
+int  resolve_end(struct resolve *l, int *fd, char *why, size_t room);
+void resolve_drop(patio_transport *t, struct resolve *l);
 
 /* command.c; under the lock. Appending to `out`; what does not fit into memory breaks it. */
 cmd *command(conn *c, uint8_t type, queue *q, uint32_t args);

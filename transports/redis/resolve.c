@@ -2,6 +2,8 @@
  * takes; the I/O thread looks in from time to time. */
 #include "redis.h"
 
+#include "lookup.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -10,77 +12,52 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-struct lookup {
-    const patio_host *host;
-    _Atomic int       done;
-    pthread_t         thread;
-    bool              has_thread;
-    int               error;
-    struct addrinfo  *list;
-    struct addrinfo  *next;
-    char              name[256];
-    char              port[8];
+struct resolve {
+    lookup          *running; /* NULL: it is over */
+    int              error;
+    struct addrinfo *list;
+    struct addrinfo *next;
 };
 
-void lookup_drop(struct lookup *l)
+void resolve_drop(patio_transport *t, struct resolve *l)
 {
     if (l == NULL) {
         return;
     }
-    if (l->has_thread) {
-        (void)pthread_join(l->thread, NULL);
+    if (l->running != NULL) {
+        lookup_leave(l->running);
     }
     if (l->list != NULL) {
         freeaddrinfo(l->list);
     }
-    l->host->free(l->host->self, l);
+    t->host->free(t->host->self, l);
 }
 
-static void look(struct lookup *l, int flags)
+struct resolve *resolve_begin(patio_transport *t, const char *host, uint32_t port)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC, .ai_flags = flags};
-    l->error              = getaddrinfo(l->name, l->port, &hints, &l->list);
-    l->next               = l->list;
-    atomic_store(&l->done, 1);
-}
-
-static void *run(void *arg)
-{
-    look(arg, AI_ADDRCONFIG);
-    return NULL;
-}
-
-struct lookup *lookup_begin(patio_transport *t, const char *host, uint32_t port)
-{
-    struct lookup *l = t->host->alloc(t->host->self, sizeof(*l));
+    struct resolve *l = t->host->alloc(t->host->self, sizeof(*l));
     if (l == NULL) {
         return NULL;
     }
     memset(l, 0, sizeof(*l));
-    l->host = t->host;
-    (void)snprintf(l->name, sizeof(l->name), "%s", host);
-    (void)snprintf(l->port, sizeof(l->port), "%u", port);
-    look(l, AI_NUMERICHOST);
-    if (l->error == 0) {
-        return l;
-    }
-    if (strcmp(host, "localhost") == 0) {
-        look(l, 0); /* from a file: nothing to wait for */
-        return l;
-    }
-    atomic_store(&l->done, 0);
-    l->has_thread = pthread_create(&l->thread, NULL, run, l) == 0;
-    if (!l->has_thread) {
-        l->error = EAI_AGAIN;
-        atomic_store(&l->done, 1);
+    l->list = lookup_at_once(host, port);
+    l->next = l->list;
+    if (l->list == NULL) {
+        l->running = lookup_begin(host, port, NULL, NULL);
+        l->error   = l->running == NULL ? EAI_AGAIN : 0;
     }
     return l;
 }
 
-int lookup_end(struct lookup *l, int *fd, char *why, size_t room)
+int resolve_end(struct resolve *l, int *fd, char *why, size_t room)
 {
-    if (!atomic_load(&l->done)) {
-        return 0;
+    if (l->running != NULL) {
+        if (!lookup_is_done(l->running)) {
+            return 0;
+        }
+        l->error   = lookup_end(l->running, &l->list);
+        l->next    = l->list;
+        l->running = NULL;
     }
     *fd = -1;
     if (l->error != 0) {

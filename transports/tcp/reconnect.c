@@ -205,6 +205,11 @@ static void on_found(uv_async_t *done)
     use(ep, found);
 }
 
+static void wake(void *arg)
+{
+    (void)uv_async_send(arg);
+}
+
 static void begin_round(endpoint *ep)
 {
     ep->refusal.status = PATIO_OK;
@@ -233,12 +238,12 @@ void reconnect_now(endpoint *ep)
         try_next(ep);
         return;
     }
-    struct addrinfo *found = lookup_number(ep->host, ep->port);
+    struct addrinfo *found = lookup_at_once(ep->host, ep->port);
     if (found != NULL) {
         use(ep, found);
         return;
     }
-    ep->lookup = lookup_begin(ep->host, ep->port, &ep->found); /* each time: names move */
+    ep->lookup = lookup_begin(ep->host, ep->port, wake, &ep->found); /* each time: names move */
     if (ep->lookup == NULL) {
         fail(ep, PATIO_UNREACHABLE, 0, "no thread is free to look its name up");
     }

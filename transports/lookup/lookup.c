@@ -5,15 +5,16 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { FREE = 0, RUNNING = 1, DONE = 2, LEFT = 3 };
 
 struct lookup {
-    _Atomic int      state;
-    pthread_t        thread;
-    uv_async_t      *done;
+    _Atomic int state;
+    pthread_t   thread;
+    void (*done)(void *arg);
+    void            *arg;
     int              error;
     struct addrinfo *found;
     char             host[256];
@@ -44,8 +45,8 @@ static void *run(void *arg)
     l->error  = look(l->host, l->port, 0, &l->found);
     if (atomic_exchange(&l->state, DONE) == LEFT) {
         forget(l);
-    } else {
-        (void)uv_async_send(l->done); /* there until this thread was joined */
+    } else if (l->done != NULL) {
+        l->done(l->arg); /* both are there until this thread was joined */
     }
     return NULL;
 }
@@ -73,21 +74,24 @@ static lookup *take_free(void)
     return NULL;
 }
 
-struct addrinfo *lookup_number(const char *host, uint32_t port)
+struct addrinfo *lookup_at_once(const char *host, uint32_t port)
 {
     char             text[8];
     struct addrinfo *found = NULL;
     (void)snprintf(text, sizeof(text), "%u", port);
-    return look(host, text, AI_NUMERICHOST, &found) == 0 ? found : NULL;
+    bool got = look(host, text, AI_NUMERICHOST, &found) == 0 ||
+               (strcmp(host, "localhost") == 0 && look(host, text, 0, &found) == 0);
+    return got ? found : NULL;
 }
 
-lookup *lookup_begin(const char *host, uint32_t port, uv_async_t *done)
+lookup *lookup_begin(const char *host, uint32_t port, void (*done)(void *arg), void *arg)
 {
     lookup *l = take_free();
     if (l == NULL) {
         return NULL;
     }
     l->done  = done;
+    l->arg   = arg;
     l->found = NULL;
     (void)snprintf(l->host, sizeof(l->host), "%s", host);
     (void)snprintf(l->port, sizeof(l->port), "%u", port);
@@ -96,6 +100,11 @@ lookup *lookup_begin(const char *host, uint32_t port, uv_async_t *done)
         return NULL;
     }
     return l;
+}
+
+bool lookup_is_done(const lookup *l)
+{
+    return atomic_load(&l->state) == DONE;
 }
 
 int lookup_end(lookup *l, struct addrinfo **found)
