@@ -47,15 +47,19 @@ static int bind_to(endpoint *ep, const struct sockaddr *a, socklen_t size)
     if (bind(fd, a, size) != 0 || listen(fd, BACKLOG) != 0) {
         return fail_bind(fd);
     }
-    struct sockaddr_storage bound      = {0};
-    socklen_t               bound_size = sizeof(bound);
+    union {
+        struct sockaddr_storage room;
+        struct sockaddr         any;
+        struct sockaddr_in      in; /* its port lies where that of IPv6 does */
+    } bound              = {.room = {.ss_family = AF_UNSPEC}};
+    socklen_t bound_size = sizeof(bound);
     memset(l, 0, sizeof(*l));
     l->ep = ep;
     l->fd = fd;
     ep->listener_count++;
-    if (!ep->is_unix && getsockname(fd, (struct sockaddr *)&bound, &bound_size) == 0) {
-        endpoint_address_text((struct sockaddr *)&bound, l->bound_to, sizeof(l->bound_to));
-        l->port = ((const struct sockaddr_in *)(const void *)&bound)->sin_port; /* also of IPv6 */
+    if (!ep->is_unix && getsockname(fd, &bound.any, &bound_size) == 0) {
+        endpoint_address_text(&bound.any, l->bound_to, sizeof(l->bound_to));
+        l->port = bound.in.sin_port;
     } else {
         (void)snprintf(l->bound_to, sizeof(l->bound_to), "unix:%s", ep->path);
     }

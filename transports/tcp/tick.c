@@ -97,7 +97,7 @@ static void on_tick(uv_poll_t *poll, int status, int events)
 
 bool tick_start(patio_transport *t)
 {
-    const struct timespec   period = {.tv_nsec = TICK_MS * NS_PER_MS};
+    const struct timespec   period = {.tv_nsec = (long)TICK_MS * NS_PER_MS};
     const struct itimerspec times  = {.it_interval = period, .it_value = period};
     int                     fd     = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (fd < 0) {
