@@ -26,7 +26,7 @@ patio_status pt_check_executor_create(const pt_executor_plugin **plugin, const p
                                       pt_check_executor **layer, patio_executor **out,
                                       patio_error *err);
 /* After the instance is destroyed. NULL is allowed. */
-void pt_check_executor_free(pt_check_executor *layer);
+void pt_check_executor_free(pt_check_executor *c);
 
 /* Say that a rule was broken. */
 void pt_check_report(const patio_host *host, int mode, const char *format, ...) PATIO_PRINTF(3, 4);

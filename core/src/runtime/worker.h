@@ -38,7 +38,7 @@ void pt_held_submit(pt_executor *x);
 /* A slot is free again. */
 void pt_held_freed(pt_executor *x);
 /* For all executors: whose turn is it? */
-void pt_held_look(void *broker);
+void pt_held_look(void *self);
 /* The broker stops: back with them. */
 void pt_held_return(patio_broker *broker);
 void pt_worker_room(void *self);
@@ -50,7 +50,7 @@ bool pt_lends(const pt_awaiter *awaiter);
 bool pt_lend(const pt_awaiter *awaiter);
 void pt_lend_back(const pt_awaiter *awaiter);
 /* For patio_lent_ops.listen. */
-void pt_lent_elsewhere(void *executor, uint32_t count);
+void pt_lent_elsewhere(void *self, uint32_t count);
 
 /* settle.c */
 /* Settle a delivery as its run asked. */
