@@ -4,7 +4,7 @@
  */
 #include "transport.h"
 
-enum { TOMBS = 10000, ENDED = 8192, WAIT_MS = 300, WORDS_BYTES = 512 };
+enum { TOMBS = 10000, ENDED = 8192, WORDS_BYTES = 512 };
 
 struct tomb {
     patio_id id;
@@ -145,10 +145,9 @@ patio_status transport_cancel(patio_transport *t, const char *name, const patio_
     props_write_id(text, id);
     (void)snprintf(words, sizeof(words), "cancel %s %s", text, name);
     pthread_mutex_lock(&t->lock);
-    a->id       = *id;
-    a->queue    = place_queue(t, name, true);
-    a->until_ns = t->host->now_ns(t->host->self) + WAIT_MS * UINT64_C(1000000);
-    bool asked  = !t->stopping && a->queue != NULL && control_ask(t, a, words);
+    a->id      = *id;
+    a->queue   = place_queue(t, name, true);
+    bool asked = !t->stopping && a->queue != NULL && control_ask(t, a, words);
     pthread_mutex_unlock(&t->lock);
     if (!asked) {
         t->host->free(t->host->self, a);

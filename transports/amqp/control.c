@@ -198,7 +198,7 @@ static void note_echo(patio_transport *t, const inbound *in)
 {
     pthread_mutex_lock(&t->lock);
     for (ask *a = t->asks; a != NULL; a = a->next) {
-        if (a->awaited && memcmp(&a->nonce, &in->props.id, sizeof(a->nonce)) == 0) {
+        if (memcmp(&a->nonce, &in->props.id, sizeof(a->nonce)) == 0) {
             a->echo_ns = t->host->now_ns(t->host->self) - a->asked_ns + 1;
             pthread_cond_broadcast(&t->calm);
         }
@@ -268,15 +268,20 @@ void control_input(patio_transport *t, inbound *in)
     }
 }
 
-/* Cancels wait for nobody: they end when they are told, or when their time has
- * come. */
+/* Somebody has said it all, or who has not answered by now is not there. */
+static bool cancel_is_over(const ask *a, uint64_t now)
+{
+    enum { LEAST_MS = 300, MOST_MS = 3000 };
+    return a->told || a->late || now >= a->asked_ns + patience_ns(a, LEAST_MS, MOST_MS);
+}
+
+/* For cancels no thread waits. */
 void control_step(patio_transport *t, uint64_t now)
 {
     for (;;) {
         pthread_mutex_lock(&t->lock);
         ask **at = &t->asks;
-        while (*at != NULL && !((*at)->kind == ASK_CANCEL &&
-                                ((*at)->told || (*at)->late || now >= (*at)->until_ns))) {
+        while (*at != NULL && !((*at)->kind == ASK_CANCEL && cancel_is_over(*at, now))) {
             at = &(*at)->next;
         }
         ask *a = *at;

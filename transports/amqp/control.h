@@ -20,8 +20,7 @@ struct ask {
     uint64_t sum;      /* ASK_LEASED */
     uint64_t asked_ns;
     uint64_t echo_ns; /* our own question took so long to come back; 0: it has not */
-    uint64_t until_ns;
-    patio_id id; /* ASK_CANCEL */
+    patio_id id;      /* ASK_CANCEL */
     queue   *queue;
     obuf     got; /* ASK_PRESENCE: what came, one after the other */
 };
