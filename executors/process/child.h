@@ -108,8 +108,8 @@ struct child {
     uint64_t         told_number;
     uint64_t         lost_ns; /* when its socket was found closed; 0: it is open */
     cause            why;
-    bool             killed;
-    bool             stuck; /* was asked to flush */
+    atomic_bool      killed; /* or found dead: whoever deals jobs looks at it from other threads */
+    bool             stuck;  /* was asked to flush; under the lock */
 };
 
 #endif
