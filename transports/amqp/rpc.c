@@ -168,6 +168,18 @@ static void explain_mismatch(rpc *r, const char *text)
                    (int)(has - want), want);
 }
 
+static patio_status status_of(uint16_t code, bool later)
+{
+    switch (code) {
+    case AMQP_NOT_FOUND:
+        return later ? PATIO_UNREACHABLE : PATIO_NOT_FOUND;
+    case AMQP_ACCESS_REFUSED:
+        return PATIO_AUTH;
+    default:
+        return PATIO_PROTOCOL;
+    }
+}
+
 void rpc_channel_closed(patio_transport *t, uint16_t code, const char *text)
 {
     pthread_mutex_lock(&t->lock);
@@ -200,10 +212,7 @@ void rpc_channel_closed(patio_transport *t, uint16_t code, const char *text)
         /* what is declared is not found while its node of the cluster is down; and what is looked
          * for with topology=none had been taken on trust */
         bool later   = r->kind == RPC_DECLARE || (p != NULL && t->set.topology == TOPOLOGY_NONE);
-        r->status    = code == AMQP_NOT_FOUND && later ? PATIO_UNREACHABLE
-                       : code == AMQP_NOT_FOUND        ? PATIO_NOT_FOUND
-                       : code == AMQP_ACCESS_REFUSED   ? PATIO_AUTH
-                                                       : PATIO_PROTOCOL;
+        r->status    = status_of(code, later);
         bool missing = code == AMQP_NOT_FOUND && t->set.topology == TOPOLOGY_CHECK;
         (void)snprintf(r->why, sizeof(r->why), "%s %s \"%s\" as \"%s\": %u %s%s", attempt_of(t, r),
                        kind_of(r), r->name, t->set.user, code, text,

@@ -225,14 +225,13 @@ const char *answer_ask(conn *c, uint64_t id, patio_bytes body, effects *fx)
     frame_answer answer = {
         .what = question.what, .flags = ANSWER_LAST, .incarnation = t->incarnation};
     bool relayed = true;
-    if (!c->announced) {
-        answer.status = PATIO_FULL; /* it has much to announce, which is on its way */
+    /* it has much to announce, which is on its way; or it has to read what it has asked for */
+    if (!c->announced || write_replies(c) > t->set.write_queue_bytes) {
+        answer.status = PATIO_FULL;
     } else if (c->foreign || !allow_operate(c->allow)) {
         answer.status = PATIO_AUTH;
     } else if (question.what == 0 || question.what > ASK_WHAT_HIGHEST) {
         answer.status = PATIO_UNSUPPORTED;
-    } else if (write_replies(c) > t->set.write_queue_bytes) {
-        answer.status = PATIO_FULL; /* it has to read what it has asked for */
     } else if (is_known(t, &question)) {
         answer.flags |= ANSWER_AGAIN;
     }

@@ -25,12 +25,12 @@ static patio_status executor_settings(patio_broker *b, const patio_config *confi
     if (*out == NULL && st == PATIO_OK) {
         st = pt_no_memory(err, "broker");
     }
-    for (size_t i = 0; i < all && st == PATIO_OK; i++) {
+    for (size_t i = 0; i < all && *out != NULL; i++) {
         if (strcmp(common[i].key, "name") != 0) {
             (*out)[(*count)++] = common[i];
         }
     }
-    for (size_t i = 0; i < owns && st == PATIO_OK; i++) {
+    for (size_t i = 0; i < owns && *out != NULL; i++) {
         (*out)[(*count)++] = own[i];
     }
     pt_free(b->mem, own);

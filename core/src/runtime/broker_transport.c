@@ -25,8 +25,9 @@ static patio_status parse_urls(patio_broker *b, const patio_config *config, pati
     b->endpoint_count          = count > 0 ? count : 1;
     b->urls                    = pt_calloc(b->mem, b->endpoint_count, sizeof(*b->urls));
     b->endpoints               = pt_calloc(b->mem, b->endpoint_count, sizeof(*b->endpoints));
-    st = b->urls != NULL && b->endpoints != NULL ? PATIO_OK : pt_no_memory(err, "broker");
-    for (size_t i = 0; i < b->endpoint_count && st == PATIO_OK; i++) {
+    bool room                  = b->urls != NULL && b->endpoints != NULL;
+    st                         = room ? PATIO_OK : pt_no_memory(err, "broker");
+    for (size_t i = 0; i < b->endpoint_count && room && st == PATIO_OK; i++) {
         const char *text   = settings[i].value;
         size_t      prefix = strlen(PT_FAULT_PREFIX);
         if (strncmp(text, PT_FAULT_PREFIX, prefix) == 0) {

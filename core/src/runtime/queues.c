@@ -9,7 +9,8 @@
 #include "config/config.h"
 #include "runtime/broker.h"
 
-static patio_status add_queue(patio_broker *b, const char *name, pt_queue **out, patio_error *err)
+/* The one there is, or a new one; NULL: out of memory. */
+static pt_queue *add_queue(patio_broker *b, const char *name)
 {
     pt_queue *q = pt_queues_find(b, name);
     if (q == NULL) {
@@ -19,11 +20,10 @@ static patio_status add_queue(patio_broker *b, const char *name, pt_queue **out,
         q->weight = 1;
         b->queue_count++;
         if (q->tasks == NULL || q->name == NULL) {
-            return pt_no_memory(err, "broker");
+            return NULL;
         }
     }
-    *out = q;
-    return PATIO_OK;
+    return q;
 }
 
 /* "queues.NAME.OPTION": NAME may have dots. */
@@ -32,16 +32,17 @@ static patio_status add_configured(patio_broker *b, const patio_config *config,
 {
     char                name[PT_QUEUE_NAME_BYTES];
     patio_option_value *values = NULL;
-    pt_queue           *q      = NULL;
     size_t              size   = (size_t)(strrchr(setting->key, '.') - setting->key);
     memcpy(name, setting->key, size); /* a key is checked when it is set */
     name[size]      = '\0';
     patio_status st = pt_config_queue(b->mem, config, name, &values, err);
     if (st == PATIO_OK) {
-        st = add_queue(b, name, &q, err);
-    }
-    if (st == PATIO_OK) {
-        q->weight = (uint32_t)values[PT_QUEUE_WEIGHT].number;
+        pt_queue *q = add_queue(b, name);
+        if (q != NULL) {
+            q->weight = (uint32_t)values[PT_QUEUE_WEIGHT].number;
+        } else {
+            st = pt_no_memory(err, "broker");
+        }
     }
     pt_options_free(b->mem, pt_queue_options, values);
     return st;
@@ -109,12 +110,10 @@ uint32_t pt_queues_capacity(const patio_broker *b)
 patio_status pt_queues_fill(patio_broker *b, uint32_t *most, patio_error *err)
 {
     for (size_t i = 0; i < b->route_count; i++) {
-        pt_queue    *q  = NULL;
-        patio_status st = PATIO_OK;
         if (!b->queues_named) {
-            st = add_queue(b, b->routes[i].options.queue, &q, err);
-            if (st != PATIO_OK) {
-                return st;
+            pt_queue *q = add_queue(b, b->routes[i].options.queue);
+            if (q == NULL) {
+                return pt_no_memory(err, "broker");
             }
             add_task(b, q, &b->routes[i]);
         }
