@@ -64,6 +64,7 @@ static const char *next_step(patio_status status)
 
 static void print_error(const char *what, patio_status status, const patio_error *err)
 {
+    flockfile(stderr); /* so that no line of the log comes between */
     fprintf(stderr, "patio: ");
     if (what != NULL) {
         fprintf(stderr, "%s: ", what);
@@ -82,6 +83,7 @@ static void print_error(const char *what, patio_status status, const patio_error
     if (next != NULL) {
         fprintf(stderr, "patio: hint: %s\n", next);
     }
+    funlockfile(stderr);
 }
 
 int cli_fail(const char *what, patio_status status, const patio_error *err)

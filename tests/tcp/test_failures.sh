@@ -30,6 +30,7 @@ expect_err_has "lost with this process"
 expect_err_has "give it longer with --timeout"
 run send -b "$url" div 1 0
 expect_code 0
+expect_err_has "dead letter: task \"div\" of queue \"default\", $out: failed: division by zero"
 expect_err_has "dead letters that are lost with this process: 1"
 kill -9 "$worker"
 

@@ -69,4 +69,7 @@ void hub_link(conn *c, entry **first, entry *e);
 void hub_unlink_link(entry **first, entry *e);
 void hub_fini(patio_transport *t);
 
+/* losses.c: into the log, once nothing runs any more; takes the lock. */
+void losses_tell(patio_transport *t);
+
 #endif

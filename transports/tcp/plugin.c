@@ -195,7 +195,6 @@ static patio_status stop(patio_transport *t, uint64_t grace_ms, patio_error *err
     turn_recall(&t->turn);
     bool     flushed = wait_flushed(t, grace_ms > LAST_WORDS_MS ? grace_ms : LAST_WORDS_MS);
     uint64_t held    = t->sends;
-    uint64_t dead    = t->room.dead;
     t->running       = false;
     pthread_cond_broadcast(&t->ask.answered);
     uint32_t calls = atomic_fetch_or_explicit(&t->calls, CALLS_AWAITED, memory_order_seq_cst);
@@ -204,11 +203,7 @@ static patio_status stop(patio_transport *t, uint64_t grace_ms, patio_error *err
     }
     pthread_mutex_unlock(&t->lock);
     loop_stop(t);
-    if (dead > 0) {
-        patio_host_log(t->host, PATIO_LOG_WARN,
-                       "dead letters that are lost with this process: %llu",
-                       (unsigned long long)dead);
-    }
+    losses_tell(t);
     if (held > 0) {
         return patio_fail(err, PATIO_TIMEOUT, 0,
                           "%llu accepted tasks were not settled by any worker within %llu ms and "
