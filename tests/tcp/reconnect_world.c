@@ -109,6 +109,23 @@ bool loop_link(patio_transport *of, const patio_error *why)
     return true;
 }
 
+void effects_begin(effects *fx, patio_transport *of)
+{
+    fx->t = of;
+}
+
+void peer_arrived(patio_transport *of, uint32_t less, effects *fx)
+{
+    (void)of;
+    (void)less;
+    (void)fx;
+}
+
+void effects_end(effects *fx)
+{
+    (void)fx;
+}
+
 int connect(int fd, __CONST_SOCKADDR_ARG a, socklen_t size) /* as the C library declares it */
 {
     (void)fd;

@@ -50,6 +50,29 @@ run call "${urls[@]}" --wait-route --timeout 10s mul 5 6
 expect_code 0
 expect_out 30
 
+# A call at once after the start waits for the URLs that have not been tried yet: each of these has a
+# task of its own, and who answers first decides nothing. One that says nothing is not waited for.
+for i in a b; do
+    "$PATIO" worker -b tcp+listen://127.0.0.1:0 --exec "$i=cat" 2>"own_$i.log" &
+    pids+=($!)
+    stopped=$!
+    wait_for "own_$i.log" "ready: project" || finish
+done
+urls=(-b "tcp://127.0.0.1:$(port_of own_a.log)" -b "tcp://127.0.0.1:$(port_of own_b.log)")
+for _ in {1..20}; do
+    for task in a b; do
+        run call "${urls[@]}" "$task"
+        expect_code 0
+    done
+done
+kill -STOP "$stopped"
+begun=$SECONDS
+run call "${urls[@]}" --timeout 60s nobody
+expect_code 5
+expect_err_has NO_ROUTE
+[ $((SECONDS - begun)) -lt 15 ] || complain "it was said after $((SECONDS - begun)) s"
+kill -CONT "$stopped"
+
 # Two projects never meet.
 run call -b "tcp://127.0.0.1:$(port_of w1.log)" -p other mul 1 2
 [ "$code" != 0 ] || complain "a worker of another project answered"

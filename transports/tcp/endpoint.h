@@ -67,6 +67,7 @@ struct endpoint {
     uint64_t         file_node;
     bool             is_tls;
     bool             was_open;  /* it has worked once: what fails now may heal */
+    bool             tried;     /* its first round is over, or it is open */
     bool             reached;   /* the same, under the lock */
     bool             refused;   /* under the lock: given up before it ever worked */
     bool             itself;    /* under the lock: this round met this very broker */

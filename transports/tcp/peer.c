@@ -24,7 +24,7 @@ static bool is_orphan(const entry *e)
 {
     return e->lane->route_count > 0
                ? route_too_large(e->lane, store_body_size(e))
-               : (e->flags & (PATIO_MESSAGE_CALL | PATIO_MESSAGE_WAIT_ROUTE)) == PATIO_MESSAGE_CALL;
+               : e->t->arriving == 0 && (e->flags & CALL_WAITS) == PATIO_MESSAGE_CALL;
 }
 
 /* Such calls end now, and such sends if they are too large; the others wait for somebody. */
@@ -230,6 +230,16 @@ void peer_announce_all(patio_transport *t, effects *fx)
     for (conn *c = t->conns; c != NULL; c = c->next) {
         if (!c->self && c->state == CONN_OPEN && peer_announce(c)) {
             write_kick(c, fx);
+        }
+    }
+}
+
+void peer_arrived(patio_transport *t, uint32_t less, effects *fx)
+{
+    if (less > 0 && t->arriving > 0) {
+        t->arriving -= less;
+        if (t->arriving == 0) {
+            fail_orphans(t, fx);
         }
     }
 }

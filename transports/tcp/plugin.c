@@ -101,6 +101,7 @@ static patio_status create(const patio_host *host, const patio_transport_params 
 
 static patio_status start(patio_transport *t, patio_error *err)
 {
+    enum { ARRIVE_NS = 1000 * 1000 * 1000 };
     bool         listens = false;
     patio_status st      = PATIO_OK;
     for (uint32_t i = 0; i < t->endpoint_count && st == PATIO_OK; i++) {
@@ -112,12 +113,14 @@ static patio_status start(patio_transport *t, patio_error *err)
             listens = true;
         } else {
             t->ask.hoped++;
+            t->arriving++;
         }
     }
     if (st == PATIO_OK) {
         t->link_state = listens ? PATIO_LINK_UP : PATIO_LINK_CONNECTING;
         pthread_mutex_lock(&t->lock);
-        t->running = true;
+        t->running   = true;
+        t->arrive_ns = t->host->now_ns(t->host->self) + ARRIVE_NS;
         pthread_mutex_unlock(&t->lock);
         st = loop_start(t, err);
     }

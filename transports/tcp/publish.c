@@ -41,8 +41,8 @@ static patio_status find_lane(patio_transport *t, const patio_message *m, size_t
                           (unsigned long long)bounds->max_queued,
                           (unsigned long long)bounds->max_queued_bytes);
     }
-    bool call = (m->flags & PATIO_MESSAGE_CALL) != 0 && (m->flags & PATIO_MESSAGE_WAIT_ROUTE) == 0;
-    queue *q  = hub_queue(t, m->queue, !call);
+    bool   call = (m->flags & CALL_WAITS) == PATIO_MESSAGE_CALL && t->arriving == 0;
+    queue *q    = hub_queue(t, m->queue, !call);
     if (q != NULL && q->state == PATIO_QUEUE_DRAINING) {
         return patio_fail(err, PATIO_BLOCKED, 0,
                           "send %s: queue \"%s\" is draining and takes nothing new", m->task,

@@ -80,6 +80,18 @@ static conn *next_of(const endpoint *ep, conn *c)
     return c;
 }
 
+/* Calls wait for it no longer. */
+static void end_arrival(endpoint *ep)
+{
+    effects fx;
+    if (!ep->tried) {
+        ep->tried = true;
+        effects_begin(&fx, ep->t);
+        peer_arrived(ep->t, 1, &fx);
+        effects_end(&fx);
+    }
+}
+
 void reconnect_later(endpoint *ep, const patio_error *why)
 {
     patio_transport *t    = ep->t;
@@ -101,6 +113,7 @@ void reconnect_later(endpoint *ep, const patio_error *why)
         return;
     }
     if (over) {
+        end_arrival(ep);
         tell(ep, why, told);
         pause_then_retry(ep);
     }
@@ -124,6 +137,7 @@ void reconnect_opened(conn *c)
     ep->told[0]        = '\0';
     ep->address_count  = 0; /* the next time its name is looked up anew */
     ep->address_next   = 0;
+    end_arrival(ep);
     (void)loop_link(ep->t, NULL);
 }
 

@@ -1,8 +1,6 @@
 /* From a lane to a peer, and back when the peer is lost. */
 #include "tcp.h"
 
-enum { CALL_WAITS = PATIO_MESSAGE_CALL | PATIO_MESSAGE_WAIT_ROUTE };
-
 static bool has_room(const peersub *ps, size_t size)
 {
     conn *c = ps->link;
@@ -159,9 +157,9 @@ void route_put(entry *e, effects *fx)
     const patio_transport *t    = e->t;
     lane                  *l    = e->lane;
     size_t                 size = store_body_size(e);
-    if (l->route_count == 0 && (e->flags & CALL_WAITS) == PATIO_MESSAGE_CALL) {
-        fail_call(e, EFFECT_REJECTED, PATIO_NO_ROUTE, "the last worker that knew the task has gone",
-                  fx);
+    if (l->route_count == 0 && t->arriving == 0 && (e->flags & CALL_WAITS) == PATIO_MESSAGE_CALL) {
+        fail_call(e, EFFECT_REJECTED, PATIO_NO_ROUTE,
+                  "no connected worker can run the task, or none any more", fx);
         return;
     }
     if (route_too_large(l, size)) {

@@ -10,6 +10,9 @@
 #include "frame_ask.h"
 #include "hub.h"
 
+/* Of a message: the second one alone makes a call wait until somebody can run it. */
+enum { CALL_WAITS = PATIO_MESSAGE_CALL | PATIO_MESSAGE_WAIT_ROUTE };
+
 /* peer.c; under the lock */
 /* NULL, or what is wrong with it. */
 const char *peer_announced(conn *c, patio_bytes body, effects *fx);
@@ -18,6 +21,8 @@ void peer_limit(conn *c);
 bool peer_announce(conn *c);
 void peer_announce_all(patio_transport *t, effects *fx);
 void peer_leave(conn *c, effects *fx);
+/* So many URLs less that may have somebody for calls that wait. */
+void peer_arrived(patio_transport *t, uint32_t less, effects *fx);
 bool peer_set_self(queue *q, const patio_subscription *in);
 
 /* takers.c; under the lock */

@@ -73,6 +73,8 @@ struct patio_transport {
     uint64_t        inbound_bytes;
     uint64_t        least_bytes; /* the longest message of the peer that took least, ever */
     uint64_t        sends;       /* of those, nobody waits for and not dead */
+    uint32_t        arriving;    /* URLs that have not been tried: calls wait for who is there, */
+    uint64_t        arrive_ns;   /* until then */
     conn           *conns;
     uint32_t        conn_count;
     link_counts     links[LINK_FAMILIES]; /* of connections that have ended; opened of all */

@@ -57,6 +57,7 @@ static void look_around(patio_transport *t)
     effects_begin(&fx, t);
     forgive_absence(t, fx.now);
     drop_expired(t, fx.now, &fx);
+    peer_arrived(t, fx.now > t->arrive_ns ? t->arriving : 0, &fx);
     if (t->room.lanes >= LANES_MAX || t->room.queue_count >= QUEUES_MAX) {
         takers_tidy(t); /* of sends that are over, no peer's leaving tells */
     }
