@@ -17,7 +17,10 @@ static const patio_option_value *option(const child *c, enum task_option which)
 void child_close(child *c, enum stream stream)
 {
     if (c->fds[stream] >= 0) {
-        (void)close(c->fds[stream]); /* leaves the epoll set by itself: nobody else has it */
+        /* A copy of this process that somebody has forked holds it, too, and closing alone would
+         * leave it in the set: with events that stand for the next program of this place. */
+        (void)epoll_ctl(c->x->epoll, EPOLL_CTL_DEL, c->fds[stream], NULL);
+        (void)close(c->fds[stream]);
         c->fds[stream] = -1;
     }
 }

@@ -136,6 +136,7 @@ static void destroy(patio_executor *x)
     if (x == NULL) {
         return;
     }
+    life_close(x);
     while (x->tasks != NULL) {
         prepared *p = x->tasks;
         x->tasks    = p->next;

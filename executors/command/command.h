@@ -219,6 +219,7 @@ void         loop_give_back(patio_executor *x, patio_job *job, patio_status stat
 
 patio_status life_start(patio_executor *x, patio_error *err);
 patio_status life_stop(patio_executor *x, uint64_t grace_ms, patio_error *err);
+void         life_close(patio_executor *x);
 
 /* ---- the guard: a process that ends what is left of the groups when this process is gone ---- */
 

@@ -20,7 +20,9 @@ static patio_status make_descriptors(patio_executor *x, patio_error *err)
     return PATIO_OK;
 }
 
-static void close_descriptors(patio_executor *x)
+/* At the very end: who has submitted a job may still be about to write to `wake` when the job is
+ * done, and the executor stopped. */
+void life_close(patio_executor *x)
 {
     if (x->epoll >= 0) {
         (void)close(x->epoll);
@@ -34,6 +36,7 @@ static void close_descriptors(patio_executor *x)
 
 patio_status life_start(patio_executor *x, patio_error *err)
 {
+    life_close(x); /* of the life before */
     patio_status st = make_descriptors(x, err);
     if (st == PATIO_OK) {
         st = guard_start(x, err);
@@ -50,7 +53,6 @@ patio_status life_start(patio_executor *x, patio_error *err)
     if (st != PATIO_OK) {
         x->open = false;
         guard_stop(x);
-        close_descriptors(x);
         return st;
     }
     (void)pthread_setname_np(x->thread, "patio-command");
@@ -101,6 +103,5 @@ patio_status life_stop(patio_executor *x, uint64_t grace_ms, patio_error *err)
     (void)pthread_join(x->thread, NULL);
     x->has_thread = false;
     guard_stop(x);
-    close_descriptors(x);
     return PATIO_OK;
 }

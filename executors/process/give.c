@@ -169,22 +169,25 @@ void give_one(patio_executor *x, child *c, patio_job *job)
         }
         wake = true;
     } else if (send_or_queue(x, c, &job, 1, fd) > 0) {
-        wake = look_at(c, job) < x->wait_until_ns;
+        uint64_t at       = look_at(c, job);
+        x->given_until_ns = at < x->given_until_ns ? at : x->given_until_ns;
+        wake              = at < x->wait_until_ns || x->stopping;
     } else {
         wake = true;
     }
     c->pins++;
     pthread_mutex_unlock(&x->lock);
     patio_child_wake(c->page);
-    pthread_mutex_lock(&x->lock);
-    wake = unpin(c) || wake;
-    pthread_mutex_unlock(&x->lock);
     if (fd >= 0) {
         close(fd);
     }
     if (!begun) {
-        refuse_later(x, job, &out);
-    } else if (wake) {
+        refuse_later(x, job, &out); /* while it is pinned: else the loop may have ended */
+    }
+    pthread_mutex_lock(&x->lock);
+    wake = unpin(c) || wake;
+    pthread_mutex_unlock(&x->lock);
+    if (wake) {
         pool_wake(x);
     }
 }

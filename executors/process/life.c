@@ -59,7 +59,4 @@ void life_fini(child *c)
     if (c->has_waiter) {
         (void)pthread_join(c->waiter, NULL);
     }
-    if (c->pid_fd >= 0) {
-        (void)close(c->pid_fd);
-    }
 }

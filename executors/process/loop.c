@@ -21,6 +21,17 @@ bool loop_watch(patio_executor *x, child *c, int fd, unsigned kind)
     return epoll_ctl(x->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
+/* Closing a descriptor does not take it out of the set while a copy of this process that somebody
+ * has forked holds it, too: its events would go on, and name a child that is no more. */
+void loop_close(patio_executor *x, int *fd)
+{
+    if (*fd >= 0) {
+        (void)epoll_ctl(x->epoll_fd, EPOLL_CTL_DEL, *fd, NULL); /* it may not be in there */
+        (void)close(*fd);
+        *fd = -1;
+    }
+}
+
 /* ---- jobs that go back ---- */
 
 static void finish_refused(patio_executor *x)
@@ -204,6 +215,10 @@ static void tick(patio_executor *x, bool moved, uint64_t *next)
         staff_spawn(x, now);
         deal_all(x);
     }
+    /* what is given from here on may be given behind the look at its child */
+    pthread_mutex_lock(&x->lock);
+    x->given_until_ns = NEVER;
+    pthread_mutex_unlock(&x->lock);
     now              = pool_now(x);
     uint64_t watched = watch_all(x, now);
     uint64_t staffed = staff_next(x, now);
@@ -217,6 +232,7 @@ static void tick(patio_executor *x, bool moved, uint64_t *next)
         *next = now + LINGER_NS;
     }
     pthread_mutex_lock(&x->lock);
+    *next            = x->given_until_ns < *next ? x->given_until_ns : *next;
     x->wait_until_ns = *next;
     pthread_mutex_unlock(&x->lock);
 }

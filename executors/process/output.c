@@ -2,7 +2,6 @@
 #include "pool.h"
 
 #include <errno.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 enum { READ_BYTES = 16 * 1024 };
@@ -63,9 +62,7 @@ void output_read(patio_executor *x, child *c, unsigned which)
         return;
     }
     if (got <= 0) {
-        (void)epoll_ctl(x->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
-        (void)close(s->fd);
-        s->fd = -1;
+        loop_close(x, &s->fd);
         return;
     }
     uint64_t left = limit > c->output_bytes ? limit - c->output_bytes : 0;

@@ -82,6 +82,8 @@ patio_status pool_submit(patio_executor *x, patio_job *job, patio_error *err)
     child *c     = deal_one(x, job);
     /* a thread of the loop comes back to its queue by itself */
     bool own = pthread_equal(pthread_self(), x->loop) != 0;
+    /* or nobody can take it, and one that stands in for a task that waits is to be started */
+    bool wake = !own && (c != NULL || x->lent > 0);
     if (c != NULL && first && !own && (job->traits & PATIO_JOB_BEGINS_AT_ONCE) != 0) {
         c->taken = true;
         pthread_mutex_unlock(&x->lock);
@@ -90,7 +92,7 @@ patio_status pool_submit(patio_executor *x, patio_job *job, patio_error *err)
     }
     push(x, job);
     pthread_mutex_unlock(&x->lock);
-    if (c != NULL && !own) {
+    if (wake) {
         pool_wake(x);
     }
     return PATIO_OK;
@@ -127,13 +129,17 @@ static patio_status start_thread(patio_executor *x, patio_error *err)
         return patio_fail(err, PATIO_IO, errno, "make an event loop for %u children: %s",
                           x->workers, strerrordesc_np(errno));
     }
+    pthread_mutex_lock(&x->lock); /* a reload may be asked for by now */
     x->running    = true;
     x->ever_ready = 0;
+    pthread_mutex_unlock(&x->lock);
     /* not known to `submit` before it has run: nothing is submitted before start has returned */
     int rc        = pthread_create(&x->thread, NULL, loop_run, x);
     x->has_thread = rc == 0;
     if (rc != 0) {
+        pthread_mutex_lock(&x->lock);
         x->running = false;
+        pthread_mutex_unlock(&x->lock);
         return patio_fail(err, PATIO_NO_MEMORY, rc, "start the thread of the process executor");
     }
     (void)pthread_setname_np(x->thread, "patio-process");
@@ -182,8 +188,8 @@ patio_status pool_stop(patio_executor *x, uint64_t grace_ms, patio_error *err)
     uint64_t now = patio_spin_now_ns();
     pthread_mutex_lock(&x->lock);
     x->running      = false;
-    x->stopping     = true;
     x->stop_at_ns   = grace_ms > UINT32_MAX ? NEVER : now + grace_ms * NS_PER_MS;
+    x->stopping     = true; /* the loop looks at both without the lock, at this one first */
     patio_job *left = NULL;
     for (patio_job **at = &left; (*at = pool_pop(x)) != NULL;) {
         at = (patio_job **)&(*at)->link[LINK_NEXT];

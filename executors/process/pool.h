@@ -88,12 +88,13 @@ struct patio_executor {
     patio_job       *refused; /* could not begin; the loop finishes them */
     child           *children;
     uint32_t         ready;
-    uint32_t         ever_ready;                   /* since the start */
-    uint64_t         wait_until_ns;                /* when the loop looks by itself */
-    uint64_t         average_ns;                   /* of recent jobs */
-    uint64_t         unsure_until_ns;              /* that is no guide until then */
-    uint32_t         useful;                       /* children that short jobs can make use of */
-    uint32_t         lent;                         /* slots of tasks that wait for others */
+    uint32_t         ever_ready;      /* since the start */
+    uint64_t         wait_until_ns;   /* when the loop looks by itself */
+    uint64_t         given_until_ns;  /* when it must, for what was given since it looked last */
+    uint64_t         average_ns;      /* of recent jobs */
+    uint64_t         unsure_until_ns; /* that is no guide until then */
+    uint32_t         useful;          /* children that short jobs can make use of */
+    uint32_t         lent; /* slots of tasks that wait for others; the loop's, under the lock */
     void (*tell_lent)(void *self, uint32_t count); /* NULL: nobody listens */
     void            *tell_lent_self;
     uint64_t         spawn_after_ns;
@@ -170,6 +171,7 @@ void words_fini(patio_executor *x, child *c);
 void *loop_run(void *x);
 enum { WATCH_PID, WATCH_JOBS, WATCH_OUT, WATCH_ERR, WATCH_BELL, WATCH_WORDS, WATCH_KINDS };
 bool loop_watch(patio_executor *x, child *c, int fd, unsigned kind);
+void loop_close(patio_executor *x, int *fd); /* -1: none */
 
 /* staff.c; the loop's */
 void staff_spawn(patio_executor *x, uint64_t now);
@@ -221,7 +223,7 @@ void         spawn_close(patio_executor *x, child *c);
 /* life.c */
 /* Make pid_fd, which can be read when the child has ended and is to be reaped. false with errno. */
 bool life_watch(child *c);
-/* It has ended, and was reaped. */
+/* It has ended, and was reaped: nobody writes to pid_fd any more. */
 void life_fini(child *c);
 
 /* end.c */

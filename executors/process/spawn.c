@@ -219,12 +219,13 @@ static bool watch_child(patio_executor *x, child *c)
 void spawn_close(patio_executor *x, child *c)
 {
     life_fini(c);
-    close_fd(c->jobs_fd);
-    close_fd(c->words_fd);
+    loop_close(x, &c->pid_fd);
+    loop_close(x, &c->jobs_fd);
+    loop_close(x, &c->words_fd);
+    loop_close(x, &c->bell_fd);
+    loop_close(x, &c->streams[0].fd);
+    loop_close(x, &c->streams[1].fd);
     close_fd(c->statm_fd);
-    close_fd(c->bell_fd);
-    close_fd(c->streams[0].fd);
-    close_fd(c->streams[1].fd);
     words_fini(x, c);
     patio_child_page_unmap(c->page);
     x->host->free(x->host->self, c);

@@ -68,6 +68,26 @@ static patio_status sends(patio_context *ctx)
                           : patio_task_fail(ctx, st, "Send", "%s", err.message);
 }
 
+/* Waits for a call that comes back in so many milliseconds. */
+static patio_status waits(patio_context *ctx)
+{
+    int64_t            ms      = 0;
+    int64_t            sum     = 0;
+    patio_future      *f       = NULL;
+    patio_error        err     = PATIO_ERROR_INIT;
+    patio_status       st      = patio_arg_int64(ctx, 0, &ms);
+    patio_call_options options = {PATIO_SIZED(patio_call_options), .parent = ctx,
+                                  .delay_ms = (uint64_t)ms};
+    st                         = st == PATIO_OK
+                                     ? patio_call(patio_task_broker(ctx), "add", PATIO_ARGS(1, 1), &options, &f, &err)
+                                     : st;
+    if (st == PATIO_OK) {
+        st = patio_value_get_int64(patio_future_value(f), &sum);
+        patio_future_destroy(f);
+    }
+    return st == PATIO_OK ? PATIO_RETURN(ctx, sum) : st;
+}
+
 enum { ASKED_MAX = 256, ASKED_BYTES = 20000 };
 
 /* Starts so many calls, has its process stopped while the answers come, and counts those that are
@@ -102,7 +122,7 @@ static patio_status asks_and_sleeps(patio_context *ctx)
 }
 
 static const task_row rows[] = {
-    {"nested", nested}, {"nested_nobody", nested_nobody},     {"dives", dives},
+    {"nested", nested}, {"nested_nobody", nested_nobody},     {"dives", dives}, {"waits", waits},
     {"sends", sends},   {"asks_and_sleeps", asks_and_sleeps}, {NULL, NULL},
 };
 

@@ -1,7 +1,11 @@
 /* Tasks that do what no task should: each costs itself, and is reported by its cause. */
 #include "world.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* Sanitizers take signals for themselves and end the process with a code of their own. */
 static void expect_signal(fixture *f, const char *task, const char *type, const char *part)
@@ -81,6 +85,31 @@ static void what_a_task_leaves_running_ends_with_its_child(void **state)
     assert_true(left > 0);
     world_close(&f, 5000);
     AWAIT(!lives(left));
+}
+
+/* Whoever forks this process holds all of its descriptors; what has been said of a child through
+ * them is of no other. */
+static void a_copy_of_the_worker_keeps_nothing_of_a_child_that_is_gone(void **state)
+{
+    (void)state;
+    fixture f;
+    world_open(&f, WORLD("executor.workers=1"));
+    pid_t copy = fork();
+    if (copy == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;) {
+            (void)pause();
+        }
+    }
+    assert_true(copy > 0);
+    for (int i = 0; i < 5; i++) {
+        expect_crash(&f, "exit", "Exit", "exited with code 3");
+        expect_good(&f);
+    }
+    assert_int_equal(stats_of(f.broker).tasks_failed, 5);
+    assert_int_equal(kill(copy, SIGKILL), 0);
+    assert_int_equal(waitpid(copy, NULL, 0), copy);
+    world_close(&f, 5000);
 }
 
 static void closing_all_descriptors_is_a_crash(void **state)
@@ -238,6 +267,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_stack_overflow_is_a_signal),
         cmocka_unit_test(a_fork_answers_once),
         cmocka_unit_test(what_a_task_leaves_running_ends_with_its_child),
+        cmocka_unit_test(a_copy_of_the_worker_keeps_nothing_of_a_child_that_is_gone),
         cmocka_unit_test(closing_all_descriptors_is_a_crash),
         cmocka_unit_test(a_task_that_closes_all_and_returns_costs_at_most_itself),
         cmocka_unit_test(writing_over_shared_memory_hurts_nobody_else),

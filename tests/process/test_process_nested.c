@@ -73,6 +73,29 @@ static void no_more_run_than_there_are_slots_and_lent_ones(void **state)
     world_close(&f, 5000);
 }
 
+/* The executor's thread has been asleep for long when it comes, and there is no child for it yet.
+ */
+static void what_comes_late_while_a_task_waits_is_run_in_its_place(void **state)
+{
+    (void)state;
+    fixture            f;
+    patio_future      *waits = NULL;
+    patio_future      *late  = NULL;
+    patio_call_options calm  = {PATIO_SIZED(patio_call_options), .timeout_ms = 100000};
+    patio_call_options later = {PATIO_SIZED(patio_call_options), .timeout_ms = 100000,
+                                .delay_ms = 400};
+    world_open(&f, WORLD("executor.workers=1"));
+    assert_ok(patio_start(f.broker, "waits", PATIO_ARGS(90000), &calm, &waits, &f.err), f.err);
+    AWAIT(stats_of(f.broker).tasks_running == 1);
+    assert_ok(patio_start(f.broker, "who", PATIO_NO_ARGS, &later, &late, &f.err), f.err);
+    assert_status(patio_future_wait(late, 30000), PATIO_OK);
+    (void)number_of(late);
+    assert_false(patio_future_done(waits));
+    patio_future_cancel(waits);
+    patio_future_destroy(waits);
+    world_close(&f, 5000);
+}
+
 static void a_task_sends_and_what_it_sent_is_executed(void **state)
 {
     (void)state;
@@ -142,6 +165,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(several_dives_at_once_come_up_again),
         cmocka_unit_test(lent_slots_are_bounded_and_then_calls_wait_for_their_deadline),
         cmocka_unit_test(no_more_run_than_there_are_slots_and_lent_ones),
+        cmocka_unit_test(what_comes_late_while_a_task_waits_is_run_in_its_place),
         cmocka_unit_test(a_task_sends_and_what_it_sent_is_executed),
         cmocka_unit_test(answers_wait_for_a_child_that_does_not_listen_for_a_while),
         cmocka_unit_test(names_take_turns),
