@@ -73,16 +73,22 @@ static void watch(void *arg)
     for (uint32_t i = 0; i < x->loop_count; i++) {
         awake = look(&x->loops[i], now) || awake;
     }
-    if (!awake || atomic_load(&x->watch_off) != 0) {
-        atomic_store(&x->watching, 0);
+    if (awake && atomic_load(&x->watch_off) == 0) {
+        arm(x);
         return;
     }
-    arm(x);
+    atomic_store(&x->watching, 0);
+    /* a loop says that it is awake and then looks whether it is watched: one sees the other */
+    for (uint32_t i = 0; i < x->loop_count && atomic_load(&x->watch_off) == 0; i++) {
+        if (atomic_load(&x->loops[i].sleeping) == LOOP_AWAKE) {
+            watch_begin(x);
+        }
+    }
 }
 
 void watch_begin(patio_executor *x)
 {
-    if (x->block_warn_ns == 0 || atomic_load_explicit(&x->watching, memory_order_relaxed) != 0 ||
+    if (x->block_warn_ns == 0 || atomic_load(&x->watching) != 0 ||
         atomic_exchange(&x->watching, 1) != 0) {
         return;
     }

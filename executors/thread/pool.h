@@ -61,7 +61,7 @@ struct patio_executor {
     patio_spin   spin;
 
     _Alignas(64) pthread_mutex_t lock;
-    pthread_cond_t  ended; /* a worker left */
+    pthread_cond_t  ended; /* a worker left, or a look at stuck ones is over */
     patio_job_queue queue;
     worker         *sleepers; /* last to sleep is first to wake: its cache is warm */
     worker         *parked;   /* threads that are too many for now */
@@ -79,6 +79,7 @@ struct patio_executor {
     uint64_t        average_ns;      /* of recent jobs */
     uint64_t        watch_ns; /* when the timer looks for stuck ones; UINT64_MAX: it is not set */
     uint64_t        timer;
+    bool            looking; /* that timer's function runs */
     bool            running;
     bool            refused; /* somebody heard FULL */
     bool            worn;
@@ -165,7 +166,7 @@ static inline bool stuck_returned(worker *me)
     uint32_t at = AT_JOB;
     return !atomic_compare_exchange_strong(&me->at, &at, AT_QUEUE) && stuck_given_up(me);
 }
-/* Cancel the timer. */
+/* No worker is left: cancel the timer, and wait for what it does. */
 void stuck_fini(patio_executor *x);
 
 #endif

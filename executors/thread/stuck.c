@@ -100,6 +100,7 @@ static void look(void *arg)
     }
     x->watch_ns = forever;
     x->timer    = 0;
+    x->looking  = true;
     for (worker *w = find_overdue(x, now, &next); w != NULL; w = find_overdue(x, now, &next)) {
         x->stuck++;
         pthread_mutex_unlock(&x->lock);
@@ -109,12 +110,17 @@ static void look(void *arg)
     if (next != forever && next < x->watch_ns && x->left < x->started) {
         set_timer(x, next, now);
     }
+    x->looking = false;
+    pthread_cond_broadcast(&x->ended);
     pthread_mutex_unlock(&x->lock);
 }
 
 void stuck_fini(patio_executor *x)
 {
     pthread_mutex_lock(&x->lock);
+    while (x->looking) { /* the task that was given up may have returned while that was told */
+        pthread_cond_wait(&x->ended, &x->lock);
+    }
     uint64_t timer = x->timer;
     x->timer       = 0;
     x->watch_ns    = forever;

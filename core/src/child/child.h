@@ -44,7 +44,7 @@ typedef struct pt_child {
     patio_spin spin;
 
     pthread_mutex_t  lock;    /* which job runs */
-    uint64_t         current; /* its number, + 1; 0: none */
+    _Atomic uint64_t current; /* its number, + 1; 0: none. Who logs looks without the lock */
     _Atomic uint32_t said;    /* packets to the parent */
     _Atomic uint32_t told;
     pt_awaiter       awaiter;
