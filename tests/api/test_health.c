@@ -253,6 +253,27 @@ static void workers_show_their_state(void **state)
     fixture_close(&f);
 }
 
+/* While it says how it is, its link changes, which is to be said at once. */
+static void what_is_to_be_said_again_does_not_outlive_the_broker(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_init_with(&f, PATIO_RUNTIME_MANUAL_CLOCK, 0);
+    add_common_tasks(f.registry);
+    assert_ok(patio_runtime_add_plugin_dir(f.runtime, TEST_DEAF, &f.err), f.err);
+    f.broker = start_broker(
+        &f, f.registry,
+        SETTINGS("broker=deaf://?deaf=0&fidgets=true", "executor.workers=2", "log.level=off"));
+    send_count(&f);
+    AWAIT(atomic_load(&runs) == 1);
+    assert_ok(patio_runtime_advance(f.runtime, 12000, 1000, &f.err), f.err);
+    assert_ok(patio_broker_stop(f.broker, 10000, &f.err), f.err);
+    patio_broker_destroy(f.broker);
+    f.broker = NULL;
+    assert_ok(patio_runtime_advance(f.runtime, 60000, 1000, &f.err), f.err);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +288,7 @@ int main(void)
         cmocka_unit_test(a_paused_queue_stalls_nobody),
         cmocka_unit_test(a_worker_without_free_slots_is_not_stalled),
         cmocka_unit_test(workers_show_their_state),
+        cmocka_unit_test(what_is_to_be_said_again_does_not_outlive_the_broker),
     };
     return RUN_TESTS("health", tests);
 }

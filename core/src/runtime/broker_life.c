@@ -40,17 +40,10 @@ static patio_status start_executors(patio_broker *b, patio_error *err)
     return PATIO_OK;
 }
 
-/* Under the lock: there is no link in time, though there may be one yet. */
-static bool goes_on_without(const patio_broker *b, uint32_t link, uint64_t timeout_ms)
+/* There is no link in time, though there may be one yet. */
+static bool goes_on_without(const patio_broker *b, uint32_t link)
 {
-    if (link != PATIO_LINK_CONNECTING || b->core[PT_CORE_CONNECT_REQUIRED].number != 0) {
-        return false;
-    }
-    pt_log_printf(&b->runtime->log, PATIO_LOG_WARN, "broker",
-                  "no link to %s within %llu ms: %s; going on without, and trying again",
-                  b->endpoints[0].shown, (unsigned long long)timeout_ms,
-                  b->link_error.status != PATIO_OK ? b->link_error.message : "no answer");
-    return true;
+    return link == PATIO_LINK_CONNECTING && b->core[PT_CORE_CONNECT_REQUIRED].number == 0;
 }
 
 /* Wait until the link is up, or given up, or the time is over. */
@@ -66,18 +59,21 @@ static patio_status wait_for_link(patio_broker *b, patio_error *err)
     while (atomic_load(&b->link) == PATIO_LINK_CONNECTING && pt_now_ns() < until) {
         pthread_cond_timedwait(&b->changed, &b->lock, &when);
     }
-    uint32_t     link = atomic_load(&b->link);
-    patio_status st   = PATIO_OK;
-    if ((link == PATIO_LINK_CONNECTING || link == PATIO_LINK_DOWN) &&
-        !goes_on_without(b, link, timeout_ms)) {
-        const patio_error *why = &b->link_error;
-        st = pt_fail(err, why->status != PATIO_OK ? why->status : PATIO_UNREACHABLE, "broker",
-                     "connect to %s within %llu ms: %s", b->endpoints[0].shown,
-                     (unsigned long long)timeout_ms,
-                     why->status != PATIO_OK ? why->message : "no answer");
-    }
+    uint32_t    link = atomic_load(&b->link);
+    patio_error why  = b->link_error;
     pthread_mutex_unlock(&b->lock);
-    return st;
+    const char *text = why.status != PATIO_OK ? why.message : "no answer";
+    if (goes_on_without(b, link)) {
+        pt_log_printf(&b->runtime->log, PATIO_LOG_WARN, "broker",
+                      "no link to %s within %llu ms: %s; going on without, and trying again",
+                      b->endpoints[0].shown, (unsigned long long)timeout_ms, text);
+        return PATIO_OK;
+    }
+    return link != PATIO_LINK_CONNECTING && link != PATIO_LINK_DOWN
+               ? PATIO_OK
+               : pt_fail(err, why.status != PATIO_OK ? why.status : PATIO_UNREACHABLE, "broker",
+                         "connect to %s within %llu ms: %s", b->endpoints[0].shown,
+                         (unsigned long long)timeout_ms, text);
 }
 
 patio_status patio_broker_start(patio_broker *b, patio_error *err)

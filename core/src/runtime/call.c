@@ -113,8 +113,9 @@ static void set_progress(patio_future *f, const patio_call_options *options)
 {
     bool has       = PATIO_HAS(patio_call_options, options, on_progress_arg);
     f->on_progress = has ? options->on_progress : NULL;
-    f->listens     = f->kind == PT_KIND_CALL &&
-                 (f->on_progress != NULL || (options->flags & PATIO_CALL_PROGRESS) != 0);
+    bool listens   = f->kind == PT_KIND_CALL &&
+                   (f->on_progress != NULL || (options->flags & PATIO_CALL_PROGRESS) != 0);
+    atomic_store_explicit(&f->listens, listens, memory_order_relaxed);
     f->on_progress_arg = has ? options->on_progress_arg : NULL;
 }
 

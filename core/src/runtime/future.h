@@ -72,7 +72,7 @@ struct patio_future {
     pt_waiting      *waiting;  /* tasks; under the table's `waiting` */
     _Atomic uint32_t awaiting; /* how many */
 
-    bool              listens; /* to progress */
+    _Atomic bool      listens; /* to progress; also looked at when the slot is another call's */
     patio_progress_fn on_progress;
     void             *on_progress_arg;
     patio_progress   *progress; /* the latest; under the table's `reporting` */

@@ -23,11 +23,13 @@ static patio_future *find_and_keep(pt_futures *table, const patio_id *id, const 
     uint64_t incarnation = 0;
     uint64_t number      = 0;
     pt_id_split(id, &incarnation, &number);
-    patio_future *f = incarnation == table->incarnation
-                          ? pt_futures_at(table, (uint32_t)(number & (PT_SLOTS_MAX - 1)))
-                          : NULL;
-    if (f == NULL || atomic_load(&f->word) != (number << 8 | PT_FUTURE_PENDING) || !f->listens ||
-        !hold(f)) {
+    patio_future *f    = incarnation == table->incarnation
+                             ? pt_futures_at(table, (uint32_t)(number & (PT_SLOTS_MAX - 1)))
+                             : NULL;
+    uint64_t      word = number << 8 | PT_FUTURE_PENDING;
+    /* the second look at the word: that it was this call that listens, and not the next one */
+    if (f == NULL || atomic_load(&f->word) != word || !f->listens ||
+        atomic_load(&f->word) != word || !hold(f)) {
         return NULL;
     }
     if (f->progress == NULL) {

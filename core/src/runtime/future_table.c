@@ -128,7 +128,7 @@ patio_status pt_future_new(pt_futures *table, uint32_t kind, patio_future **out,
     f->level        = 0;
     f->queue        = NULL;
     f->kind         = kind;
-    f->listens      = false;
+    atomic_store_explicit(&f->listens, false, memory_order_relaxed);
     atomic_store_explicit(&f->done, 0, memory_order_relaxed);
     atomic_store_explicit(&f->refs, 2, memory_order_relaxed);
     atomic_store_explicit(&f->word, next << 8 | PT_FUTURE_FREE, memory_order_relaxed);

@@ -5,7 +5,8 @@ enum { LEND_AGAIN_NS = 20 * 1000 * 1000 };
 
 bool patio_future_done(const patio_future *f)
 {
-    return atomic_load_explicit(&f->done, memory_order_acquire) != 0;
+    /* in one order with what a waiter has said before it looks: see finish() in future_table.c */
+    return atomic_load_explicit(&f->done, memory_order_seq_cst) != 0;
 }
 
 static bool is_done(const void *arg)

@@ -160,7 +160,7 @@ void pt_worker_stuck(void *self, patio_job *base)
     pt_job_ops.fail(
         base, PATIO_TASK_RETRY, 0, PATIO_TIMEOUT, "Stuck",
         "it did not return after its deadline, though it was told, and holds its thread", &out);
-    pt_reports_close(job);
+    pt_reports_shut(job);
     pt_queues_gave(end.broker, job->queue);
     job->queue = NULL;
     pt_settle_outcome(&end, &out);

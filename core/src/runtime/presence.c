@@ -107,10 +107,14 @@ static void note_said(patio_broker *b, const patio_broker_stats *s, uint64_t loa
     b->presence_said_ns = now;
 }
 
-static void look_again(patio_broker *b)
+/* `mine`: the timer that was planned when this look began. Another one by now is sooner, and one
+ * that is forgotten here would outlive the broker. */
+static void look_again(patio_broker *b, uint64_t mine)
 {
     pthread_mutex_lock(&b->lock);
-    if (atomic_load(&b->state) == PT_BROKER_RUNNING && !b->presence_over) {
+    if (atomic_load(&b->state) == PT_BROKER_RUNNING && !b->presence_over &&
+        b->presence_timer == mine) {
+        pt_timers_drop(b->runtime->timers, mine); /* if it is not the one that runs */
         /* of a simulated fortnight a second is the millionth part, and nobody looks on */
         uint64_t pause_ms = b->runtime->clock.manual ? ANNOUNCE_MS : LOOK_MS;
         b->presence_timer =
@@ -124,6 +128,9 @@ static void announce(void *self)
     patio_broker             *b     = self;
     const patio_presence_ops *ops   = b->presence;
     patio_broker_stats        stats = {PATIO_SIZED(patio_broker_stats)};
+    pthread_mutex_lock(&b->lock);
+    uint64_t mine = b->presence_timer;
+    pthread_mutex_unlock(&b->lock);
     patio_broker_get_stats(b, &stats);
     uint64_t now  = pt_clock_now(&b->runtime->clock);
     uint64_t load = load_of(b, &stats);
@@ -132,7 +139,7 @@ static void announce(void *self)
         note_said(b, &stats, load, now);
         say(b, &stats, ops);
     }
-    look_again(b);
+    look_again(b, mine);
 }
 
 void pt_presence_start(patio_broker *b)
@@ -150,7 +157,7 @@ void pt_presence_start(patio_broker *b)
     patio_broker_get_stats(b, &stats);
     note_said(b, &stats, load_of(b, &stats), pt_clock_now(&b->runtime->clock));
     say(b, &stats, b->presence);
-    look_again(b);
+    look_again(b, 0);
 }
 
 void pt_presence_soon(patio_broker *b)

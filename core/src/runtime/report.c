@@ -95,10 +95,16 @@ void pt_report(pt_job *job, const patio_progress *p)
 void pt_reports_close(pt_job *job)
 {
     pt_reports *r = &job->reports;
-    if (!r->used) {
+    if (r->used) {
+        pt_reports_shut(job);
+    } else {
         r->open = false;
-        return;
     }
+}
+
+void pt_reports_shut(pt_job *job)
+{
+    pt_reports *r = &job->reports;
     pthread_mutex_lock(&r->lock);
     uint64_t timer = r->timer;
     r->timer       = 0;

@@ -25,9 +25,11 @@ typedef struct pt_job pt_job;
 
 void pt_reports_init(pt_reports *reports);
 void pt_reports_fini(pt_reports *reports);
-/* Take reports for a run; no more of them once close has returned. */
+/* Take reports for a run; no more of them once close has returned. The run is over. */
 void pt_reports_open(pt_reports *reports);
 void pt_reports_close(pt_job *job);
+/* The same while it goes on, and may report. */
+void pt_reports_shut(pt_job *job);
 /* Any thread while the job's run is open. Never blocks. */
 void pt_report(pt_job *job, const patio_progress *progress);
 

@@ -1,12 +1,14 @@
 /* deaf.c: a transport that takes tasks and delivers them only to who has subscribed often enough:
  * what a consumer that the broker forgot looks like. The option `deaf` says how many subscriptions
- * it forgets. Tasks named "link.N" change the link to state N instead of waiting. */
+ * it forgets. Tasks named "link.N" change the link to state N instead of waiting. With the option
+ * `fidgets` the link changes twice whenever the host says who it is. */
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <patio/plugin_util.h>
+#include <patio/presence.h>
 #include <patio/queues.h>
 
 #include "fake.h"
@@ -33,6 +35,7 @@ struct patio_transport {
     uint32_t                      credit;
     uint32_t                      unsettled;
     bool                          on;
+    bool                          fidgets;
     uint32_t                      paused; /* PATIO_QUEUE_… */
     patio_tag                     tags;
 };
@@ -44,7 +47,10 @@ static const patio_option        deaf      = {PATIO_SIZED(patio_option),
                                               .help     = "subscriptions that it forgets",
                                               .min      = 0,
                                               .max      = 1000};
-static const patio_option *const options[] = {&deaf, NULL};
+static const patio_option        fidgets   = {PATIO_SIZED(patio_option), .type = PATIO_OPTION_BOOL,
+                                              .name = "fidgets", .fallback = "false",
+                                              .help = "the link is not calm"};
+static const patio_option *const options[] = {&deaf, &fidgets, NULL};
 
 static patio_status create(const patio_host *host, const patio_transport_params *params,
                            patio_transport **out, patio_error *err)
@@ -55,9 +61,10 @@ static patio_status create(const patio_host *host, const patio_transport_params 
         return PATIO_NO_MEMORY;
     }
     memset(t, 0, sizeof(*t));
-    t->host   = host;
-    t->events = params->events;
-    t->deaf   = (uint32_t)params->endpoints->values[0].number;
+    t->host    = host;
+    t->events  = params->events;
+    t->deaf    = (uint32_t)params->endpoints->values[0].number;
+    t->fidgets = params->endpoints->values[1].number != 0;
     pthread_mutex_init(&t->lock, NULL);
     *out = t;
     return PATIO_OK;
@@ -230,9 +237,23 @@ static patio_status get_state(patio_transport *t, const char *queue, uint64_t ti
 static const patio_queues_ops queues_ops = {PATIO_SIZED(patio_queues_ops), .set_state = set_state,
                                             .get_state = get_state};
 
+static patio_status announce(patio_transport *t, patio_bytes info, patio_error *err)
+{
+    (void)info;
+    (void)err;
+    t->events->link(t->events->self, PATIO_LINK_BLOCKED, NULL);
+    t->events->link(t->events->self, PATIO_LINK_UP, NULL);
+    return PATIO_OK;
+}
+
+static const patio_presence_ops presence_ops = {PATIO_SIZED(patio_presence_ops),
+                                                .announce = announce};
+
 static const void *query_instance(patio_transport *t, const char *interface_id)
 {
-    (void)t;
+    if (t->fidgets && strcmp(interface_id, PATIO_PRESENCE_ID) == 0) {
+        return &presence_ops;
+    }
     return strcmp(interface_id, PATIO_QUEUES_ID) == 0 ? &queues_ops : NULL;
 }
 
