@@ -72,6 +72,15 @@ for option in tls_ciphers tls_suites; do
     expect_err_has "$option NONSENSE"
 done
 
+# What is in a file is not what it should be, or nobody could type its password.
+openssl pkey -in "$certs/server.key" -aes128 -passout pass:secret -out locked.key 2>/dev/null
+echo nonsense >nonsense.crt
+for files in "nonsense.crt&tls_key_file=$certs/server.key" "$certs/server.crt" "$certs/server.crt&tls_key_file=locked.key"; do
+    run worker -b "tls+listen://127.0.0.1:0?tls_cert_file=$files" -m demo
+    expect_code 2
+    expect_err_has "nothing in PEM that is one and needs no password (CONFIG)"
+done
+
 # tls_client=optional: without a certificate, with a good one, not with a bad one.
 worker o.log "tls+listen://127.0.0.1:0?$good&$trust&tls_client=optional"
 optional=$(port_of o.log)

@@ -73,6 +73,11 @@ expect_err_has NO_ROUTE
 [ $((SECONDS - begun)) -lt 15 ] || complain "it was said after $((SECONDS - begun)) s"
 kill -CONT "$stopped"
 
+# What is of the whole broker is said once: a second URL must not say otherwise, and be ignored.
+run call -b "tcp://127.0.0.1:1?max_queued=7" -b "tcp://127.0.0.1:2?max_queued=5" mul 1 2
+expect_code 2
+expect_err_has "max_queued is of the whole broker"
+
 # Two projects never meet.
 run call -b "tcp://127.0.0.1:$(port_of w1.log)" -p other mul 1 2
 [ "$code" != 0 ] || complain "a worker of another project answered"

@@ -256,6 +256,21 @@ static patio_status agree_on_times(settings *set, const patio_endpoint *e, patio
                             "%s: reconnect_min_ms is more than reconnect_max_ms", e->shown);
 }
 
+/* What is of the whole broker is taken from the first URL: another one must not say otherwise. */
+static patio_status check_first(const patio_endpoint *first, const patio_endpoint *e,
+                                patio_error *err)
+{
+    for (unsigned i = OPT_MAX_FRAME_BYTES; i <= OPT_HANDSHAKES_PER_SECOND; i++) {
+        if (e->values[i].given != 0 && number(e, i) != number(first, i)) {
+            return patio_fail(err, PATIO_CONFIG, 0,
+                              "%s: %s is of the whole broker, and the first URL says otherwise: "
+                              "give it there, or as transport.%s",
+                              e->shown, tcp_options[i]->name, tcp_options[i]->name);
+        }
+    }
+    return PATIO_OK;
+}
+
 patio_status tcp_read_settings(patio_transport *t, const patio_transport_params *params,
                                patio_error *err)
 {
@@ -275,6 +290,7 @@ patio_status tcp_read_settings(patio_transport *t, const patio_transport_params 
     for (uint32_t i = 0; i < params->endpoint_count && st == PATIO_OK; i++) {
         const void           *at = base + i * params->endpoint_bytes;
         const patio_endpoint *e  = at;
+        st                       = check_first(params->endpoints, e, err);
         for (uint32_t k = 0; k < e->host_count && st == PATIO_OK; k++) {
             endpoint *ep = &t->endpoints[t->endpoint_count++];
             ep->t        = t;

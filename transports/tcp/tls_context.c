@@ -19,6 +19,11 @@ const char *tls_reason(void)
 
 static patio_status bad(patio_error *err, const endpoint *ep, const char *what, const char *path)
 {
+    if (ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_PEM_LIB) { /* which is all OpenSSL says */
+        return patio_fail(err, PATIO_CONFIG, 0,
+                          "%s: %s %s: nothing in PEM that is one and needs no password", ep->shown,
+                          what, path);
+    }
     return patio_fail(err, PATIO_CONFIG, 0, "%s: %s %s: %s", ep->shown, what, path, tls_reason());
 }
 
