@@ -149,8 +149,6 @@ static error_t parse_delivery(int key, const char *arg, cli_call *call, struct a
     switch (key) {
     case KEY_TIMEOUT:
         read_time(state, "--timeout", arg, &call->options.timeout_ms);
-        call->common.connect_ms =
-            call->options.timeout_ms < CLI_CONNECT_MS ? call->options.timeout_ms : 0;
         return 0;
     case KEY_DELAY:
         read_time(state, "--delay", arg, &call->options.delay_ms);
@@ -229,6 +227,20 @@ static error_t parse_payload(int key, const char *arg, cli_call *call, struct ar
     return 0;
 }
 
+/* --timeout bounds connecting, too; who waits for a worker has all of it for one that is not there
+ * yet. */
+static void bound_connecting(cli_call *call)
+{
+    enum { DEADLINE_MS = 30000, LONGEST_MS = 24 * 3600 * 1000 };
+    uint64_t ms = call->options.timeout_ms;
+    if ((call->options.flags & PATIO_CALL_WAIT_ROUTE) != 0) {
+        ms                      = ms == 0 ? DEADLINE_MS : ms;
+        call->common.connect_ms = ms < LONGEST_MS ? ms : LONGEST_MS;
+    } else if (ms < CLI_CONNECT_MS) {
+        call->common.connect_ms = ms;
+    }
+}
+
 static void check(const cli_call *call, struct argp_state *state)
 {
     if (call->task == NULL) {
@@ -256,6 +268,7 @@ static error_t parse(int key, char *marked, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         check(call, state);
+        bound_connecting(call);
         return 0;
     default:
         return parse_payload(key, cli_unmark(marked), call, state);

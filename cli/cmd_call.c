@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <patio/value.h>
@@ -152,7 +153,23 @@ static int check_window(const cli_session *session, const cli_call *call, const 
                                     "option dedup is args");
 }
 
-static int run(const cli_call *call, bool send)
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
+}
+
+/* One deadline for both, connecting and the call. */
+static void take_off(cli_call *call, uint64_t spent_ms)
+{
+    uint64_t *left = &call->options.timeout_ms;
+    if (*left != 0 && *left != PATIO_FOREVER) {
+        *left = *left > spent_ms ? *left - spent_ms : 1;
+    }
+}
+
+static int run(cli_call *call, bool send)
 {
     const char *command = send ? "send" : "call";
     cli_session session;
@@ -161,7 +178,9 @@ static int run(const cli_call *call, bool send)
         code = check_window(&session, call, command);
     }
     if (code == CLI_EXIT_OK) {
-        code = cli_session_start(&session);
+        uint64_t begun = now_ms();
+        code           = cli_session_start(&session);
+        take_off(call, now_ms() - begun);
         if (code == CLI_EXIT_OK) {
             code = send ? send_task(&session, call) : call_task(&session, call);
         }

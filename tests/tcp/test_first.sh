@@ -48,4 +48,22 @@ expect_err_has AUTH
 free_port
 run worker -b "tcp://127.0.0.1:$port" -m demo -o connect_required=true -o connect_timeout_ms=200
 expect_code 6
+# And a caller that waits for a worker has its whole deadline for one that is not there yet, longer than
+# connecting may take by itself.
+free_port
+"$PATIO" call -b "tcp://127.0.0.1:$port?reconnect_max_ms=200" --wait-route --timeout 60s mul 5 6 >answer 2>patient.log &
+caller=$!
+pids+=("$caller")
+begun=$SECONDS
+while kill -0 "$caller" 2>/dev/null && [ $((SECONDS - begun)) -lt 7 ]; do
+    sleep 0.1
+done
+worker late.log "tcp+listen://127.0.0.1:$port"
+LAST="a caller that was there first"
+wait "$caller"
+[ "$(<answer)" = 30 ] || complain "no answer: $(<patient.log)"
+free_port
+run call -b "tcp://127.0.0.1:$port" --wait-route --timeout 1s mul 5 6
+expect_code 6
+expect_err_has "within 1000 ms"
 finish
