@@ -239,9 +239,11 @@ static const patio_queues_ops queues_ops = {PATIO_SIZED(patio_queues_ops), .set_
 
 static patio_status announce(patio_transport *t, patio_bytes info, patio_error *err)
 {
+    patio_error why = PATIO_ERROR_INIT;
     (void)info;
     (void)err;
-    t->events->link(t->events->self, PATIO_LINK_BLOCKED, NULL);
+    (void)patio_fail(&why, PATIO_BLOCKED, 0, "it is not calm");
+    t->events->link(t->events->self, PATIO_LINK_BLOCKED, &why);
     t->events->link(t->events->self, PATIO_LINK_UP, NULL);
     return PATIO_OK;
 }
