@@ -101,6 +101,13 @@ done
 refused "dead_ms" -b "tcp+listen://127.0.0.1:0?ping_ms=5s&dead_ms=5s"
 refused "reconnect_max_ms" -b "tcp://127.0.0.1:1?reconnect_min_ms=2s&reconnect_max_ms=1s"
 refused "tls_client" -b "tls+listen://127.0.0.1:0?tls_cert_file=a&tls_key_file=b&tls_ca_file=c"
+side="tls+listen://127.0.0.1:0?tls_cert_file=a&tls_key_file=b"
+refused "tls_client is of who listens" -b "tls://127.0.0.1:1?tls_client=required"
+refused "tls_client is of who listens" -b "tls://127.0.0.1:1?tls_client=required" -b "$side&tls_client=optional"
+refused "tls_server_name is of who connects" -b "$side&tls_server_name=c"
+# Given to all URLs it is of those that have a use for it; the next complaint is of the files.
+refused "tls_cert_file a: No such file" -b "tls://127.0.0.1:1" -b "tls+listen://127.0.0.1:0" -o transport.tls_cert_file=a \
+    -o transport.tls_client=required -o transport.tls_server_name=c
 refused "reachable from other machines" -b tcp+listen://0.0.0.0:0
 
 # Who stops removes its own socket file and nobody else's.

@@ -96,12 +96,12 @@ const patio_option *const tcp_options[] = {
         TEXT("tls_key_file", "file of its private key, PEM; empty: it is in tls_cert_file"),
     [OPT_TLS_CA] =
         TEXT("tls_ca_file", "file of the authorities to trust, PEM; empty: the system's"),
-    [OPT_TLS_CRL] = TEXT("tls_crl_file", "file of revoked certificates, PEM, of each authority"),
-    [OPT_TLS_NAME] =
-        TEXT("tls_server_name", "name in the certificate of who listens; empty: the host"),
-    [OPT_TLS_CLIENT]  = CHOICE("tls_client", "none", "none|optional|required",
-                               "listening: must who connects show a certificate"),
-    [OPT_TLS_MIN]     = CHOICE("tls_min", "1.2", "1.2|1.3", "lowest version of TLS spoken"),
+    [OPT_TLS_CRL]    = TEXT("tls_crl_file", "file of revoked certificates, PEM, of each authority"),
+    [OPT_TLS_NAME]   = TEXT("tls_server_name",
+                            "connecting: name in the certificate of who listens; empty: the host"),
+    [OPT_TLS_CLIENT] = CHOICE("tls_client", "none", "none|optional|required",
+                              "listening: must who connects show a certificate"),
+    [OPT_TLS_MIN]    = CHOICE("tls_min", "1.2", "1.2|1.3", "lowest version of TLS spoken"),
     [OPT_TLS_CIPHERS] = TEXT("tls_ciphers", "ciphers of TLS 1.2, as OpenSSL writes them"),
     [OPT_TLS_SUITES]  = TEXT("tls_suites", "cipher suites of TLS 1.3, as OpenSSL writes them"),
     [OPT_TLS_ALLOW] =
@@ -271,6 +271,34 @@ static patio_status check_first(const patio_endpoint *first, const patio_endpoin
     return PATIO_OK;
 }
 
+/* Is it of the other kind, with a use for what this one has none for? */
+static bool has_use(const endpoint *ep, const endpoint *other)
+{
+    return ep->listens != other->listens &&
+           (ep->listens ? strcmp(ep->tls.name, other->tls.name) == 0
+                        : ep->tls.client == other->tls.client);
+}
+
+/* What only the other kind of URL has a use for is an error, unless one is there that has it: then
+ * it was given to all. */
+static patio_status check_sides(const patio_transport *t, patio_error *err)
+{
+    for (uint32_t i = 0; i < t->endpoint_count; i++) {
+        const endpoint *ep = &t->endpoints[i];
+        bool use = ep->listens ? ep->tls.name[0] == '\0' : ep->tls.client == TLS_CLIENT_NONE;
+        for (uint32_t k = 0; k < t->endpoint_count && !use; k++) {
+            use = has_use(ep, &t->endpoints[k]);
+        }
+        if (!use) {
+            return patio_fail(
+                err, PATIO_CONFIG, 0, "%s: %s is of who %s, and this side %s: leave it out",
+                ep->shown, tcp_options[ep->listens ? OPT_TLS_NAME : OPT_TLS_CLIENT]->name,
+                ep->listens ? "connects" : "listens", ep->listens ? "listens" : "connects");
+        }
+    }
+    return PATIO_OK;
+}
+
 patio_status tcp_read_settings(patio_transport *t, const patio_transport_params *params,
                                patio_error *err)
 {
@@ -302,5 +330,5 @@ patio_status tcp_read_settings(patio_transport *t, const patio_transport_params 
             st = st == PATIO_OK ? check_together(ep, e, err) : st;
         }
     }
-    return st;
+    return st == PATIO_OK ? check_sides(t, err) : st;
 }
