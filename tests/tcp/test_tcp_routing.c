@@ -1,5 +1,6 @@
 /* Who gets a task: of those who have it the one with the fewest outstanding, and among equals each
  * in its turn. Counted, task by task. */
+#include <pthread.h>
 #include <string.h>
 
 #include "brokers_world.h"
@@ -190,6 +191,61 @@ static void the_one_with_the_fewest_is_first(void **state)
     end_holds(f, 2 * WORKERS);
 }
 
+static void *stop_caller(void *arg)
+{
+    (void)arg;
+    (void)patio_broker_stop(caller_side.broker, 60000, NULL);
+    return NULL;
+}
+
+/* What waits for this process alone has nobody any more when it drains, though it runs others. */
+static void who_drains_has_no_route_for_its_own_calls(void **state)
+{
+    (void)state;
+    enum { RUNNING = 2, WAITING = 20 };
+    static const uint32_t running = RUNNING;
+    patio_call_options    waits = {PATIO_SIZED(patio_call_options), .flags = PATIO_CALL_WAIT_ROUTE};
+    patio_future         *f[RUNNING]     = {NULL};
+    patio_future         *alone[WAITING] = {NULL};
+    patio_future         *for_anybody    = NULL;
+    pthread_t             stopper;
+    for (int i = 0; i < RUNNING; i++) {
+        f[i] = start_hold();
+    }
+    assert_true(until(one_more_holds, &running));
+    for (int i = 0; i < WAITING; i++) {
+        alone[i] = start_hold();
+    }
+    assert_int_equal(
+        patio_start(caller_side.broker, "work", PATIO_NO_ARGS, &waits, &for_anybody, NULL),
+        PATIO_OK);
+    assert_int_equal(pthread_create(&stopper, NULL, stop_caller, NULL), 0);
+    assert_int_equal(patio_future_wait_all(alone, WAITING, 10000), PATIO_OK);
+    for (int i = 0; i < WAITING; i++) {
+        assert_int_equal(patio_future_status(alone[i], NULL), PATIO_NO_ROUTE);
+        patio_future_destroy(alone[i]);
+    }
+    assert_int_equal(atomic_load(&gate_waits), RUNNING);
+    assert_int_equal(patio_future_wait(for_anybody, 0), PATIO_TIMEOUT);
+    atomic_store(&gate_open, true);
+    assert_int_equal(pthread_join(stopper, NULL), 0);
+    for (int i = 0; i < RUNNING; i++) {
+        assert_int_equal(patio_future_status(f[i], NULL), PATIO_OK);
+        patio_future_destroy(f[i]);
+    }
+    assert_int_equal(patio_future_status(for_anybody, NULL), PATIO_CANCELLED);
+    patio_future_destroy(for_anybody);
+}
+
+static int begin_alone(void **state)
+{
+    (void)state;
+    atomic_store(&gate_open, false);
+    memset(held, 0, sizeof(held));
+    open_well(&caller_side, tasks, 1, URLS("unix+listen://%s/r"));
+    return 0;
+}
+
 int main(void)
 {
 #define ROUTING(name, begin) cmocka_unit_test_setup_teardown(name, begin, finish)
@@ -198,6 +254,7 @@ int main(void)
         ROUTING(the_caller_itself_is_one_of_them, begin_as_worker),
         ROUTING(the_others_share_what_a_busy_one_does_not_get, begin),
         ROUTING(the_one_with_the_fewest_is_first, begin),
+        ROUTING(who_drains_has_no_route_for_its_own_calls, begin_alone),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

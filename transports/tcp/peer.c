@@ -27,31 +27,45 @@ static bool is_orphan(const entry *e)
                : e->t->arriving == 0 && (e->flags & CALL_WAITS) == PATIO_MESSAGE_CALL;
 }
 
-/* Such calls end now, and such sends if they are too large; the others wait for somebody. */
-static void fail_orphans(patio_transport *t, effects *fx)
+/* False: the effects are full, and there may be more. */
+static bool fail_lane(const lane *l, effects *fx)
 {
-    bool sizes = t->least_bytes < t->set.max_frame_bytes;
-    for (queue *q = t->room.queues; q != NULL; q = q->next) {
-        for (uint32_t i = 0; q->ready > 0 && i < q->lane_count; i++) {
-            lane *l    = q->lanes[i];
-            bool  look = l->nonempty != 0 && (l->route_count == 0 || sizes);
-            for (unsigned p = 0; look && p < PRIORITIES; p++) {
-                for (entry *e = l->ready[p].first; e != NULL;) {
-                    entry *next = e->next;
-                    if (is_orphan(e)) {
-                        if (!effects_room(fx)) {
-                            effects_pass(fx);
-                            next = l->ready[p].first;
-                            e    = next;
-                            continue;
-                        }
-                        store_unlink_ready(e);
-                        route_put(e, fx);
-                    }
-                    e = next;
+    bool sizes = fx->t->least_bytes < fx->t->set.max_frame_bytes;
+    bool look  = l->nonempty != 0 && (l->route_count == 0 || sizes);
+    for (unsigned p = 0; look && p < PRIORITIES; p++) {
+        for (entry *e = l->ready[p].first; e != NULL;) {
+            entry *next = e->next;
+            if (is_orphan(e)) {
+                if (!effects_room(fx)) {
+                    return false;
                 }
+                store_unlink_ready(e);
+                route_put(e, fx);
             }
+            e = next;
         }
+    }
+    return true;
+}
+
+void peer_fail_orphans(queue *q, effects *fx)
+{
+    /* downwards: while the lock is open lanes may go, and the last one takes the place of one */
+    for (uint32_t i = q->lane_count; q->ready > 0 && i > 0;) {
+        if (fail_lane(q->lanes[i - 1], fx)) {
+            i--;
+        } else {
+            effects_pass(fx);
+            i = i < q->lane_count ? i : q->lane_count;
+        }
+    }
+}
+
+/* The I/O thread: no queue goes meanwhile. */
+static void fail_all_orphans(patio_transport *t, effects *fx)
+{
+    for (queue *q = t->room.queues; q != NULL; q = q->next) {
+        peer_fail_orphans(q, fx);
     }
 }
 
@@ -142,7 +156,7 @@ const char *peer_announced(conn *c, patio_bytes body, effects *fx)
     for (peersub *ps = c->subs; ps != NULL; ps = ps->next) {
         route_fill(ps, fx);
     }
-    fail_orphans(c->t, fx);
+    fail_all_orphans(c->t, fx);
     if (again) { /* what it has no more may be nobody's now */
         takers_drop(c);
         takers_tidy(c->t);
@@ -239,7 +253,7 @@ void peer_arrived(patio_transport *t, uint32_t less, effects *fx)
     if (less > 0 && t->arriving > 0) {
         t->arriving -= less;
         if (t->arriving == 0) {
-            fail_orphans(t, fx);
+            fail_all_orphans(t, fx);
         }
     }
 }
@@ -254,7 +268,7 @@ void peer_leave(conn *c, effects *fx)
         effects_pass(fx);
     }
     takers_drop(c); /* nothing of theirs is outstanding any more */
-    fail_orphans(c->t, fx);
+    fail_all_orphans(c->t, fx);
     if (took) {
         takers_tidy(c->t);
     }

@@ -23,6 +23,10 @@ void peer_announce_all(patio_transport *t, effects *fx);
 void peer_leave(conn *c, effects *fx);
 /* So many URLs less that may have somebody for calls that wait. */
 void peer_arrived(patio_transport *t, uint32_t less, effects *fx);
+/* Calls that wait and that nobody can run any more end, and what nobody takes for its size; the
+ * others wait for somebody. Not the I/O thread: of a queue that is subscribed, or was, for that one
+ * stays while the lock is open. */
+void peer_fail_orphans(queue *q, effects *fx);
 bool peer_set_self(queue *q, const patio_subscription *in);
 
 /* takers.c; under the lock */

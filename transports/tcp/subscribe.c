@@ -83,7 +83,8 @@ patio_status tcp_subscribe(patio_transport *t, const patio_subscription *in, pat
         s->credit     = in->credit;
         s->task_count = in->task_count;
         peer_announce_all(t, &fx);
-        fx.again = true; /* what waits may run now */
+        peer_fail_orphans(q, &fx); /* it may be that there are fewer tasks than before */
+        fx.again = true;           /* what waits may run now */
     }
     st = ok ? PATIO_OK : store_no_name(&t->room, q, "subscribe", in->queue, err);
     effects_end(&fx);
@@ -104,6 +105,7 @@ patio_status tcp_unsubscribe(patio_transport *t, const char *name, patio_error *
             inbox_return_all(s, &fx);
             effects_pass(&fx);
         }
+        peer_fail_orphans(q, &fx);
     }
     effects_end(&fx);
     return found ? PATIO_OK
