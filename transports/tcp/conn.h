@@ -105,7 +105,8 @@ struct conn {
     uint64_t  rtt_ns; /* of the last answered ping */
     uint64_t  bytes_in;
     uint64_t  peer_incarnation;
-    char      project[256]; /* that it announced */
+    char      project[256];   /* that it announced */
+    uint64_t  announced_last; /* number of the last ANNOUNCE that counts */
     uint8_t   hello_own[FRAME_HELLO_BYTES];
     uint8_t   hello_peer[FRAME_HELLO_BYTES];
     uint32_t  max_bytes; /* the peer's */
@@ -142,6 +143,7 @@ struct conn {
     uint64_t progress_ns;
 
     /* its tasks */
+    uint64_t announces; /* to it, so far */
     peersub *subs;
     entry   *given;    /* ours that it has */
     entry   *received; /* its that we have */

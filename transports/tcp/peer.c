@@ -233,7 +233,7 @@ bool peer_announce(conn *c)
         return false;
     }
     (void)put_announce(data, c->t, fits);
-    frame_header h  = {.type = FRAME_ANNOUNCE};
+    frame_header h  = {.type = FRAME_ANNOUNCE, .id = ++c->announces};
     bool         ok = write_frame(c, &h, (patio_bytes){NULL, 0}, body, 0);
     host->buf_drop(host->self, body);
     return ok;

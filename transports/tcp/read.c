@@ -99,7 +99,11 @@ static const char *got_announce(conn *c, incoming *in, effects *fx)
     if (in->is_long && in->tail == NULL) {
         return "no room for a long ANNOUNCE"; /* it comes again, with a new connection */
     }
-    patio_bytes body = in->is_long ? c->t->host->buf_view(c->t->host->self, in->tail) : in->head;
+    if (in->id < c->announced_last) {
+        return NULL; /* long, and overtaken by a later one */
+    }
+    c->announced_last = in->id;
+    patio_bytes body  = in->is_long ? c->t->host->buf_view(c->t->host->self, in->tail) : in->head;
     return peer_announced(c, body, fx);
 }
 
