@@ -134,7 +134,8 @@ bool raw_closed(int fd)
     return n == 0 || errno == ECONNRESET || errno == EPIPE;
 }
 
-uint8_t raw_version = FRAME_VERSION_MIN;
+uint8_t  raw_version     = FRAME_VERSION_MIN;
+uint64_t raw_incarnation = 4711;
 
 void raw_hello(uint8_t hello[FRAME_HELLO_BYTES], const char *key, uint8_t first_of_nonce)
 {
@@ -144,7 +145,7 @@ void raw_hello(uint8_t hello[FRAME_HELLO_BYTES], const char *key, uint8_t first_
                                             .connects    = true,
                                             .has_key     = key[0] != '\0',
                                             .max_bytes   = 1 << 24,
-                                            .incarnation = 4711,
+                                            .incarnation = raw_incarnation,
                                             .nonce       = nonce};
     frame_put_hello(hello, &h);
 }

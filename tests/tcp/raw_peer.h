@@ -25,6 +25,8 @@ bool raw_read(int fd, frame_header *h, uint8_t *body);
 bool raw_closed(int fd);
 /* The highest version that it claims to speak. */
 extern uint8_t raw_version;
+/* Who it claims to be. */
+extern uint64_t raw_incarnation;
 /* A HELLO of a side that connects. */
 void raw_hello(uint8_t hello[FRAME_HELLO_BYTES], const char *key, uint8_t first_of_nonce);
 /* Connect and prove the key; with what was sent in sent[] (HELLO and AUTH bodies), if not NULL. */

@@ -62,7 +62,7 @@ static entry *remove_waiting(entry *e, effects *fx)
     hub_take_out(e);
     hub_end_key(e, NULL, PATIO_CANCELLED, "it was cancelled", fx);
     if (cancel_outcome(e->t, &e->id, PATIO_CANCEL_REMOVED, fx)) {
-        hub_say_gone(e, why_gone, fx);
+        hub_say_gone(e, PATIO_CANCELLED, why_gone, fx);
     }
     if (delayed) {
         return e;
@@ -223,7 +223,7 @@ void cancel_came(conn *c, uint64_t tag, patio_bytes body, effects *fx)
         route_take_back(e);
         hub_end_key(e, NULL, PATIO_CANCELLED, "it was cancelled", fx);
         if (somebody_else) {
-            hub_say_gone(e, why_gone, fx);
+            hub_say_gone(e, PATIO_CANCELLED, why_gone, fx);
         }
         hub_entry_free(e);
         route_fill(ps, fx);

@@ -72,13 +72,13 @@ void hub_end_key(entry *e, patio_buf *reply, patio_status status, const char *wh
     }
 }
 
-void hub_say_gone(const entry *e, const char *why, effects *fx)
+void hub_say_gone(const entry *e, patio_status status, const char *why, effects *fx)
 {
     const uint32_t silent = PATIO_MESSAGE_CALL | PATIO_MESSAGE_NO_RECEIPT;
     if ((e->flags & silent) == silent) {
         effect *x = effects_add(fx, EFFECT_UNKNOWN);
         x->id     = e->id;
-        x->status = PATIO_CANCELLED;
+        x->status = status;
         x->text   = why;
     }
 }

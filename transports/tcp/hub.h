@@ -54,8 +54,8 @@ void hub_count_out(const entry *e);
 void hub_take_out(entry *e);
 /* Its dedup key is over: whoever is attached gets the reply, or hears why there is none. */
 void hub_end_key(entry *e, patio_buf *reply, patio_status status, const char *why, effects *fx);
-/* Its caller, if it has had no receipt, hears that it was removed. */
-void hub_say_gone(const entry *e, const char *why, effects *fx);
+/* Its caller, if it has had no receipt, hears that it is over, without a reply. */
+void hub_say_gone(const entry *e, patio_status status, const char *why, effects *fx);
 /* Encoded patio.v1.DeadLetter with a cause alone, for those that no host has given up. */
 extern const patio_bytes hub_cause_expired;
 extern const patio_bytes hub_cause_crashes;

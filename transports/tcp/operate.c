@@ -58,7 +58,7 @@ uint64_t operate_purge(patio_transport *t, const char *name)
             hub_count_out(next);
             hub_keep_gone(next, false);
             hub_end_key(next, NULL, PATIO_CANCELLED, why, &fx);
-            hub_say_gone(next, why, &fx);
+            hub_say_gone(next, PATIO_CANCELLED, why, &fx);
             next->next = gone;
             gone       = next;
             count++;

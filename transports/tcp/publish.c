@@ -92,7 +92,7 @@ static void replace(keyed *k, entry **gone, effects *fx)
     hub_keep_gone(e, false);
     hub_take_out(e);
     hub_end_key(e, NULL, PATIO_CANCELLED, why, fx);
-    hub_say_gone(e, why, fx);
+    hub_say_gone(e, PATIO_CANCELLED, why, fx);
     k->expires_ns = 1;
     *gone         = e;
 }

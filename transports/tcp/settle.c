@@ -169,6 +169,8 @@ static void finish(entry *e, const frame_settle *s, patio_buf *reply, effects *f
         x->id     = e->id;
         x->status = PATIO_TOO_LARGE;
         x->text   = "the task ran, but its result is larger than this side takes";
+    } else if (reply == NULL) {
+        hub_say_gone(e, PATIO_PROTOCOL, "the worker ended the task without a reply", fx);
     }
     e->t->host->buf_drop(e->t->host->self, reply);
     if (s->verdict == PATIO_REJECT && !(call && (s->flags & SETTLE_FORBIDDEN) != 0)) {
