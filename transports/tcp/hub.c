@@ -15,11 +15,12 @@ entry *hub_entry_new(patio_transport *t)
 {
     entry *e = store_entry_new(&t->room);
     if (e != NULL) {
-        e->t      = t;
-        e->link   = NULL;
-        e->holder = NULL;
-        e->asked  = false;
-        e->aside  = false;
+        e->t       = t;
+        e->link    = NULL;
+        e->holder  = NULL;
+        e->asked   = false;
+        e->aside   = false;
+        e->returns = 0;
     }
     return e;
 }

@@ -20,8 +20,20 @@ static bool has_room(const peersub *ps, size_t size)
     return true;
 }
 
-peersub *route_choose(lane *l, size_t size)
+static bool is_shunned(const entry *e, const peersub *ps)
 {
+    return e->returns > 0 && e->shunned == (uint32_t)ps->link->peer_incarnation;
+}
+
+static bool is_better(const entry *e, const peersub *ps, const peersub *than)
+{
+    bool shunned = is_shunned(e, ps);
+    return shunned != is_shunned(e, than) ? !shunned : ps->outstanding < than->outstanding;
+}
+
+static peersub *choose(const entry *e, size_t size)
+{
+    lane    *l     = e->lane;
     uint32_t count = l->route_count;
     if (count == 1) {
         return has_room(l->routes[0], size) ? l->routes[0] : NULL;
@@ -32,7 +44,7 @@ peersub *route_choose(lane *l, size_t size)
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at = (from + i) % count;
         peersub *ps = l->routes[at];
-        if ((best == NULL || ps->outstanding < best->outstanding) && has_room(ps, size)) {
+        if ((best == NULL || is_better(e, ps, best)) && has_room(ps, size)) {
             best    = ps;
             l->turn = at + 1;
         }
@@ -167,7 +179,7 @@ void route_put(entry *e, effects *fx)
         return;
     }
     bool     next = l->nonempty == 0 && l->queue->state != PATIO_QUEUE_PAUSED;
-    peersub *ps   = next ? route_choose(l, size) : NULL;
+    peersub *ps   = next ? choose(e, size) : NULL;
     if (ps != NULL && route_give(e, ps, fx)) {
         return;
     }

@@ -43,10 +43,9 @@ void takers_drop(conn *c);
 void takers_tidy(patio_transport *t);
 
 /* route.c; under the lock */
-peersub *route_choose(lane *l, size_t size);
-bool     route_give(entry *e, peersub *to, effects *fx);
-void     route_fill(peersub *ps, effects *fx);
-void     route_fill_all(patio_transport *t, effects *fx);
+bool route_give(entry *e, peersub *to, effects *fx);
+void route_fill(peersub *ps, effects *fx);
+void route_fill_all(patio_transport *t, effects *fx);
 /* fit.c: does somebody have the task, and nobody of them take so many bytes? */
 bool route_too_large(const lane *l, size_t size);
 /* As store_next, without what is too large for this peer. */

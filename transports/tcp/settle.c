@@ -5,6 +5,9 @@ enum {
     QUICK_NS  = 2 * 1000 * 1000,  /* an answer so soon allows one more task beyond the credit */
     SLOW_NS   = 10 * 1000 * 1000, /* an answer so late takes half of them back */
     CAUSE_MAX = 48 * 1024,
+
+    AT_ONCE_NS  = 50 * 1000 * 1000,
+    RETURNS_MAX = 8,
 };
 
 static bool write_settle(conn *c, uint64_t remote, const frame_settle *s, patio_buf *reply)
@@ -143,6 +146,17 @@ static void adapt(peersub *ps, uint64_t took_ns, bool unstarted, uint64_t most)
     }
 }
 
+/* It was given back. For how long it rests if the peer did not say so: not at all the first time,
+ * but then longer and longer, or one that gives back at once would have it again at the speed of
+ * the wire. */
+static uint64_t rest_ms(entry *e, const conn *c, uint64_t took_ns)
+{
+    bool again = took_ns < AT_ONCE_NS && e->returns > 0;
+    e->shunned = (uint32_t)c->peer_incarnation;
+    e->returns = (uint8_t)(!again ? 1 : e->returns < RETURNS_MAX ? e->returns + 1 : RETURNS_MAX);
+    return again ? UINT64_C(10) << (e->returns - 2) : 0;
+}
+
 static void finish(entry *e, const frame_settle *s, patio_buf *reply, effects *fx)
 {
     bool call = (e->flags & PATIO_MESSAGE_CALL) != 0;
@@ -195,7 +209,9 @@ void settle_came(conn *c, uint64_t tag, const frame_settle *s, patio_buf *reply,
     }
     peersub *ps        = e->holder;
     bool     unstarted = (s->flags & SETTLE_UNSTARTED) != 0;
-    adapt(ps, fx->now > e->moved_ns ? fx->now - e->moved_ns : 0, unstarted, t->set.prefetch);
+    uint64_t took_ns   = fx->now > e->moved_ns ? fx->now - e->moved_ns : 0;
+    uint64_t delay_ms  = s->delay_ms;
+    adapt(ps, took_ns, unstarted, t->set.prefetch);
     route_take_back(e);
     if (e->asked) {
         (void)cancel_outcome(t, &e->id, PATIO_CANCEL_TOO_LATE, fx);
@@ -212,11 +228,15 @@ void settle_came(conn *c, uint64_t tag, const frame_settle *s, patio_buf *reply,
             e->attempt = (uint16_t)(e->attempt < UINT16_MAX ? e->attempt + 1 : e->attempt);
         }
         if (s->verdict == PATIO_RETRY) {
-            e->order =
-                ++t->room.order; /* others had their turn meanwhile; what is returned keeps its */
+            /* others had their turn meanwhile; what is returned keeps its */
+            e->order   = ++t->room.order;
+            e->returns = 0;
+        } else {
+            uint64_t rests_ms = rest_ms(e, c, took_ns);
+            delay_ms          = delay_ms > 0 ? delay_ms : rests_ms;
         }
-        if (s->delay_ms > 0) {
-            route_delay(e, s->delay_ms, fx);
+        if (delay_ms > 0) {
+            route_delay(e, delay_ms, fx);
         } else {
             route_put(e, fx);
         }

@@ -7,8 +7,10 @@ typedef struct peersub      peersub;
 typedef struct subscription subscription;
 
 #define STORE_ENTRY_OWN                                                                            \
-    bool             asked; /* a cancel awaits its outcome */                                      \
-    bool             aside; /* in: in its connection's list of these */                            \
+    bool             asked;   /* a cancel awaits its outcome */                                    \
+    bool             aside;   /* in: in its connection's list of these */                          \
+    uint8_t          returns; /* out: how often it was given back, in a row */                     \
+    uint32_t         shunned; /* out, with that: of the incarnation of who did it last */          \
     patio_transport *t;                                                                            \
     entry           *link_next; /* in its connection's list */                                     \
     entry           *link_prev;                                                                    \
