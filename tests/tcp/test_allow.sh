@@ -9,13 +9,18 @@ trust="tls_ca_file=$certs/ca.crt"
 client="tls_cert_file=$certs/client.crt&tls_key_file=$certs/client.key"
 second="tls_cert_file=$certs/second.crt&tls_key_file=$certs/second.key"
 
+# certificate NAME COMMON-NAME ALTERNATIVE-NAMES: what is to be shown is in $shown then.
+certificate() {
+    (cd "$certs" &&
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$1.key" -out "$1.csr" \
+            -subj "/CN=$2" -config ca.cnf -addext "subjectAltName=$3" &&
+        openssl ca -batch -notext -config ca.cnf -in "$1.csr" -out "$1.crt") >openssl.log 2>&1 ||
+        complain "$(<openssl.log)"
+    shown="tls_cert_file=$certs/$1.crt&tls_key_file=$certs/$1.key"
+}
 # A certificate whose common name says nothing: one of its DNS names is what the list has.
-(cd "$certs" &&
-    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout named.key -out named.csr \
-        -subj "/CN=a till" -config ca.cnf -addext "subjectAltName=DNS:till.elsewhere,DNS:shop-7.example" &&
-    openssl ca -batch -notext -config ca.cnf -in named.csr -out named.crt) >openssl.log 2>&1 ||
-    complain "$(<openssl.log)"
-named="tls_cert_file=$certs/named.crt&tls_key_file=$certs/named.key"
+certificate named "a till" "DNS:till.elsewhere,DNS:shop-7.example"
+named=$shown
 # allow LINE...: the list, all of it at once.
 allow() { printf '%s\n' "$@" >allow.new && mv allow.new allow; }
 allow "shop-*.example * mul" "client.* other,shop* *" "second.* other *"
@@ -49,6 +54,42 @@ expect_code 0
 expect_err_has "dead letters that are lost with this process: 1"
 run call -b "$url&$client" -p shop-1 div 6 3
 expect_err_has AUTH
+
+# listed LINE...: another worker with that list, at $listed.
+listed() {
+    printf '%s\n' "$@" >list
+    worker listed.log "tls+listen://127.0.0.1:0?$mutual&tls_allow_file=$scratch/list&tls_reload_ms=0"
+    listed="tls://localhost:$(port_of listed.log)?$trust&$shown"
+}
+# Of several names that the list has it is the first of its lines that counts, not the first of the names.
+certificate both till.elsewhere "DNS:shop-7.example"
+listed "shop-*.example * mul" "till.* * *"
+call_is 6 "$listed" mul 2 3
+run call -b "$listed" div 6 3
+expect_err_has AUTH
+listed "till.* * div" "shop-*.example * *"
+call_is 2.0 "$listed" div 6 3
+run call -b "$listed" mul 2 3
+expect_err_has AUTH
+
+# A certificate of many names costs no more than to read them once; 256 of them are looked at.
+ticks() {
+    local fields
+    read -ra fields <<<"$(sed 's/.*) //' "/proc/$worker/stat")"
+    echo $((fields[11] + fields[12]))
+}
+# shellcheck disable=SC2046 # many words
+certificate many a.till "$(printf 'DNS:n%d.example,' $(seq 2000) | sed 's/,$//')"
+listed "n300.* * *" "n200.* * mul"
+call_is 6 "$listed" mul 2 3
+run call -b "$listed" div 6 3
+expect_err_has AUTH
+listed "nobody.* * *"
+before=$(ticks)
+run call -b "$listed" mul 2 3
+expect_err_has AUTH
+spent=$(($(ticks) - before))
+[ "$spent" -lt 50 ] || complain "a handshake took $spent ticks of CPU time"
 
 # A list that cannot be read changes nothing, and the log says in which line.
 allow "# broken" "second.* *"

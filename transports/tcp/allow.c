@@ -125,10 +125,20 @@ void allow_free(const patio_host *host, allow_list *list)
     }
 }
 
-const grant *allow_find(const allow_list *list, const char *name)
+static bool is_of(const rule *r, char (*names)[256], unsigned count)
 {
-    for (uint32_t i = 0; name[0] != '\0' && i < list->count; i++) {
-        if (fnmatch(list->rules[i].name, name, FNM_CASEFOLD) == 0) {
+    for (unsigned i = 0; i < count; i++) {
+        if (names[i][0] != '\0' && fnmatch(r->name, names[i], FNM_CASEFOLD) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const grant *allow_find(const allow_list *list, char (*names)[256], unsigned count)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (is_of(&list->rules[i], names, count)) {
             return &list->rules[i].may;
         }
     }

@@ -20,8 +20,10 @@ typedef struct allow_list allow_list;
 patio_status allow_load(const patio_host *host, const char *path, allow_list **out,
                         patio_error *err);
 void         allow_free(const patio_host *host, allow_list *list);
-/* The first line whose name fits; NULL: none does. */
-const grant *allow_find(const allow_list *list, const char *name);
+/* Of one certificate. */
+enum { ALLOW_NAMES_MAX = 256 };
+/* The first line that fits one of these names, "" fitting none; NULL: there is none. */
+const grant *allow_find(const allow_list *list, char (*names)[256], unsigned count);
 /* NULL: no list, everything is allowed. */
 bool allow_task(const grant *g, const char *task);
 bool allow_project(const grant *g, const char *project);

@@ -106,22 +106,35 @@ static bool check_trusted(conn *c)
     return false;
 }
 
+/* What the list says of the peer's certificate, in memory of its own; NULL: nothing, or there is no
+ * memory. */
+static grant *find_grant(conn *c)
+{
+    const patio_host *host = c->t->host;
+    const grant      *may  = NULL;
+    grant            *copy = NULL;
+    char(*names)[256]      = host->alloc(host->self, ALLOW_NAMES_MAX * sizeof(*names));
+    if (names != NULL) {
+        may = allow_find(c->endpoint->allow, names, tls_peer_names(c, names, ALLOW_NAMES_MAX));
+        host->free(host->self, names);
+    }
+    copy = may != NULL ? host->alloc(host->self, sizeof(*copy)) : NULL;
+    if (copy != NULL) {
+        *copy = *may;
+    }
+    return copy;
+}
+
 /* A peer that is not in the list goes, and is told. False: it was closed. */
 static bool check_allowed(conn *c)
 {
     const patio_host *host = c->t->host;
     const endpoint   *ep   = c->endpoint;
-    const grant      *may  = NULL;
-    char              name[256];
     if (ep->allow == NULL || c->connects) {
         return true;
     }
-    for (unsigned i = 0; may == NULL && tls_peer_name(c, i, name); i++) {
-        may = allow_find(ep->allow, name);
-    }
-    grant *copy = may != NULL ? host->alloc(host->self, sizeof(*may)) : NULL;
+    grant *copy = find_grant(c);
     if (copy != NULL) {
-        memcpy(copy, may, sizeof(*may));
         pthread_mutex_lock(&c->t->lock);
         grant *before = c->allow;
         c->allow      = copy;

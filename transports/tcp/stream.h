@@ -70,7 +70,8 @@ bool tls_reads_wait_for_room(conn *c);
 bool tls_binding(conn *c, uint8_t binding[TLS_BINDING_BYTES]);
 /* "TLSv1.3 CN=worker-1": version, and the name in the peer's certificate if it showed one. */
 void tls_describe(conn *c, char *text, size_t room);
-/* The names of the peer's certificate, one after another, common name first; false: no more. */
-bool tls_peer_name(conn *c, unsigned index, char name[256]);
+/* The names of the peer's certificate, common name first, "" for one that is odd; how many there
+ * are, "room" at most. */
+unsigned tls_peer_names(conn *c, char (*names)[256], unsigned room);
 
 #endif

@@ -43,45 +43,46 @@ const char *tls_check_again(conn *c)
     return error == X509_V_OK ? NULL : X509_verify_cert_error_string(error);
 }
 
-static bool copy_name(const ASN1_STRING *from, char name[256])
+static void copy_name(const ASN1_STRING *from, char name[256])
 {
     int size = from != NULL ? ASN1_STRING_length(from) : 0;
-    if (size <= 0 || size > 255 || memchr(ASN1_STRING_get0_data(from), 0, (size_t)size) != NULL) {
-        return false;
+    name[0]  = '\0';
+    if (size > 0 && size <= 255 && memchr(ASN1_STRING_get0_data(from), 0, (size_t)size) == NULL) {
+        memcpy(name, ASN1_STRING_get0_data(from), (size_t)size);
+        name[size] = '\0';
     }
-    memcpy(name, ASN1_STRING_get0_data(from), (size_t)size);
-    name[size] = '\0';
-    return true;
 }
 
-bool tls_peer_name(conn *c, unsigned index, char name[256])
+unsigned tls_peer_names(conn *c, char (*names)[256], unsigned room)
 {
-    X509 *shown = c->tls != NULL ? SSL_get0_peer_certificate(c->tls->ssl) : NULL;
-    name[0]     = '\0';
+    X509 *shown = SSL_get0_peer_certificate(c->tls->ssl);
     if (shown == NULL) {
-        return false;
+        return 0;
     }
-    if (index == 0) {
-        const X509_NAME *subject = X509_get_subject_name(shown);
-        int              at      = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-        (void)(at >= 0 &&
-               copy_name(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)), name));
-        return true; /* "" if it has none or an odd one: it matches nothing */
+    const X509_NAME *subject = X509_get_subject_name(shown);
+    int              at      = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    copy_name(at >= 0 ? X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)) : NULL,
+              names[0]);
+    unsigned       count = 1;
+    GENERAL_NAMES *more  = NULL;
+    if (room > count) {
+        more = X509_get_ext_d2i(shown, NID_subject_alt_name, NULL, NULL);
     }
-    GENERAL_NAMES *names = X509_get_ext_d2i(shown, NID_subject_alt_name, NULL, NULL);
-    bool           there = (int)index <= sk_GENERAL_NAME_num(names);
-    if (there) {
-        const GENERAL_NAME *one = sk_GENERAL_NAME_value(names, (int)index - 1);
-        (void)(one->type == GEN_DNS && copy_name(one->d.dNSName, name));
+    for (int i = 0; count < room && i < sk_GENERAL_NAME_num(more); i++) {
+        const GENERAL_NAME *one = sk_GENERAL_NAME_value(more, i);
+        if (one->type == GEN_DNS) {
+            copy_name(one->d.dNSName, names[count++]);
+        }
     }
-    GENERAL_NAMES_free(names);
-    return there;
+    GENERAL_NAMES_free(more);
+    ERR_clear_error();
+    return count;
 }
 
 void tls_describe(conn *c, char *text, size_t room)
 {
-    char name[256];
-    bool named = tls_peer_name(c, 0, name) && name[0] != '\0';
+    char name[1][256];
+    bool named = tls_peer_names(c, name, 1) > 0 && name[0][0] != '\0';
     (void)snprintf(text, room, "%s%s%s", SSL_get_version(c->tls->ssl), named ? " CN=" : "",
-                   named ? name : "");
+                   named ? name[0] : "");
 }
