@@ -13,6 +13,7 @@
 #include "parse.h"
 #include "session.h"
 #include "signals.h"
+#include "starting.h"
 
 enum {
     KEY_DRAIN_TIMEOUT = 0x200,
@@ -172,6 +173,14 @@ static bool begin_reload(const cli_session *session, cli_notify *notify)
     return st == PATIO_OK;
 }
 
+static void log_signal(const cli_session *session, int number)
+{
+    cli_session_log(session, PATIO_LOG_INFO,
+                    "SIG%s: draining for up to %llu ms, %llu tasks are running",
+                    sigabbrev_np(number), (unsigned long long)cli_session_drain_ms(session),
+                    (unsigned long long)read_stats(session).tasks_running);
+}
+
 /* Work until a signal comes, or until something is wrong that waiting cannot heal. */
 static int wait_for_end(const cli_session *session, cli_notify *notify)
 {
@@ -207,10 +216,7 @@ static int wait_for_end(const cli_session *session, cli_notify *notify)
                 cli_notify_reloaded(notify);
             }
         } else if (number != 0) {
-            cli_session_log(session, PATIO_LOG_INFO,
-                            "SIG%s: draining for up to %llu ms, %llu tasks are running",
-                            sigabbrev_np(number), (unsigned long long)cli_session_drain_ms(session),
-                            (unsigned long long)read_stats(session).tasks_running);
+            log_signal(session, number);
             return CLI_EXIT_OK;
         }
     }
@@ -249,11 +255,16 @@ static int run(cli_session *session, const char *ready_file)
     if (!cli_notify_start(&notify, ready_file)) {
         return CLI_EXIT_USAGE;
     }
-    int code = cli_session_start(session);
+    int number = 0;
+    int code   = cli_start(session, &number);
     if (code != CLI_EXIT_OK) {
         return code;
     }
-    code = wait_for_end(session, &notify);
+    if (number != 0) {
+        log_signal(session, number);
+    } else {
+        code = wait_for_end(session, &notify);
+    }
     cli_notify_stop(&notify);
     int drain_code = drain(session);
     if (drain_code == CLI_EXIT_DRAIN) {

@@ -74,6 +74,11 @@ bool cli_signals_start(void)
     return pthread_detach(listener) == 0;
 }
 
+void cli_signals_wake(void)
+{
+    (void)sem_post(&arrived);
+}
+
 int cli_signals_wait(uint32_t timeout_ms)
 {
     struct timespec until;

@@ -11,5 +11,7 @@ bool cli_signals_start(void);
 /* SIGTERM or SIGINT if it has come; SIGHUP if one has come since the last time; 0 after timeout_ms
  * without one, or a little earlier. */
 int cli_signals_wait(uint32_t timeout_ms);
+/* Whoever waits returns, a little earlier. */
+void cli_signals_wake(void);
 
 #endif

@@ -38,6 +38,31 @@ wait_for lone.log "going on without"
 kill -TERM "$worker"
 wait "$worker" || complain "stopped with $?: $(<lone.log)"
 
+# And while it waits for its link, with all the time that connecting may take.
+for required in false true; do
+    "$PATIO" worker -b "$url" -m demo -o connect_timeout_ms=90s -o connect_required=$required \
+        -o log.level=debug --ready-file none 2>waits.log &
+    worker=$!
+    pids+=("$worker")
+    wait_for waits.log "connection to $url: "
+    begun=$SECONDS
+    kill -TERM "$worker"
+    wait "$worker"
+    code=$? err=$(<waits.log)
+    LAST="SIGTERM while a worker starts, connect_required=$required"
+    expect_code 0
+    expect_err_has "drained: 0 tasks"
+    [ $((SECONDS - begun)) -lt 60 ] || complain "it took $((SECONDS - begun)) s"
+done
+# Told before it has begun at all, and once more.
+"$PATIO" worker -b "$url" -m demo -o connect_timeout_ms=90s 2>told.log &
+worker=$!
+pids+=("$worker")
+# SIGHUP, SIGINT and SIGTERM are heard from here on
+until grep -q 'SigBlk:[[:space:]]*0*4003$' "/proc/$worker/status" 2>/dev/null || ! kill -0 "$worker"; do :; done
+kill -TERM "$worker"
+wait "$worker" || complain "told early, it ended with $?: $(<told.log)"
+
 # What no time heals ends it: a wrong key. And who wants to be told at the start is.
 "$PATIO" worker -b "tcp+listen://127.0.0.1:$port?key=open-sesame" -m demo 2>keyed.log &
 pids+=($!)

@@ -2,6 +2,10 @@
  * depend on each other. */
 #include "brokers_world.h"
 
+#include <patio/health.h>
+
+#include <pthread.h>
+#include <stdio.h>
 #include <unistd.h>
 
 static void both_sides_call_and_execute(void **state)
@@ -126,11 +130,48 @@ static void a_mesh_of_three(void **state)
     }
 }
 
+static void *start_it(void *arg)
+{
+    return (void *)(uintptr_t)patio_broker_start(arg, NULL);
+}
+
+static bool is_connecting(const void *arg)
+{
+    patio_health health = {PATIO_SIZED(patio_health)};
+    patio_broker_health(*(patio_broker *const *)arg, &health);
+    return health.state == PATIO_HEALTH_CONNECTING;
+}
+
+static void a_stop_ends_a_start_that_waits_for_its_link(void **state)
+{
+    (void)state;
+    patio_config *config = NULL;
+    patio_broker *broker = NULL;
+    pthread_t     starter;
+    void         *started = NULL;
+    char          url[128];
+    (void)snprintf(url, sizeof(url), "unix://%s/nobody", folder);
+    assert_int_equal(patio_config_create(&config, NULL), PATIO_OK);
+    assert_int_equal(patio_config_set(config, "broker", url, "test", NULL), PATIO_OK);
+    assert_int_equal(patio_config_set(config, "log.level", "off", "test", NULL), PATIO_OK);
+    assert_int_equal(patio_config_set(config, "connect_timeout_ms", "20s", "test", NULL), PATIO_OK);
+    assert_int_equal(patio_broker_create(NULL, NULL, config, &broker, NULL), PATIO_OK);
+    patio_config_destroy(config);
+    assert_int_equal(pthread_create(&starter, NULL, start_it, broker), 0);
+    assert_true(until(is_connecting, &broker));
+    assert_int_equal(patio_broker_stop(broker, 1000, NULL), PATIO_OK);
+    assert_int_equal(pthread_join(starter, &started), 0);
+    assert_int_equal((uintptr_t)started, PATIO_CANCELLED);
+    assert_int_equal(patio_broker_start(broker, NULL), PATIO_STATE);
+    patio_broker_destroy(broker);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_sides_call_and_execute),
         cmocka_unit_test(nobody_there_is_no_route_at_once),
+        cmocka_unit_test(a_stop_ends_a_start_that_waits_for_its_link),
         cmocka_unit_test(sends_wait_for_a_worker),
         cmocka_unit_test(an_unknown_task_delays_nobody),
         cmocka_unit_test(three_workers_share),

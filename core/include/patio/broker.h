@@ -46,7 +46,7 @@ PATIO_API PATIO_CHECKED patio_status patio_broker_start(patio_broker *broker, pa
  * lets running tasks finish, flushes replies and settlements. Calls of this broker that are not
  * done then end as CANCELLED. OK, or TIMEOUT when tasks were still running: they have been told,
  * and their results are refused; call stop again to wait more. Stopping twice is harmless.
- * [control] */
+ * [control], but beside a start that waits for its link, too: that ends as CANCELLED at once. */
 PATIO_API patio_status patio_broker_stop(patio_broker *broker, uint64_t grace_ms, patio_error *err);
 /* Block until somebody stops the broker. Any thread but a task's. */
 PATIO_API void patio_broker_join(patio_broker *broker);

@@ -182,8 +182,9 @@ struct patio_broker {
     uint32_t    health;          /* PATIO_HEALTH_… as it was told last */
     uint64_t    health_since_ns; /* and since when */
     bool        draining;
-    bool        worn;  /* an executor is worn out: worn_why, which does not change then */
-    uint32_t    stuck; /* jobs that are settled and hold their threads */
+    bool        starting; /* start has not returned; broker_life.c */
+    bool        worn;     /* an executor is worn out: worn_why, which does not change then */
+    uint32_t    stuck;    /* jobs that are settled and hold their threads */
     patio_error worn_why;
 
     /* watchdog.c */

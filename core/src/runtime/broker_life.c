@@ -46,7 +46,7 @@ static bool goes_on_without(const patio_broker *b, uint32_t link)
     return link == PATIO_LINK_CONNECTING && b->core[PT_CORE_CONNECT_REQUIRED].number == 0;
 }
 
-/* Wait until the link is up, or given up, or the time is over. */
+/* Wait until the link is up, or given up, or the broker is to stop, or the time is over. */
 static patio_status wait_for_link(patio_broker *b, patio_error *err)
 {
     uint64_t        timeout_ms = (uint64_t)b->core[PT_CORE_CONNECT_TIMEOUT_MS].number;
@@ -56,13 +56,17 @@ static patio_status wait_for_link(patio_broker *b, patio_error *err)
               .tv_nsec = (long)(until % 1000000000u),
     };
     pthread_mutex_lock(&b->lock);
-    while (atomic_load(&b->link) == PATIO_LINK_CONNECTING && pt_now_ns() < until) {
+    while (atomic_load(&b->link) == PATIO_LINK_CONNECTING && !b->draining && pt_now_ns() < until) {
         pthread_cond_timedwait(&b->changed, &b->lock, &when);
     }
+    bool        told = b->draining;
     uint32_t    link = atomic_load(&b->link);
     patio_error why  = b->link_error;
     pthread_mutex_unlock(&b->lock);
     const char *text = why.status != PATIO_OK ? why.message : "no answer";
+    if (told) {
+        return pt_fail(err, PATIO_CANCELLED, "broker", "start: the broker was stopped meanwhile");
+    }
     if (goes_on_without(b, link)) {
         pt_log_printf(&b->runtime->log, PATIO_LOG_WARN, "broker",
                       "no link to %s within %llu ms: %s; going on without, and trying again",
@@ -74,6 +78,23 @@ static patio_status wait_for_link(patio_broker *b, patio_error *err)
                : pt_fail(err, why.status != PATIO_OK ? why.status : PATIO_UNREACHABLE, "broker",
                          "connect to %s within %llu ms: %s", b->endpoints[0].shown,
                          (unsigned long long)timeout_ms, text);
+}
+
+static patio_status stop(patio_broker *b, uint64_t grace_ms, patio_error *err);
+
+/* What failed is stopped here, unless somebody waits to do so. */
+static void end_start(patio_broker *b, bool failed)
+{
+    pthread_mutex_lock(&b->lock);
+    bool told = b->draining;
+    pthread_mutex_unlock(&b->lock);
+    if (failed && !told) {
+        (void)stop(b, 0, NULL);
+    }
+    pthread_mutex_lock(&b->lock);
+    b->starting = false;
+    pthread_cond_broadcast(&b->changed);
+    pthread_mutex_unlock(&b->lock);
 }
 
 patio_status patio_broker_start(patio_broker *b, patio_error *err)
@@ -92,6 +113,7 @@ patio_status patio_broker_start(patio_broker *b, patio_error *err)
         }
     }
     pthread_mutex_lock(&b->lock);
+    b->starting = true;
     atomic_store(&b->state, PT_BROKER_RUNNING);
     pt_health_changed(b);
     pthread_mutex_unlock(&b->lock);
@@ -115,9 +137,7 @@ patio_status patio_broker_start(patio_broker *b, patio_error *err)
         pt_presence_start(b);
         st = pt_watchdog_start(b, err);
     }
-    if (st != PATIO_OK) {
-        (void)patio_broker_stop(b, 0, NULL);
-    }
+    end_start(b, st != PATIO_OK);
     return st;
 }
 
@@ -200,7 +220,7 @@ static patio_status drain(patio_broker *b, uint64_t until_ns, patio_error *err)
     return st != PATIO_OK ? st : flushed;
 }
 
-patio_status patio_broker_stop(patio_broker *b, uint64_t grace_ms, patio_error *err)
+static patio_status stop(patio_broker *b, uint64_t grace_ms, patio_error *err)
 {
     uint64_t until = grace_ms == PATIO_FOREVER ? UINT64_MAX : pt_after_ms(pt_now_ns(), grace_ms);
     switch (atomic_load(&b->state)) {
@@ -217,6 +237,21 @@ patio_status patio_broker_stop(patio_broker *b, uint64_t grace_ms, patio_error *
     pthread_cond_broadcast(&b->changed);
     pthread_mutex_unlock(&b->lock);
     return st;
+}
+
+patio_status patio_broker_stop(patio_broker *b, uint64_t grace_ms, patio_error *err)
+{
+    pthread_mutex_lock(&b->lock);
+    if (b->starting) {
+        b->draining = true;
+        pt_health_changed(b);
+        pthread_cond_broadcast(&b->changed);
+    }
+    while (b->starting) {
+        pthread_cond_wait(&b->changed, &b->lock);
+    }
+    pthread_mutex_unlock(&b->lock);
+    return stop(b, grace_ms, err);
 }
 
 void patio_broker_join(patio_broker *b)
