@@ -52,7 +52,8 @@ static const char *next_step(patio_status status)
     case PATIO_AUTH:
         return "check key, user, password and certificates of the URL";
     case PATIO_TOO_LARGE:
-        return "raise max_body_bytes on both sides, or pass a reference instead of the data";
+        return "raise max_body_bytes, or the limit that is named, on both sides, or pass a "
+               "reference instead of the data";
     case PATIO_FULL:
         return "try again later, or add workers";
     case PATIO_TASK_CRASHED:

@@ -18,6 +18,14 @@ case $err in # the caller's clock, or the task, which sees the same deadline
 *) complain "stderr: $err" ;;
 esac
 
+# Too large: by which limit.
+head -c 100000 /dev/zero >zeros
+LAST="patio call echo --stdin, with max_frame_bytes=64KiB"
+"$PATIO" call -b "$url?max_frame_bytes=64KiB" echo --stdin <zeros >/dev/null 2>large.log
+code=$? out="" err=$(<large.log)
+expect_code 7
+expect_err_has "at most 65536 are allowed (max_frame_bytes)"
+
 # A send is its sender's until it is done: it waits for that, and what is lost with it is said.
 worker busy.log tcp+listen://127.0.0.1:0 -j 1
 busy=tcp://127.0.0.1:$(port_of busy.log)

@@ -14,11 +14,12 @@ static patio_status refuse(const patio_transport *t, const patio_message *m, siz
                           "the task until it is settled)",
                           m->task, m->level);
     }
-    uint64_t most =
-        t->max_body_bytes < t->set.max_frame_bytes ? t->max_body_bytes : t->set.max_frame_bytes;
+    bool     frame = t->set.max_frame_bytes < t->max_body_bytes;
+    uint64_t most  = frame ? t->set.max_frame_bytes : t->max_body_bytes;
     if (size > most) {
-        return patio_fail(err, PATIO_TOO_LARGE, 0, "send %s: %zu bytes, at most %llu are allowed",
-                          m->task, size, (unsigned long long)most);
+        return patio_fail(err, PATIO_TOO_LARGE, 0,
+                          "send %s: %zu bytes, at most %llu are allowed (%s)", m->task, size,
+                          (unsigned long long)most, frame ? "max_frame_bytes" : "max_body_bytes");
     }
     return PATIO_OK;
 }
