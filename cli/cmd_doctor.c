@@ -46,12 +46,17 @@ static int run_doctor(cli_operation *op)
     checkup      c       = {.array = op->json ? json_object_new_array() : NULL};
     patio_status started = patio_broker_start(op->broker, &why);
     /* a server that patio does not work with is examined, too */
-    patio_status st = patio_doctor_check(op->broker, op->timeout_ms, add_finding, &c, &err);
+    patio_status st    = patio_doctor_check(op->broker, op->timeout_ms, add_finding, &c, &err);
+    bool         named = st == PATIO_OK && c.worst == PATIO_FINDING_ERROR;
+    if (started != PATIO_OK && named) {
+        patio_finding reason = {PATIO_SIZED(patio_finding), .severity = PATIO_FINDING_ERROR,
+                                .subject = "start", .finding = why.message, .advice = ""};
+        (void)add_finding(&c, &reason);
+    }
     if (c.array != NULL) {
         cli_inspect_print(c.array);
     }
-    int  code  = cli_finish_output();
-    bool named = st == PATIO_OK && c.worst == PATIO_FINDING_ERROR;
+    int code = cli_finish_output();
     if (started != PATIO_OK && !named) {
         return cli_fail("start the broker", started, &why);
     }

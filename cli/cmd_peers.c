@@ -47,7 +47,7 @@ static void add_up(listing *list, const patio_peer *p)
 {
     bool is_unix = strncmp(p->address, "unix", 4) == 0;
     sum *s       = &list->sums[is_unix ? UNIX : p->address[0] == '[' ? IPV6 : IPV4];
-    s->connections++;
+    s->connections += p->link == PATIO_LINK_UP ? 1 : 0;
     s->in_flight += p->in_flight;
     s->bytes_in += p->bytes_in;
     s->bytes_out += p->bytes_out;
@@ -55,6 +55,9 @@ static void add_up(listing *list, const patio_peer *p)
 
 static const char *role(const patio_peer *p)
 {
+    if (p->link != PATIO_LINK_UP) {
+        return "not connected";
+    }
     return p->listening != 0 ? "came" : "we went";
 }
 
@@ -91,7 +94,7 @@ static int32_t add_row(void *arg, const patio_peer *p)
     (void)cli_count_text(p->in_flight, flight);
     (void)snprintf(rtt, sizeof(rtt), "%.3f ms", (double)p->rtt_ns / 1e6);
     bytes_text(p->bytes_in, p->bytes_out, bytes);
-    CLI_ROW(&list->table, p->address, role(p), p->security,
+    CLI_ROW(&list->table, p->address, role(p), p->security[0] != '\0' ? p->security : NULL,
             p->project[0] != '\0' ? p->project : NULL, tasks, flight, p->rtt_ns != 0 ? rtt : NULL,
             bytes);
     return 0;
@@ -197,7 +200,8 @@ int cmd_peers(int argc, char **argv)
         .doc   = "Connect as a call would, and list who is at the other ends: address, who went to "
                  "whom, how it is secured, project, tasks, tasks of this side that are with it, "
                  "round-trip time and bytes; and what the links of IPv4, of IPv6 and of UNIX "
-                 "sockets are together."
+                 "sockets are together. A URL that nobody answers at is \"not connected\"; "
+                 "patio doctor says why."
                  "\v"
                  "A transport with a server, like amqp, has no peers. A listening URL waits up to a "
                  "second for somebody to come. What failed or was turned away in the processes "

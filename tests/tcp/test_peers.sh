@@ -47,6 +47,19 @@ if grep -q '^0*1 ' /proc/net/if_inet6 2>/dev/null; then
     expect_out_has mul
 fi
 
+# What is not connected is there, too, and why that is so says the doctor; also when there is nothing else.
+free_port
+for more in "" "-b tcp://127.0.0.1:$port"; do
+    # shellcheck disable=SC2086 # two words, or none
+    run doctor -b unix://$scratch/nobody $more --timeout 1s
+    expect_code 1
+    expect_out_has "error  peer: connection to unix://$scratch/nobody: No such file or directory"
+done
+run peers -b "unix://$scratch/s" -b "tcp://127.0.0.1:$port" -p shop
+expect_code 0
+expect_out_has "unix socket"
+expect_out_has "tcp://127.0.0.1:$port  not connected"
+
 run peers -b memory://
 expect_err_has "UNSUPPORTED"
 finish

@@ -168,7 +168,7 @@ patio_status ask_all(patio_transport *t, ask *a, uint64_t timeout_ms, patio_erro
     }
     effects_end(&fx);
     if (!running) {
-        return patio_fail(err, PATIO_CLOSED, 0, "the transport is stopped");
+        return patio_fail(err, PATIO_CLOSED, 0, "nobody can be asked: this side does not run");
     }
     /* the condition's clock, which the host's need not be */
     struct timespec until;

@@ -72,7 +72,7 @@ struct endpoint {
     bool             refused;   /* under the lock: given up before it ever worked */
     bool             itself;    /* under the lock: this round met this very broker */
     patio_error      refusal;   /* of this round: what waiting does not heal */
-    char             told[200]; /* why it is not connected, as the log has it */
+    char             told[200]; /* why it is not connected, as the log has it; under the lock */
     uint64_t         told_ns;
     char            *keys[2]; /* "" if none; secrets. The second one is taken, too */
     bool             insecure;

@@ -89,18 +89,19 @@ static void say_endpoint(patio_transport *t, const endpoint *ep, findings *f)
     char text[420];
     pthread_mutex_lock(&t->lock);
     bool reached = ep->reached;
+    (void)snprintf(text, sizeof(text), "%s%s", ep->told[0] != '\0' ? ep->told : ep->shown,
+                   ep->told[0] != '\0' ? "" : " is not connected");
     pthread_mutex_unlock(&t->lock);
-    for (uint32_t i = 0; i < ep->listener_count; i++) {
-        (void)snprintf(text, sizeof(text), "listening on %s", ep->listeners[i].bound_to);
-        say(f, PATIO_FINDING_OK, "listen", text, "");
-    }
     if (!ep->listens && reached) {
         (void)snprintf(text, sizeof(text), "%s answers", ep->shown);
         say(f, PATIO_FINDING_OK, "peer", text, "");
     } else if (!ep->listens) {
-        (void)snprintf(text, sizeof(text), "%s is not connected", ep->shown);
         say(f, PATIO_FINDING_ERROR, "peer", text,
             "see that the process there runs and listens, and that both have the same key");
+    }
+    for (uint32_t i = 0; i < ep->listener_count; i++) {
+        (void)snprintf(text, sizeof(text), "listening on %s", ep->listeners[i].bound_to);
+        say(f, PATIO_FINDING_OK, "listen", text, "");
     }
     if (ep->insecure && ep->keys[0][0] == '\0' && !ep->is_tls) {
         (void)snprintf(text, sizeof(text), "%s needs no key and is not encrypted", ep->shown);

@@ -4,7 +4,7 @@
 typedef struct row {
     patio_peer   peer;
     const char **tasks;
-    char         address[80];
+    char         address[300];
     char         security[128];
     char         project[256];
 } row;
@@ -71,19 +71,46 @@ static bool take_row(const patio_host *host, const conn *c, row *r)
     return ok;
 }
 
+/* A URL that nothing connects with at the moment: it waits for its next attempt, or for its name.
+ */
+static bool is_away(const patio_transport *t, const endpoint *ep)
+{
+    const conn *c = t->conns;
+    while (c != NULL && !(c->connects && c->endpoint == ep && c->state != CONN_CLOSED)) {
+        c = c->next;
+    }
+    return c == NULL && !ep->listens && !ep->itself;
+}
+
+static void take_away(const endpoint *ep, row *r)
+{
+    memset(r, 0, sizeof(*r));
+    memcpy(r->address, ep->shown, sizeof(ep->shown));
+    r->peer = (patio_peer){
+        PATIO_SIZED(patio_peer), .link = ep->refused ? PATIO_LINK_DOWN : PATIO_LINK_CONNECTING,
+        .address = r->address,   .security = r->security,
+        .project = r->project,
+    };
+}
+
 static patio_status list_peers(patio_transport *t, patio_peer_visit_fn visit, void *arg,
                                patio_error *err)
 {
     const patio_host *host  = t->host;
     size_t            count = 0;
     pthread_mutex_lock(&t->lock);
-    size_t room = (size_t)t->conn_count + 1;
+    size_t room = (size_t)t->conn_count + t->endpoint_count + 1;
     row   *rows = host->alloc(host->self, room * sizeof(*rows));
     bool   ok   = rows != NULL;
     for (const conn *c = t->conns; ok && c != NULL && count < room; c = c->next) {
         if (!c->self && c->state != CONN_CLOSED) {
             ok = take_row(host, c, &rows[count]);
             count += ok ? 1 : 0;
+        }
+    }
+    for (uint32_t i = 0; ok && i < t->endpoint_count && count < room; i++) {
+        if (is_away(t, &t->endpoints[i])) {
+            take_away(&t->endpoints[i], &rows[count++]);
         }
     }
     pthread_mutex_unlock(&t->lock);

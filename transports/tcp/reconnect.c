@@ -48,7 +48,9 @@ static void tell(endpoint *ep, const patio_error *why, bool told)
         (!told && ep->told_ns != 0 && now < ep->told_ns + TELL_NS)) {
         return;
     }
+    pthread_mutex_lock(&ep->t->lock); /* for who shows it: only this thread changes it */
     (void)snprintf(ep->told, sizeof(ep->told), "%.199s", why->message);
+    pthread_mutex_unlock(&ep->t->lock);
     if (!told) {
         ep->told_ns = now;
         patio_host_log(ep->t->host, PATIO_LOG_WARN, "%s%s; it is tried again",
@@ -134,9 +136,11 @@ void reconnect_opened(conn *c)
     ep->was_open       = true;
     ep->given_up       = false;
     ep->refusal.status = PATIO_OK;
-    ep->told[0]        = '\0';
-    ep->address_count  = 0; /* the next time its name is looked up anew */
-    ep->address_next   = 0;
+    pthread_mutex_lock(&ep->t->lock);
+    ep->told[0] = '\0';
+    pthread_mutex_unlock(&ep->t->lock);
+    ep->address_count = 0; /* the next time its name is looked up anew */
+    ep->address_next  = 0;
     end_arrival(ep);
     (void)loop_link(ep->t, NULL);
 }
