@@ -54,7 +54,7 @@ static int wanted(conn *c)
     }
     pthread_mutex_lock(&c->t->lock);
     bool read  = !c->deaf || !echo_is_behind(c);
-    bool write = c->want_write || (read && c->deaf);
+    bool write = (c->want_write && !tls_writes_wait_for_data(c)) || (read && c->deaf);
     pthread_mutex_unlock(&c->t->lock);
     return (read ? UV_READABLE : 0) | (write ? UV_WRITABLE : 0);
 }

@@ -66,6 +66,8 @@ bool tls_is_old(const conn *c);
 const char *tls_check_again(conn *c);
 /* Does reading have to wait until the socket can be written? */
 bool tls_reads_wait_for_room(conn *c);
+/* Does writing have to wait until more was read? */
+bool tls_writes_wait_for_data(conn *c);
 /* Bytes that both ends of this TLS connection know, and nobody else. */
 bool tls_binding(conn *c, uint8_t binding[TLS_BINDING_BYTES]);
 /* "TLSv1.3 CN=worker-1": version, and the name in the peer's certificate if it showed one. */

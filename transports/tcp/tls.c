@@ -166,6 +166,8 @@ static ssize_t outcome(const conn *c, struct tls *s, int rc, int os_errno, bool 
     if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE) {
         if (reading) {
             s->read_room = kind == SSL_ERROR_WANT_WRITE;
+        } else {
+            s->write_data = kind == SSL_ERROR_WANT_READ;
         }
         errno = EAGAIN;
         return -1;
@@ -185,7 +187,8 @@ static ssize_t read_tls(conn *c, void *data, size_t size)
     ssize_t     n   = 0;
     pthread_mutex_lock(&s->lock);
     ERR_clear_error();
-    s->read_room = false;
+    s->read_room  = false;
+    s->write_data = false;
     while (got < size) {
         size_t once = 0;
         errno       = 0;
@@ -231,6 +234,13 @@ static ssize_t write_tls(conn *c, const struct iovec *parts, int count)
     ssize_t n    = 0;
     pthread_mutex_lock(&c->tls->lock);
     ERR_clear_error();
+    if (SSL_in_init(c->tls->ssl) == 1) {
+        /* in the middle of a message of TLS itself it would read on, and what came behind that
+         * message would stay with OpenSSL, of which no poll would tell */
+        c->tls->write_data = true;
+        n                  = -1;
+        errno              = EAGAIN;
+    }
     for (int i = 0; i < count && n == 0; i++) {
         sent += write_part(c, &parts[i], &n);
     }
@@ -252,6 +262,11 @@ static bool more_tls(conn *c)
 bool tls_reads_wait_for_room(conn *c)
 {
     return c->tls != NULL && c->tls->read_room; /* the I/O thread's own */
+}
+
+bool tls_writes_wait_for_data(conn *c)
+{
+    return c->tls != NULL && c->tls->write_data;
 }
 
 static const char *why_tls(conn *c, int os_errno, patio_status *status)

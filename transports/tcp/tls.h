@@ -22,9 +22,10 @@ struct tls {
     pthread_mutex_t lock;
     tls_context    *context;
     SSL            *ssl;
-    bool            more;      /* the last read was as long as its buffer */
-    bool            read_room; /* reading waits until the socket can be written */
-    patio_status    status;    /* of what ended it; OK: nothing has */
+    bool            more;       /* the last read was as long as its buffer */
+    bool            read_room;  /* reading waits until the socket can be written */
+    _Atomic bool    write_data; /* writing waits until more was read */
+    patio_status    status;     /* of what ended it; OK: nothing has */
     char            why[200];
     tls_hello       hello; /* of who connects, until hands are shaken */
 };
