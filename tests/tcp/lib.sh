@@ -37,6 +37,28 @@ free_port() {
     wait "$worker" 2>/dev/null
 }
 
+# sums_are FAMILY CONNECTIONS: in $out; those that are there have carried bytes.
+sums_are() {
+    jq -e --arg f "$1" --argjson n "$2" \
+        '.families[$f] | (.connections == $n) and ((.bytes_in > 0) == ($n > 0)) and ((.bytes_out > 0) == ($n > 0))' \
+        <<<"$out" >/dev/null || complain "$1: not $2: $out"
+}
+
+# family_has FAMILY CONDITION: soon, of what the doctor says at "${at[@]}": open, opened, failed, limited, in, out.
+family_has() {
+    local words
+    for _ in $(seq 100); do
+        # shellcheck disable=SC2154 # what to connect to is the test's
+        run doctor "${at[@]}"
+        words=$(sed -n "s/^ *[a-z]* *connections: $1: //p" <<<"$out")
+        # shellcheck disable=SC2034 # the condition has them
+        read -r open opened failed limited in out_bytes <<<"$(tr -cs '0-9' ' ' <<<"$words")"
+        [ -n "$words" ] && (($2)) && return
+        sleep 0.1
+    done
+    complain "$1 never had $2: $out"
+}
+
 # lacks WHAT: skip, unless this is root, who can do all of it: then that it cannot is to be seen.
 lacks() {
     [ "$(id -u)" = 0 ] && [ -z "${PATIO_TEST_NO_NAMESPACES-}" ] || skip "$1"

@@ -1,29 +1,8 @@
 #!/usr/bin/env bash
 # What IPv4, IPv6 and UNIX sockets carry: `patio peers` of this side's links, `patio doctor` of all processes that
-# are reached, with what failed and what a limit turned away.
+# are reached, with what failed and what a limit turned away. The links of IPv6: test_ipv6.sh.
 . "$(dirname "$0")/lib.sh"
 has_transport tcp || skip "the tcp transport is not built"
-
-# sums_are FAMILY CONNECTIONS: in $out; those that are there have carried bytes.
-sums_are() {
-    jq -e --arg f "$1" --argjson n "$2" \
-        '.families[$f] | (.connections == $n) and ((.bytes_in > 0) == ($n > 0)) and ((.bytes_out > 0) == ($n > 0))' \
-        <<<"$out" >/dev/null || complain "$1: not $2: $out"
-}
-
-# family_has FAMILY CONDITION: soon, of the doctor's numbers: open, opened, failed, limited, in, out.
-family_has() {
-    local words
-    for _ in $(seq 100); do
-        run doctor "${at[@]}"
-        words=$(sed -n "s/^ *[a-z]* *connections: $1: //p" <<<"$out")
-        # shellcheck disable=SC2034 # the condition has them
-        read -r open opened failed limited in out_bytes <<<"$(tr -cs '0-9' ' ' <<<"$words")"
-        [ -n "$words" ] && (($2)) && return
-        sleep 0.1
-    done
-    complain "$1 never had $2: $out"
-}
 
 worker w.log "tcp+listen://127.0.0.1:0?key=one&max_connections=3&handshake_ms=10min" -b "unix+listen://$scratch/s?key=one"
 port=$(port_of w.log)
@@ -62,16 +41,4 @@ expect_out_has "raise max_connections"
 before=$failed
 at+=(-b "tcp://127.0.0.2:$port?key=one")
 family_has IPv4 'failed > before'
-
-# IPv6 has numbers of its own, and IPv4 on a socket of both is IPv4.
-if grep -q '^0*1 ' /proc/net/if_inet6 2>/dev/null; then
-    worker both.log "tcp+listen://:0?key=one"
-    port=$(port_of both.log)
-    run peers -b "tcp://[::1]:$port?key=one" -b "tcp://127.0.0.1:$port?key=one" --json
-    sums_are IPv4 1
-    sums_are IPv6 1
-    at=(-b "tcp://[::1]:$port?key=one")
-    family_has IPv6 'open == 2 && opened >= 3'
-    family_has IPv4 'open == 0 && opened == 1'
-fi
 finish

@@ -36,16 +36,10 @@ run peers -b "tcp+listen://127.0.0.1:$port"
 expect_code 0
 expect_out_has "came"
 
-# Over IPv6 and a UNIX socket.
+# Over a UNIX socket; over IPv6: test_ipv6.sh.
 worker u.log "unix+listen://$scratch/s" -p shop
 run peers -b "unix://$scratch/s" -p shop --json
 expect_out_has '"unix socket"'
-if grep -q '^0*1 ' /proc/net/if_inet6 2>/dev/null; then
-    worker six.log "tcp+listen://[::1]:0" -p shop
-    run peers -b "tcp://[::1]:$(port_of six.log)" -p shop
-    expect_out_has "[::1]:$(port_of six.log)"
-    expect_out_has mul
-fi
 
 # What is not connected is there, too, and why that is so says the doctor; also when there is nothing else.
 free_port

@@ -26,12 +26,6 @@ wait "$worker" 2>/dev/null
 worker w3.log "unix+listen://$scratch/socket"
 call_is 8 "unix://$scratch/socket" mul 2 4
 
-# IPv6, where this machine has it.
-if grep -q '^0*1 ' /proc/net/if_inet6 2>/dev/null; then
-    worker w4.log "tcp+listen://[::1]:0"
-    call_is 10 "tcp://[::1]:$(port_of w4.log)" mul 2 5
-fi
-
 # One caller, three workers that listen.
 urls=()
 for i in 1 2 3; do
