@@ -206,7 +206,7 @@ static patio_job *wait_for_job(patio_executor *x, worker *me)
     job = pop(x);
     while (job == NULL && x->running) {
         if (from == 0) {
-            from = patio_spin_now_ns();
+            from = me->since_ns; /* its last job has ended just now */
             read = look_for_job(x, me);
         } else {
             sleep_until_woken(x, me);
@@ -259,6 +259,7 @@ void *pool_work(void *arg)
     worker         *me = arg;
     patio_executor *x  = me->pool;
     self               = me;
+    me->since_ns       = patio_spin_now_ns();
     pthread_mutex_lock(&x->lock);
     for (patio_job *job = wait_for_job(x, me); job != NULL; job = wait_for_job(x, me)) {
         worker *other = wake_or_watch(x);

@@ -47,13 +47,15 @@ static bool wait_until(patio_future *f, uint64_t until_ns)
     }
     uint64_t deadline = pt_future_sleep_end(f);
     uint64_t sleep_to = deadline < until_ns ? deadline : until_ns;
-    uint64_t from     = pt_now_ns();
     bool     in_time  = true;
-    if (sleep_to > from) {
+    if (!pt_has_passed(sleep_to)) {
         wait_polling(f, sleep_to);
         if (patio_future_done(f)) {
             return true;
         }
+    }
+    uint64_t from = pt_now_ns();
+    if (sleep_to > from) {
         (void)patio_spin_until(&f->table->spin, is_done, f);
     }
     while (!patio_future_done(f) && in_time) {
