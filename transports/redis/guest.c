@@ -20,9 +20,12 @@ static bool has_rest(const void *self)
 
 static bool run_once(void *self, patio_poll_done_fn done, const void *arg, uint64_t until_ns)
 {
-    int most_ms = turn_sleep_ms(until_ns);
+    patio_transport *t       = self;
+    int              most_ms = turn_sleep_ms(until_ns);
     if (most_ms > 0) {
-        loop_once(self, done, arg, most_ms < LONGEST_MS ? most_ms : LONGEST_MS);
+        pthread_mutex_unlock(&t->lock);
+        loop_once(t, done, arg, most_ms < LONGEST_MS ? most_ms : LONGEST_MS);
+        pthread_mutex_lock(&t->lock);
     }
     return most_ms > 0;
 }

@@ -52,11 +52,15 @@ static int wanted(conn *c)
     if (tls_reads_wait_for_room(c)) {
         return UV_WRITABLE;
     }
+    /* who makes it want to write from here on has this called again */
+    bool write = c->want_write && !tls_writes_wait_for_data(c);
+    if (!c->deaf) {
+        return UV_READABLE | (write ? UV_WRITABLE : 0);
+    }
     pthread_mutex_lock(&c->t->lock);
-    bool read  = !c->deaf || !echo_is_behind(c);
-    bool write = (c->want_write && !tls_writes_wait_for_data(c)) || (read && c->deaf);
+    bool read = !echo_is_behind(c);
     pthread_mutex_unlock(&c->t->lock);
-    return (read ? UV_READABLE : 0) | (write ? UV_WRITABLE : 0);
+    return (read ? UV_READABLE : 0) | (write || read ? UV_WRITABLE : 0);
 }
 
 void conn_poll(conn *c)
@@ -213,9 +217,10 @@ static void say_last_word(conn *c)
     c->last_word = 0;
     c->flushing  = c->flushing || flush;
     c->refs += flush ? 1 : 0;
-    pthread_mutex_unlock(&t->lock);
     if (flush) {
-        write_flush(c);
+        write_flush(c, t->host->now_ns(t->host->self));
+    } else {
+        pthread_mutex_unlock(&t->lock);
     }
 }
 

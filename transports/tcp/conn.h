@@ -117,6 +117,8 @@ struct conn {
     _Atomic uint32_t turn_rekeys;
 
     /* writing */
+    _Atomic bool want_write; /* the socket is full; the I/O thread waits for it */
+
     bytes    out;                /* appended under the lock */
     bytes    writing;            /* of whoever has set `flushing` */
     slice    slices[SLICES_MAX]; /* written with it */
@@ -124,12 +126,11 @@ struct conn {
     size_t   writing_at; /* of writing and slices together */
     size_t   writing_size;
     bool     flushing;
-    bool     want_write; /* the socket is full; the I/O thread waits for it */
-    bool     dirty;      /* in the instance's list of what to flush */
-    bool     burst;      /* many tasks are under way: see hold.c */
-    bool     choked;     /* somebody wanted to give it a task and its queue was full */
-    bool     deaf;       /* the I/O thread has stopped reading until it reads */
-    uint64_t echoes;     /* unwritten bytes of them, echo.c; and which are in `out` */
+    bool     dirty;  /* in the instance's list of what to flush */
+    bool     burst;  /* many tasks are under way: see hold.c */
+    bool     choked; /* somebody wanted to give it a task and its queue was full */
+    bool     deaf;   /* the I/O thread has stopped reading until it reads */
+    uint64_t echoes; /* unwritten bytes of them, echo.c; and which are in `out` */
     uint64_t echoes_out;
     conn    *dirty_next;
     large   *larges;
@@ -173,7 +174,7 @@ bool write_frame(conn *c, const frame_header *h, patio_bytes head, patio_buf *ta
 /* See to it that what was appended goes out: by this thread after the lock, or by the I/O thread.
  */
 void     write_kick(conn *c, effects *fx);
-void     write_flush(conn *c); /* not under the lock; `flushing` is ours */
+void     write_flush(conn *c, uint64_t now); /* `flushing` is ours; it opens the lock */
 void     write_mark_dirty(conn *c);
 void     write_mark_held(conn *c); /* the same, and nobody is woken for it: hold.c */
 uint64_t write_backlog(const conn *c);

@@ -128,10 +128,11 @@ static void release(patio_transport *t)
 static void carry_out(effects *fx)
 {
     patio_transport *t = fx->t;
-    pthread_mutex_unlock(&t->lock);
     if (fx->flush != NULL) {
-        write_flush(fx->flush);
+        write_flush(fx->flush, fx->now);
         fx->flush = NULL;
+    } else {
+        pthread_mutex_unlock(&t->lock);
     }
     for (uint32_t i = 0; i < fx->count; i++) {
         raise_one(t, &fx->items[i]);

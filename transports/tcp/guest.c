@@ -37,12 +37,16 @@ static bool run_once(void *self, patio_poll_done_fn done, const void *arg, uint6
     if (most_ms == 0) {
         return false;
     }
+    loop_flush(t);
+    t->flushed = true;
+    pthread_mutex_unlock(&t->lock);
     if (most_ms < LIMIT_MS) {
         uv_update_time(&t->loop);
         (void)uv_timer_start(&t->turn_limit, on_limit, (uint64_t)most_ms, 0);
     }
     (void)uv_run(&t->loop, UV_RUN_ONCE);
     (void)uv_timer_stop(&t->turn_limit);
+    pthread_mutex_lock(&t->lock);
     loop_flush(t); /* the guest may leave */
     return true;
 }

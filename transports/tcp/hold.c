@@ -73,8 +73,9 @@ void hold_release(patio_transport *t)
             break; /* of more than one the others are the I/O thread's */
         }
     }
-    pthread_mutex_unlock(&t->lock);
     if (c != NULL) {
-        write_flush(c);
+        write_flush(c, t->host->now_ns(t->host->self));
+    } else {
+        pthread_mutex_unlock(&t->lock);
     }
 }

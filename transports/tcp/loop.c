@@ -49,22 +49,21 @@ static void look_after(conn *c)
     if (c->aside.first != NULL && write_replies(c) < t->set.write_queue_bytes / 2) {
         inbox_resume(c, &fx);
     }
-    c->flushing = c->flushing || flush;
-    c->refs += flush ? 1 : 0;
+    if (flush) {
+        c->flushing = true;
+        c->refs++;
+        fx.flush = c;
+    }
     effects_end(&fx);
     if (broken || parted) {
         conn_close(c, PATIO_PEER_LOST, parted ? "this side stops" : "writing failed");
         return;
-    }
-    if (flush) {
-        write_flush(c);
     }
     conn_poll(c);
 }
 
 void loop_flush(patio_transport *t)
 {
-    pthread_mutex_lock(&t->lock);
     while (t->dirty != NULL) {
         conn *c       = t->dirty;
         t->dirty      = c->dirty_next;
@@ -77,14 +76,18 @@ void loop_flush(patio_transport *t)
     }
     t->awake = false;
     hold_watch(t);
-    pthread_mutex_unlock(&t->lock);
 }
 
 /* Before the loop sleeps: all that was appended meanwhile goes out, many messages per write. */
 static void on_prepare(uv_prepare_t *prepare)
 {
     patio_transport *t = prepare->data;
-    loop_flush(t);
+    if (!t->flushed) {
+        pthread_mutex_lock(&t->lock);
+        loop_flush(t);
+        pthread_mutex_unlock(&t->lock);
+    }
+    t->flushed = false;
     parting_look(t);
 }
 
@@ -92,9 +95,7 @@ static void on_check(uv_check_t *check)
 {
     /* set late, it costs a needless wake-up at worst */
     patio_transport *t = check->data;
-    pthread_mutex_lock(&t->lock);
-    t->awake = true;
-    pthread_mutex_unlock(&t->lock);
+    atomic_store_explicit(&t->awake, true, memory_order_relaxed);
 }
 
 static void on_wake(uv_async_t *wake)

@@ -85,7 +85,7 @@ struct patio_transport {
     uint32_t        holds;   /* how often something was, and at the last look */
     uint32_t        holds_seen;
     _Atomic bool    held;  /* something may be kept back */
-    bool            awake; /* the I/O thread will look at `dirty` before it sleeps */
+    _Atomic bool    awake; /* the I/O thread will look at `dirty` before it sleeps */
 
     _Atomic bool     stopping;
     bool             idled; /* under the lock: no event runs any more */
@@ -98,6 +98,7 @@ struct patio_transport {
 
     /* the I/O thread's own, or that of its guest: see turn.h */
     bool         loop_made;
+    bool         flushed; /* it has been looked at `dirty` for this turn of the loop */
     uv_loop_t    loop;
     uv_async_t   wake;
     uv_prepare_t prepare;
@@ -132,7 +133,8 @@ void tick_stop(patio_transport *t);
 /* loop.c */
 patio_status loop_start(patio_transport *t, patio_error *err);
 void         loop_stop(patio_transport *t);
-/* What was appended goes out. Whoever has the loop, without the lock. */
+/* What was appended goes out; whoever appends from then on wakes the loop. Whoever has the loop,
+ * under the lock, which is open meanwhile. */
 void loop_flush(patio_transport *t);
 /* What the link is now, from what the endpoints are; raises the event if it changed. `why` may be
  * NULL. True: the event said it. The I/O thread, without the lock. */

@@ -251,13 +251,11 @@ static int gather(const conn *c, struct iovec *parts)
     return count;
 }
 
-void write_flush(conn *c)
+void write_flush(conn *c, uint64_t now)
 {
     patio_transport *t     = c->t;
     bool             mine  = turn_is_mine(&t->turn);
-    uint64_t         now   = t->host->now_ns(t->host->self);
     unsigned         count = 0;
-    pthread_mutex_lock(&t->lock);
     for (;;) {
         bool some =
             c->state != CONN_CLOSED && !c->broken && (c->writing_at < c->writing_size || refill(c));

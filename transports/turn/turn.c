@@ -6,6 +6,7 @@ enum {
     STREAK     = 8,           /* waits in a row, before the I/O thread is asked to step aside */
     SOON_NS    = 1000 * 1000, /* from an answer to the next wait */
     NS_PER_MS  = 1000 * 1000,
+    TICK_MS    = 100, /* the kernel's clock that costs little is not as late as that */
     NS_PER_SEC = 1000 * 1000 * 1000,
 };
 
@@ -31,11 +32,16 @@ void turn_fini(io_turn *u)
 }
 
 /* Real time, also where the host's clock is moved by hand: this is about threads. */
-static uint64_t real_ns(void)
+static uint64_t ns_of(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t real_ns(void)
+{
+    return ns_of(CLOCK_MONOTONIC);
 }
 
 /* Under the lock: until something is passed on, or that time. */
@@ -227,20 +233,20 @@ static bool take(io_turn *u, patio_poll_done_fn done, const void *arg, uint64_t 
 
 int turn_sleep_ms(uint64_t until_ns)
 {
-    uint64_t now = real_ns();
+    /* of a time far off it sleeps a little less, and then looks at the exact clock */
+    uint64_t now = ns_of(CLOCK_MONOTONIC_COARSE) + (uint64_t)TICK_MS * NS_PER_MS;
+    now          = until_ns > now + NS_PER_MS ? now : real_ns();
     uint64_t ms  = until_ns > now ? (until_ns - now) / NS_PER_MS : 0;
     return ms < INT32_MAX ? (int)ms : INT32_MAX;
 }
 
-/* Under the lock, which is open while it runs. */
+/* Under the lock. */
 static patio_status run(io_turn *u, patio_poll_done_fn done, const void *arg, uint64_t until_ns)
 {
     patio_status st = done(arg) != 0 ? PATIO_OK : PATIO_TIMEOUT;
     bool         on = true;
     while (st != PATIO_OK && !u->wanted && on) {
-        pthread_mutex_unlock(u->lock);
         on = u->ops->run(u->self, done, arg, until_ns);
-        pthread_mutex_lock(u->lock);
         st = done(arg) != 0 ? PATIO_OK : PATIO_TIMEOUT;
     }
     return st != PATIO_OK && u->wanted ? PATIO_STATE : st;
@@ -276,11 +282,13 @@ patio_status turn_poll(io_turn *u, patio_poll_done_fn done, const void *arg, uin
 
 void turn_interrupt(io_turn *u)
 {
+    if (turn_is_mine(u) && u->parked) { /* a guest: nobody else writes that while it is there */
+        u->ops->hurry(u->self);         /* done before it sleeps: it must not */
+        return;
+    }
     pthread_mutex_lock(u->lock);
     if (is_asked(u)) {
         pthread_cond_broadcast(&u->passed);
-    } else if (u->parked && runner(u) == me()) {
-        u->ops->hurry(u->self); /* done before it sleeps: it must not */
     } else if (u->parked && runner(u) != 0) {
         u->ops->kick(u->self);
     }

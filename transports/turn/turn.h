@@ -33,13 +33,14 @@ typedef struct io_turn_ops {
     bool (*alone)(const void *self);
     /* Under the lock: without a guest, something is left to be done. */
     bool (*rest)(const void *self);
-    /* Without the lock, by who has the role: do what is due, wait for I/O and do it, once, no
-     * longer than until_ns of CLOCK_MONOTONIC. What is due may be all that done(arg) waits for:
-     * look before sleeping. False: it cannot wait as exactly as that, and has done nothing. */
+    /* Under the lock, which it opens meanwhile, by who has the role: do what is due, wait for I/O
+     * and do it, once, no longer than until_ns of CLOCK_MONOTONIC. What is due may be all that
+     * done(arg) waits for: look before sleeping. False: it cannot wait as exactly as that, and has
+     * done nothing. */
     bool (*run)(void *self, patio_poll_done_fn done, const void *arg, uint64_t until_ns);
     /* Under the lock: whoever waits for I/O is to look up. */
     void (*kick)(void *self);
-    /* Under the lock, inside an event: `run` is not to sleep before it has returned once. */
+    /* Who has the role, inside an event: `run` is not to sleep before it has returned once. */
     void (*hurry)(void *self);
     /* The host's clock. */
     uint64_t (*now_ns)(const void *self);
