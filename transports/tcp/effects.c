@@ -113,7 +113,7 @@ static void raise_one(patio_transport *t, effect *x)
     t->host->buf_drop(t->host->self, x->body);
 }
 
-static void release(patio_transport *t)
+void effects_release(patio_transport *t)
 {
     /* When stop() does not wait, or this is not the last, it may stop and be freed from here on. */
     if (atomic_fetch_sub_explicit(&t->calls, 1, memory_order_seq_cst) == CALLS_AWAITED + 1) {
@@ -168,5 +168,5 @@ void effects_end(effects *fx)
         route_fill_all(t, fx);
         carry_out(fx);
     }
-    release(t);
+    effects_release(t);
 }

@@ -55,6 +55,8 @@ void effects_begin(effects *fx, patio_transport *t);
 bool effects_room(const effects *fx);
 /* A cleared one of that kind. The caller has made sure of room. */
 effect *effects_add(effects *fx, enum effect_kind kind);
+/* One of `calls` is over: stop() closes nothing that they use before that. */
+void effects_release(patio_transport *t);
 /* Open the lock, do all that was collected, go on as long as there is more. */
 void effects_end(effects *fx);
 /* The same, and lock again. */

@@ -66,15 +66,17 @@ void hold_release(patio_transport *t)
     }
     pthread_mutex_lock(&t->lock);
     atomic_store_explicit(&t->held, false, memory_order_relaxed);
-    for (c = t->dirty; c != NULL; c = c->dirty_next) {
+    for (c = t->running ? t->dirty : NULL; c != NULL; c = c->dirty_next) {
         if (c->burst && !c->flushing && !c->want_write && write_backlog(c) > 0) {
             c->flushing = true;
             c->refs++;
+            atomic_fetch_add_explicit(&t->calls, 1, memory_order_relaxed);
             break; /* of more than one the others are the I/O thread's */
         }
     }
     if (c != NULL) {
         write_flush(c, t->host->now_ns(t->host->self));
+        effects_release(t);
     } else {
         pthread_mutex_unlock(&t->lock);
     }
