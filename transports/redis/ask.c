@@ -65,7 +65,11 @@ static patio_status timed_out(patio_transport *t, ask *a, node *n, patio_error *
             ? patio_fail(err, PATIO_TIMEOUT, 0, "the server did not answer in time")
             : patio_fail(err, PATIO_UNREACHABLE, 0, "the server is not reached: %.700s",
                          n != NULL ? n->trouble.message : "no node of the cluster is known for it");
-    if (n == NULL || unlink_ask(&n->asks, a)) {
+    bool found = n == NULL;
+    for (uint32_t i = 0; i < t->node_count && !found; i++) {
+        found = unlink_ask(&t->nodes[i].asks, a); /* its queue may have moved to another */
+    }
+    if (found) {
         forget(t, a);
     } else {
         a->abandoned = true;

@@ -128,11 +128,12 @@ void conn_event(conn *c, uint32_t events)
         conn_connecting(c);
     }
     if (c->state == CONN_TLS) {
-        int done = tls_handshake(c);
+        char why[256];
+        int  done = tls_handshake(c, why, sizeof(why));
         if (done < 0) {
             conn_close(c,
                        SSL_get_verify_result(c->ssl) != X509_V_OK ? PATIO_AUTH : PATIO_UNREACHABLE,
-                       c->why.message);
+                       why);
         } else if (done > 0) {
             conn_greet(c);
         }
@@ -159,7 +160,8 @@ void conn_break(conn *c, patio_status status, const char *why)
     if (why != c->why.message) {
         (void)snprintf(c->why.message, sizeof(c->why.message), "%s", why);
     }
-    if (c->fd >= 0) {
+    /* until then it is the I/O thread's, which may be closing it: the number may be another's */
+    if (c->state >= CONN_HELLO) {
         (void)shutdown(c->fd, SHUT_RDWR);
     }
     loop_wake(c->t);

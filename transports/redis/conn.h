@@ -88,7 +88,7 @@ struct conn {
     queue           *q;
     uint8_t          role;
     _Atomic uint8_t  state;
-    int              fd;
+    int              fd; /* from CONN_HELLO on it changes under the lock only */
     SSL             *ssl;
     pthread_mutex_t  tls_lock; /* one user of `ssl` at a time */
     bool             listed;   /* in the instance's list */

@@ -13,8 +13,8 @@ patio_status redis_configure(patio_transport *t, const patio_transport_params *p
 
 /* tls.c */
 patio_status tls_prepare(patio_transport *t, patio_error *err);
-/* True when done; false with c->why set if it failed, or want_read / want_write. */
-int     tls_handshake(conn *c);
+/* 1: done. 0: not yet. -1: it failed, and why. */
+int     tls_handshake(conn *c, char *why, size_t room);
 ssize_t tls_read(conn *c, void *data, size_t size);
 ssize_t tls_write(conn *c, const void *data, size_t size);
 bool    tls_begin(conn *c);

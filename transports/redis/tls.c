@@ -78,7 +78,7 @@ bool tls_begin(conn *c)
     return true;
 }
 
-int tls_handshake(conn *c)
+int tls_handshake(conn *c, char *why, size_t room)
 {
     ERR_clear_error();
     int n = SSL_do_handshake(c->ssl);
@@ -93,15 +93,14 @@ int tls_handshake(conn *c)
     }
     long verified = SSL_get_verify_result(c->ssl);
     if (verified != X509_V_OK) {
-        (void)snprintf(c->why.message, sizeof(c->why.message),
-                       "TLS: the server's certificate was refused: %s",
+        (void)snprintf(why, room, "TLS: the server's certificate was refused: %s",
                        X509_verify_cert_error_string(verified));
         ERR_clear_error();
     } else if (error == SSL_ERROR_SYSCALL) {
-        (void)snprintf(c->why.message, sizeof(c->why.message),
+        (void)snprintf(why, room,
                        "TLS: the server ended the handshake; does it speak TLS on this port?");
     } else {
-        say(c->why.message, sizeof(c->why.message), "TLS: the handshake failed");
+        say(why, room, "TLS: the handshake failed");
     }
     return -1;
 }
