@@ -58,7 +58,8 @@ static void give_back(patio_transport *t, const browse *b)
         amqp_basic_nack_t all = {.delivery_tag = b->last, .multiple = 1, .requeue = 1};
         (void)wire_method(c, CH_BROWSE, AMQP_BASIC_NACK_METHOD, &all);
     }
-    socket_push(c);
+    t->work = true;
+    loop_wake(t); /* not written here: that would let go of the lock, and others end it, too */
 }
 
 void browse_finish(patio_transport *t, browse *b, patio_status status, const char *why)

@@ -48,11 +48,14 @@ bool control_ask(patio_transport *t, ask *a, const char *words)
     bool sent = false;
     (void)t->host->random(t->host->self, &a->nonce, sizeof(a->nonce));
     a->asked_ns = t->host->now_ns(t->host->self);
+    /* before it is sent, which may let go of the lock: the first answer may come meanwhile */
+    a->next = t->asks;
+    t->asks = a;
     broadcast(t, &a->nonce, t->inbox, words, &sent);
     if (sent) {
-        a->next = t->asks;
-        t->asks = a;
         loop_wake(t);
+    } else {
+        t->asks = a->next;
     }
     return sent;
 }

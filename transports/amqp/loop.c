@@ -311,7 +311,7 @@ void loop_stop(patio_transport *t)
     loop_wake(t);
     pthread_mutex_unlock(&t->lock);
     pthread_join(t->thread, NULL);
+    pthread_mutex_lock(&t->lock);
     t->started = false;
-    close(t->wake_fd);
-    t->wake_fd = -1;
+    pthread_mutex_unlock(&t->lock);
 }

@@ -3,6 +3,7 @@
 #include "transport.h"
 
 #include <time.h>
+#include <unistd.h>
 
 static void init_lock(patio_transport *t)
 {
@@ -28,6 +29,9 @@ static void destroy(patio_transport *t)
     }
     const patio_host *host = t->host;
     loop_stop(t);
+    if (t->wake_fd >= 0) {
+        (void)close(t->wake_fd); /* not before: somebody may have been about to wake the thread */
+    }
     for (int i = 0; i < LINKS; i++) {
         host->free(host->self, t->links[i].out.data);
         host->free(host->self, t->links[i].wire.data);

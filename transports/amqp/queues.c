@@ -75,11 +75,12 @@ static patio_status purge(patio_transport *t, const char *name, uint64_t timeout
     }
     for (int i = 0; i < DELAY_STEPS && st == PATIO_OK; i++) {
         pthread_mutex_lock(&t->lock);
-        place *p = place_step_at(t, q, i);
+        place *p      = place_step_at(t, q, i);
+        bool   absent = p != NULL && p->absent;
         pthread_mutex_unlock(&t->lock);
         if (p == NULL) {
             st = patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
-        } else if (!p->absent) {
+        } else if (!absent) {
             st = ask_one(t, RPC_PURGE, p->name, timeout_ms, &gone, err);
             st = st == PATIO_NOT_FOUND ? PATIO_OK : st;
         }

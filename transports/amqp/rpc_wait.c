@@ -85,10 +85,10 @@ void rpc_remove_inbox(patio_transport *t, uint64_t until_ns)
     uint64_t left_ms    = now_ns < until_ns ? (until_ns - now_ns) / 1000000u : 0;
     uint64_t timeout_ms = left_ms < LEAST_MS ? LEAST_MS : left_ms > MOST_MS ? MOST_MS : left_ms;
     pthread_mutex_lock(&t->lock);
-    rpc *r = rpc_new(t, RPC_DELETE, t->inbox);
+    rpc *r      = rpc_new(t, RPC_DELETE, t->inbox);
+    t->removing = r != NULL;
     pthread_mutex_unlock(&t->lock);
     if (r != NULL) {
-        t->removing = true;
         (void)rpc_wait(t, r, timeout_ms, NULL);
         t->host->free(t->host->self, r);
     }

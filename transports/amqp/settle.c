@@ -220,13 +220,13 @@ static patio_status apply(patio_transport *t, delivery *d, const patio_settlemen
         return bury(t, d, s);
     default:
         renew_give_up(t, d);
+        d->state = LEASE_CLAIMED;
         if (d->number != 0) {
             send_ack(t, d->number, false);
-            socket_push(&t->links[CONSUMING]);
             d->number = 0;
             deliver_leave_window(d);
+            socket_push(&t->links[CONSUMING]); /* lets go of the lock: `d` may be gone */
         }
-        d->state = LEASE_CLAIMED;
         return PATIO_OK;
     }
 }

@@ -76,6 +76,27 @@ static void tell_unknown(patio_transport *t, uint64_t now)
     }
 }
 
+/* What is known of its place is changed by all who want something of it: a copy of that. */
+static void fail_one(patio_transport *t, post *p, patio_status status, const char *why)
+{
+    char of_place[WHY_BYTES] = "";
+    pthread_mutex_lock(&t->lock);
+    bool refused = is_refused(p);
+    bool failed  = p->place != NULL && p->place->state == PLACE_FAILED;
+    if (failed) {
+        status = p->place->status;
+        (void)snprintf(of_place, sizeof(of_place), "%s", p->place->why);
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (refused) {
+        confirm_failed(t, p, PATIO_UNSUPPORTED,
+                       "a priority is asked for, and the queue is a quorum queue, which has none "
+                       "(capability \"priority\"; a classic queue has it)");
+    } else {
+        confirm_failed(t, p, status, failed ? of_place : why);
+    }
+}
+
 void sweep_late(patio_transport *t, uint64_t now)
 {
     post_list ended;
@@ -101,15 +122,7 @@ void sweep_late(patio_transport *t, uint64_t now)
                    t->why[0] != '\0' ? t->why : "the broker did not answer");
     pthread_mutex_unlock(&t->lock);
     while ((p = post_list_take(&ended)) != NULL) {
-        if (is_refused(p)) {
-            confirm_failed(
-                t, p, PATIO_UNSUPPORTED,
-                "a priority is asked for, and the queue is a quorum queue, which has none "
-                "(capability \"priority\"; a classic queue has it)");
-            continue;
-        }
-        bool failed = p->place != NULL && p->place->state == PLACE_FAILED;
-        confirm_failed(t, p, failed ? p->place->status : status, failed ? p->place->why : why);
+        fail_one(t, p, status, why);
     }
     if (!up) {
         tell_unknown(t, now);

@@ -110,8 +110,8 @@ struct patio_transport {
     _Atomic bool    asleep; /* the I/O thread is, or is about to be: a look needs a wake-up */
     _Atomic bool    again;  /* look once more before sleeping */
     bool            stopping;
-    bool            quit;
-    bool            removing; /* our inbox: its end is no surprise */
+    _Atomic bool    quit;     /* set under the lock */
+    _Atomic bool    removing; /* our inbox: its end is no surprise */
     bool            proven;   /* a message has gone out and come back since the last reconnect
                                */
     bool         probing;
