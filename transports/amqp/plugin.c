@@ -48,6 +48,7 @@ static void destroy(patio_transport *t)
     place_free_all(t);
     host->free(host->self, t->ring);
     SSL_CTX_free(t->tls);
+    BIO_meth_free(t->tls_bio);
     options_free(t);
     turn_fini(&t->turn);
     pthread_cond_destroy(&t->calm);

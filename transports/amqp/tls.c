@@ -1,5 +1,6 @@
 /* TLS of our own: verified during the handshake, with the reason of a refusal
  * kept. */
+#include "socket_bio.h"
 #include "transport.h"
 
 #include <arpa/inet.h>
@@ -62,7 +63,9 @@ patio_status tls_make(patio_transport *t, patio_error *err)
         return PATIO_OK;
     }
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-    if (ctx == NULL) {
+    t->tls_bio   = socket_bio_method();
+    if (ctx == NULL || t->tls_bio == NULL) {
+        SSL_CTX_free(ctx);
         return refuse(err, "make a context", "");
     }
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
@@ -94,7 +97,7 @@ int tls_begin(connection *c)
     const char      *name = t->set.tls_server_name[0] ? t->set.tls_server_name : c->host;
     c->tls_why[0]         = '\0';
     c->ssl                = SSL_new(t->tls);
-    if (c->ssl == NULL || SSL_set_fd(c->ssl, c->fd) != 1) {
+    if (c->ssl == NULL || !socket_bio_set(c->ssl, t->tls_bio, c->fd)) {
         return -1;
     }
     X509_VERIFY_PARAM *param = SSL_get0_param(c->ssl);

@@ -96,10 +96,11 @@ struct patio_transport {
     uint64_t                      incarnation;
     uint64_t                      max_body_bytes;
     char                          project[NAME_MAX_BYTES];
-    char     address[PROJECT_BYTES + 1]; /* the project, fit for names of the broker */
-    char     inbox[NAME_MAX_BYTES];
-    char     shown[NAME_MAX_BYTES];
-    SSL_CTX *tls;
+    char        address[PROJECT_BYTES + 1]; /* the project, fit for names of the broker */
+    char        inbox[NAME_MAX_BYTES];
+    char        shown[NAME_MAX_BYTES];
+    SSL_CTX    *tls;
+    BIO_METHOD *tls_bio;
 
     pthread_mutex_t lock;
     pthread_cond_t  calm; /* a flush ended, something was settled, an answer came */

@@ -64,6 +64,7 @@ static void destroy(patio_transport *t)
         (void)close(t->wake);
     }
     SSL_CTX_free(t->ssl_ctx);
+    BIO_meth_free(t->bio);
     bytes_fini(host, &t->presence);
     host->free(host->self, t->incoming);
     host->free(host->self, t->slot_node);

@@ -78,6 +78,7 @@ struct patio_transport {
     bool                          sentinel;
     bool                          cluster;
     SSL_CTX                      *ssl_ctx;
+    BIO_METHOD                   *bio;
 
     pthread_mutex_t lock;
     pthread_cond_t  changed;

@@ -1,6 +1,7 @@
 /* TLS on a non-blocking socket. The I/O thread reads while any thread may write, and an SSL object
  * bears one user at a time: hence a lock around each call, which never waits for the network. */
 #include "redis.h"
+#include "socket_bio.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,7 +33,9 @@ patio_status tls_prepare(patio_transport *t, patio_error *err)
         return PATIO_OK;
     }
     t->ssl_ctx = SSL_CTX_new(TLS_client_method());
-    if (t->ssl_ctx == NULL || SSL_CTX_set_min_proto_version(t->ssl_ctx, TLS1_2_VERSION) != 1) {
+    t->bio     = socket_bio_method();
+    if (t->ssl_ctx == NULL || t->bio == NULL ||
+        SSL_CTX_set_min_proto_version(t->ssl_ctx, TLS1_2_VERSION) != 1) {
         return patio_fail(err, PATIO_NO_MEMORY, 0, "TLS: out of memory");
     }
     SSL_CTX_set_verify(t->ssl_ctx, SSL_VERIFY_PEER, NULL);
@@ -62,7 +65,7 @@ bool tls_begin(conn *c)
     patio_transport *t    = c->t;
     const char      *name = t->set.tls_server_name[0] != '\0' ? t->set.tls_server_name : c->host;
     c->ssl                = SSL_new(t->ssl_ctx);
-    if (c->ssl == NULL || SSL_set_fd(c->ssl, c->fd) != 1) {
+    if (c->ssl == NULL || !socket_bio_set(c->ssl, t->bio, c->fd)) {
         return false;
     }
     uint8_t            address[16];
