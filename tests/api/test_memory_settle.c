@@ -100,6 +100,25 @@ static void a_reply_reaches_the_instance_that_called_and_no_other(void **state)
     close_both();
 }
 
+static void a_call_that_ends_without_a_reply_is_told(void **state)
+{
+    (void)state;
+    static const uint32_t ends[] = {PATIO_ACK, PATIO_REJECT};
+    subscribe(&b, 5, "a", NULL);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_status(publish(&a, i, "a", CALL, 0), PATIO_OK);
+        settle_ok(&b, delivery(&b, i)->tag, ends[i], 0);
+        assert_int_equal(a.receipts, i + 1);
+        assert_int_equal(a.accepted + a.replies, 0);
+    }
+    /* who has had a receipt has no second one */
+    assert_status(publish(&a, 3, "a", PATIO_MESSAGE_CALL, 0), PATIO_OK);
+    settle_ok(&b, delivery(&b, 2)->tag, PATIO_ACK, 0);
+    assert_int_equal(a.receipts, 3);
+    assert_int_equal(a.accepted, 1);
+    close_both();
+}
+
 static void partial_replies_come_before_the_last(void **state)
 {
     (void)state;
@@ -350,6 +369,7 @@ int main(void)
         WITH_BOTH(settling_twice_or_by_a_wrong_tag_is_stale),
         WITH_BOTH(retry_costs_an_attempt_and_return_does_not),
         WITH_BOTH(a_reply_reaches_the_instance_that_called_and_no_other),
+        WITH_BOTH(a_call_that_ends_without_a_reply_is_told),
         WITH_BOTH(partial_replies_come_before_the_last),
         WITH_BOTH(a_claimed_task_is_settled_once_more_and_never_redelivered),
         cmocka_unit_test(dead_letters_are_kept_counted_and_bounded),

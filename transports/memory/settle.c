@@ -1,10 +1,13 @@
 #include "memory.h"
 
+/* Who called, and has had no receipt. */
+enum { QUIET_CALL = PATIO_MESSAGE_CALL | PATIO_MESSAGE_NO_RECEIPT };
+
 /* What must happen once the lock is open. */
 typedef struct aftermath {
     patio_buf       *body;    /* to be dropped */
     entry           *gone;    /* dead letters to be buried, chained */
-    patio_transport *origin;  /* held; gets the reply */
+    patio_transport *origin;  /* held; gets the reply, or hears that there is none */
     attached        *waiting; /* held; get it, too */
     kept            *results; /* that fell out of the store */
     uint64_t         lost;    /* dead letters that went to make room */
@@ -31,7 +34,8 @@ static void apply(patio_transport *t, entry *e, const patio_settlement *s, patio
         return;
     }
     after->id = e->id;
-    if (final && s->reply != NULL && e->origin != NULL && e->origin->running) {
+    if (final && (s->reply != NULL || (e->flags & QUIET_CALL) == QUIET_CALL) && e->origin != NULL &&
+        e->origin->running) {
         after->origin = e->origin;
         instance_hold(after->origin);
     }
@@ -75,7 +79,10 @@ static void apply(patio_transport *t, entry *e, const patio_settlement *s, patio
 static void finish(patio_transport *t, const patio_settlement *s, const aftermath *after)
 {
     const patio_host *host = t->host;
-    if (after->origin != NULL) {
+    if (after->origin != NULL && s->reply == NULL) {
+        say_gone(&(farewell){.origin = after->origin, .id = after->id}, PATIO_PROTOCOL,
+                 "the worker ended the task without a reply");
+    } else if (after->origin != NULL) {
         patio_reply reply = {PATIO_SIZED(patio_reply), .id = after->id, .body = s->reply};
         after->origin->events->replied(after->origin->events->self, &reply);
         instance_release(after->origin);
