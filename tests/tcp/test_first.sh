@@ -91,4 +91,19 @@ free_port
 run call -b "tcp://127.0.0.1:$port" --wait-route --timeout 1s mul 5 6
 expect_code 6
 expect_err_has "within 1000 ms"
+
+# The log says of each URL once why it is not connected, while there is none; and when it is.
+dead=$port
+free_port
+"$PATIO" worker -b "tcp://127.0.0.1:$dead,127.0.0.1:$port" -m demo -o transport.reconnect_max_ms=20 \
+    -o transport.reconnect_min_ms=10 -o connect_timeout_ms=1s 2>both.log &
+pids+=($!)
+wait_for both.log "going on without"
+LAST="the log of a worker that can connect with nobody"
+[ "$(grep -c "link of transport tcp" both.log)" = 2 ] || complain "$(<both.log)"
+wait_for both.log "127.0.0.1, port $dead): Connection refused"
+wait_for both.log "127.0.0.1, port $port): Connection refused"
+worker there.log "tcp+listen://127.0.0.1:$port"
+wait_for both.log "127.0.0.1, port $port): connected (plain, project \"default\")"
+wait_for there.log ": connected (plain, project \"default\")"
 finish

@@ -40,7 +40,12 @@ patio_status tcp_read_address(endpoint *ep, const patio_endpoint *e, uint32_t k,
         memcpy(ep->host, at->host, strlen(at->host) + 1);
         ep->port = at->port == 0 ? PORT_DEFAULT : at->port == PATIO_PORT_ANY ? 0 : at->port;
     }
-    (void)snprintf(ep->shown, sizeof(ep->shown), "%s", e->shown);
+    if (e->host_count > 1) { /* which one of them */
+        (void)snprintf(ep->shown, sizeof(ep->shown), "%s (%s, port %u)", e->shown, ep->host,
+                       ep->port);
+    } else {
+        (void)snprintf(ep->shown, sizeof(ep->shown), "%s", e->shown);
+    }
     return PATIO_OK;
 }
 

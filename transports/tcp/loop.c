@@ -8,7 +8,7 @@
 
 enum { READ_BYTES = 256 * 1024, LOOP_DESCRIPTORS = 9 };
 
-bool loop_link(patio_transport *t, const patio_error *why)
+bool loop_link(patio_transport *t, const patio_error *why, bool news)
 {
     bool up   = false;
     bool hope = false;
@@ -21,7 +21,7 @@ bool loop_link(patio_transport *t, const patio_error *why)
     uint32_t    state = up ? PATIO_LINK_UP : hope ? PATIO_LINK_CONNECTING : PATIO_LINK_DOWN;
     const char *text  = why != NULL ? why->message : "";
     if (t->quit || (state == t->link_state &&
-                    (up || strncmp(text, t->link_why, sizeof(t->link_why) - 1) == 0))) {
+                    (up || !news || strncmp(text, t->link_why, sizeof(t->link_why) - 1) == 0))) {
         return false;
     }
     t->link_state = state;

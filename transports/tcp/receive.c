@@ -159,8 +159,13 @@ static size_t read_once(conn *c)
     }
     if (why != NULL) {
         conn_close(c, status, why);
-    } else if (c->announced != announced && c->connects) {
-        reconnect_opened(c);
+    } else if (c->announced != announced) {
+        patio_host_log(t->host, PATIO_LOG_INFO, "%s %s: connected (%s, project \"%s\")",
+                       c->connects ? "connection to" : "peer",
+                       c->connects ? c->endpoint->shown : c->name, c->security, c->project);
+        if (c->connects) {
+            reconnect_opened(c);
+        }
     }
     return n;
 }

@@ -40,11 +40,16 @@ static const patio_error *judge_round(endpoint *ep, const patio_error *why)
     return ep->given_up ? &ep->refusal : why;
 }
 
+static bool is_told(const endpoint *ep, const patio_error *why)
+{
+    return why != NULL && strncmp(why->message, ep->told, sizeof(ep->told) - 1) == 0;
+}
+
 /* While another link is up no event tells of this one: the log does, once for each reason. */
 static void tell(endpoint *ep, const patio_error *why, bool told)
 {
     uint64_t now = ep->t->host->now_ns(ep->t->host->self);
-    if (why == NULL || strncmp(why->message, ep->told, sizeof(ep->told) - 1) == 0 ||
+    if (why == NULL || is_told(ep, why) ||
         (!told && ep->told_ns != 0 && now < ep->told_ns + TELL_NS)) {
         return;
     }
@@ -105,7 +110,7 @@ void reconnect_later(endpoint *ep, const patio_error *why)
     }
     judge_link(ep);
     why       = over ? judge_round(ep, why) : why;
-    bool told = loop_link(t, why);
+    bool told = loop_link(t, why, !is_told(ep, why));
     if (t->quit) {
         return;
     }
@@ -142,7 +147,7 @@ void reconnect_opened(conn *c)
     ep->address_count = 0; /* the next time its name is looked up anew */
     ep->address_next  = 0;
     end_arrival(ep);
-    (void)loop_link(ep->t, NULL);
+    (void)loop_link(ep->t, NULL, false);
 }
 
 static void fail(endpoint *ep, patio_status status, int os_errno, const char *why)

@@ -136,8 +136,8 @@ void         loop_stop(patio_transport *t);
 /* What was appended goes out; whoever appends from then on wakes the loop. Whoever has the loop,
  * under the lock, which is open meanwhile. */
 void loop_flush(patio_transport *t);
-/* What the link is now, from what the endpoints are; raises the event if it changed. `why` may be
- * NULL. True: the event said it. The I/O thread, without the lock. */
-bool loop_link(patio_transport *t, const patio_error *why);
+/* What the link is now, from what the endpoints are; raises the event if it changed, or if `why`
+ * (may be NULL) is `news`. True: the event said it. The I/O thread, without the lock. */
+bool loop_link(patio_transport *t, const patio_error *why, bool news);
 
 #endif

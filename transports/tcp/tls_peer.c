@@ -83,6 +83,9 @@ void tls_describe(conn *c, char *text, size_t room)
 {
     char name[1][256];
     bool named = tls_peer_names(c, name, 1) > 0 && name[0][0] != '\0';
+    for (char *at = name[0]; named && *at != '\0'; at++) { /* for terminals and logs */
+        *at = (unsigned char)*at < 0x20 || *at == 0x7F ? '?' : *at;
+    }
     (void)snprintf(text, room, "%s%s%s", SSL_get_version(c->tls->ssl), named ? " CN=" : "",
                    named ? name[0] : "");
 }
