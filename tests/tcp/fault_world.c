@@ -98,7 +98,7 @@ static int be_caller(const char *url, const char *file)
     if (broker == NULL) {
         return 1;
     }
-    start_all(broker, 0, 2000, PATIO_CALL_WAIT_ROUTE, &o);
+    start_all(broker, 0, 5000, PATIO_CALL_WAIT_ROUTE, &o); /* a second in all: time to cut it */
     end_all(0, &o);
     FILE *out = fopen(file, "we");
     if (out == NULL) {

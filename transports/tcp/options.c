@@ -1,41 +1,5 @@
 /* Options. */
-#include "tcp.h"
-
-enum {
-    OPT_KEY,
-    OPT_INSECURE,
-    OPT_MAX_FRAME_BYTES,
-    OPT_MAX_QUEUED,
-    OPT_MAX_QUEUED_BYTES,
-    OPT_MAX_DEAD,
-    OPT_DEAD_TTL_MS,
-    OPT_MAX_RESULTS,
-    OPT_MAX_RESULT_BYTES,
-    OPT_MAX_DEDUP_KEYS,
-    OPT_MAX_CRASHES,
-    OPT_PREFETCH,
-    OPT_WRITE_QUEUE_BYTES,
-    OPT_PING_MS,
-    OPT_DEAD_MS,
-    OPT_HANDSHAKE_MS,
-    OPT_RECONNECT_MIN_MS,
-    OPT_RECONNECT_MAX_MS,
-    OPT_MAX_CONNECTIONS,
-    OPT_MAX_CONNECTIONS_PER_ADDRESS,
-    OPT_HANDSHAKES_PER_SECOND,
-    OPT_KEY_NEXT,
-    OPT_TLS_CERT,
-    OPT_TLS_KEY,
-    OPT_TLS_CA,
-    OPT_TLS_CRL,
-    OPT_TLS_NAME,
-    OPT_TLS_CLIENT,
-    OPT_TLS_MIN,
-    OPT_TLS_CIPHERS,
-    OPT_TLS_SUITES,
-    OPT_TLS_ALLOW,
-    OPT_TLS_RELOAD_MS,
-};
+#include "options.h"
 
 #define ROW(name_, type_, fallback_, min_, max_, help_)                                            \
     (&(const patio_option){PATIO_SIZED(patio_option), .name = (name_), .type = (type_),            \
@@ -111,37 +75,32 @@ const patio_option *const tcp_options[] = {
     NULL,
 };
 
-static uint64_t number(const patio_endpoint *e, unsigned option)
-{
-    return (uint64_t)e->values[option].number;
-}
-
 static void read_numbers(settings *set, const patio_endpoint *e)
 {
     /* what could never be held is not taken; a reply, which is not held, may have one frame */
-    uint64_t most = number(e, OPT_MAX_QUEUED_BYTES);
+    uint64_t most = option_number(e, OPT_MAX_QUEUED_BYTES);
     most          = most > FRAME_CHUNK_BYTES ? most : FRAME_CHUNK_BYTES;
 
-    set->max_frame_bytes             = number(e, OPT_MAX_FRAME_BYTES);
+    set->max_frame_bytes             = option_number(e, OPT_MAX_FRAME_BYTES);
     set->max_frame_bytes             = set->max_frame_bytes < most ? set->max_frame_bytes : most;
-    set->bounds.max_queued           = number(e, OPT_MAX_QUEUED);
-    set->bounds.max_queued_bytes     = number(e, OPT_MAX_QUEUED_BYTES);
-    set->bounds.max_dead             = number(e, OPT_MAX_DEAD);
-    set->bounds.dead_ttl_ns          = number(e, OPT_DEAD_TTL_MS) * 1000000u;
-    set->bounds.max_results          = number(e, OPT_MAX_RESULTS);
-    set->bounds.max_result_bytes     = number(e, OPT_MAX_RESULT_BYTES);
-    set->bounds.max_dedup_keys       = number(e, OPT_MAX_DEDUP_KEYS);
-    set->max_crashes                 = number(e, OPT_MAX_CRASHES);
-    set->prefetch                    = number(e, OPT_PREFETCH);
-    set->write_queue_bytes           = number(e, OPT_WRITE_QUEUE_BYTES);
-    set->ping_ms                     = number(e, OPT_PING_MS);
-    set->dead_ms                     = number(e, OPT_DEAD_MS);
-    set->handshake_ms                = number(e, OPT_HANDSHAKE_MS);
-    set->reconnect_min_ms            = number(e, OPT_RECONNECT_MIN_MS);
-    set->reconnect_max_ms            = number(e, OPT_RECONNECT_MAX_MS);
-    set->max_connections             = number(e, OPT_MAX_CONNECTIONS);
-    set->max_connections_per_address = number(e, OPT_MAX_CONNECTIONS_PER_ADDRESS);
-    set->handshakes_per_second       = number(e, OPT_HANDSHAKES_PER_SECOND);
+    set->bounds.max_queued           = option_number(e, OPT_MAX_QUEUED);
+    set->bounds.max_queued_bytes     = option_number(e, OPT_MAX_QUEUED_BYTES);
+    set->bounds.max_dead             = option_number(e, OPT_MAX_DEAD);
+    set->bounds.dead_ttl_ns          = option_number(e, OPT_DEAD_TTL_MS) * 1000000u;
+    set->bounds.max_results          = option_number(e, OPT_MAX_RESULTS);
+    set->bounds.max_result_bytes     = option_number(e, OPT_MAX_RESULT_BYTES);
+    set->bounds.max_dedup_keys       = option_number(e, OPT_MAX_DEDUP_KEYS);
+    set->max_crashes                 = option_number(e, OPT_MAX_CRASHES);
+    set->prefetch                    = option_number(e, OPT_PREFETCH);
+    set->write_queue_bytes           = option_number(e, OPT_WRITE_QUEUE_BYTES);
+    set->ping_ms                     = option_number(e, OPT_PING_MS);
+    set->dead_ms                     = option_number(e, OPT_DEAD_MS);
+    set->handshake_ms                = option_number(e, OPT_HANDSHAKE_MS);
+    set->reconnect_min_ms            = option_number(e, OPT_RECONNECT_MIN_MS);
+    set->reconnect_max_ms            = option_number(e, OPT_RECONNECT_MAX_MS);
+    set->max_connections             = option_number(e, OPT_MAX_CONNECTIONS);
+    set->max_connections_per_address = option_number(e, OPT_MAX_CONNECTIONS_PER_ADDRESS);
+    set->handshakes_per_second       = option_number(e, OPT_HANDSHAKES_PER_SECOND);
 }
 
 static char *copy_text(const patio_transport *t, const char *text)
@@ -169,9 +128,9 @@ static bool copy_texts(endpoint *ep, const patio_endpoint *e)
         *texts[i].to = copy_text(ep->t, e->values[texts[i].option].text);
         ok           = ok && *texts[i].to != NULL;
     }
-    ep->tls.client    = (uint32_t)number(e, OPT_TLS_CLIENT);
-    ep->tls.min_1_3   = number(e, OPT_TLS_MIN) != 0;
-    ep->tls.reload_ms = number(e, OPT_TLS_RELOAD_MS);
+    ep->tls.client    = (uint32_t)option_number(e, OPT_TLS_CLIENT);
+    ep->tls.min_1_3   = option_number(e, OPT_TLS_MIN) != 0;
+    ep->tls.reload_ms = option_number(e, OPT_TLS_RELOAD_MS);
     return ok;
 }
 
@@ -190,115 +149,6 @@ void tcp_forget_settings(endpoint *ep)
     }
 }
 
-static patio_status check_together(const endpoint *ep, const patio_endpoint *e, patio_error *err)
-{
-    for (unsigned i = OPT_TLS_CERT; i <= OPT_TLS_RELOAD_MS; i++) {
-        if (!ep->is_tls && e->values[i].given != 0) {
-            return patio_fail(err, PATIO_CONFIG, 0, "%s: %s is of tls:// and tls+listen:// only",
-                              e->shown, tcp_options[i]->name);
-        }
-    }
-    for (unsigned i = 0; i < 2; i++) {
-        unsigned option = i == 0 ? OPT_KEY : OPT_KEY_NEXT;
-        if (e->values[option].given != 0 && ep->keys[i][0] == '\0') {
-            return patio_fail(
-                err, PATIO_CONFIG, 0,
-                "%s: %s is given, but empty: whoever comes would be let in; leave it out if "
-                "that is meant",
-                e->shown, tcp_options[option]->name);
-        }
-    }
-    if (ep->keys[0][0] == '\0' && ep->keys[1][0] != '\0') {
-        return patio_fail(err, PATIO_CONFIG, 0, "%s: key_next is given, but no key", e->shown);
-    }
-    if (ep->listens && ep->tls.ca[0] != '\0' && ep->tls.client == TLS_CLIENT_NONE) {
-        return patio_fail(
-            err, PATIO_CONFIG, 0,
-            "%s: tls_ca_file says whose certificates are good, and nobody who connects is "
-            "asked for one: set tls_client=required (or optional), or leave it out",
-            e->shown);
-    }
-    if (ep->tls.allow[0] != '\0' && (!ep->listens || ep->tls.client != TLS_CLIENT_REQUIRED)) {
-        return patio_fail(err, PATIO_CONFIG, 0,
-                          "%s: tls_allow_file needs a listening side with tls_client=required",
-                          e->shown);
-    }
-    return PATIO_OK;
-}
-
-/* Of the transport as a whole. What is not given follows what is. */
-static patio_status agree_on_times(settings *set, const patio_endpoint *e, patio_error *err)
-{
-    if (set->ping_ms >= set->dead_ms && e->values[OPT_PING_MS].given == 0) {
-        set->ping_ms = set->dead_ms / 3;
-    }
-    if (set->ping_ms >= set->dead_ms && e->values[OPT_DEAD_MS].given == 0) {
-        set->dead_ms = set->ping_ms * 3;
-    }
-    if (set->ping_ms >= set->dead_ms) {
-        return patio_fail(
-            err, PATIO_CONFIG, 0,
-            "%s: dead_ms must be more than ping_ms, or every quiet link ends before its "
-            "peer is asked",
-            e->shown);
-    }
-    if (set->reconnect_min_ms > set->reconnect_max_ms &&
-        e->values[OPT_RECONNECT_MIN_MS].given == 0) {
-        set->reconnect_min_ms = set->reconnect_max_ms;
-    }
-    if (set->reconnect_min_ms > set->reconnect_max_ms &&
-        e->values[OPT_RECONNECT_MAX_MS].given == 0) {
-        set->reconnect_max_ms = set->reconnect_min_ms;
-    }
-    return set->reconnect_min_ms <= set->reconnect_max_ms
-               ? PATIO_OK
-               : patio_fail(err, PATIO_CONFIG, 0,
-                            "%s: reconnect_min_ms is more than reconnect_max_ms", e->shown);
-}
-
-/* What is of the whole broker is taken from the first URL: another one must not say otherwise. */
-static patio_status check_first(const patio_endpoint *first, const patio_endpoint *e,
-                                patio_error *err)
-{
-    for (unsigned i = OPT_MAX_FRAME_BYTES; i <= OPT_HANDSHAKES_PER_SECOND; i++) {
-        if (e->values[i].given != 0 && number(e, i) != number(first, i)) {
-            return patio_fail(err, PATIO_CONFIG, 0,
-                              "%s: %s is of the whole broker, and the first URL says otherwise: "
-                              "give it there, or as transport.%s",
-                              e->shown, tcp_options[i]->name, tcp_options[i]->name);
-        }
-    }
-    return PATIO_OK;
-}
-
-/* Is it of the other kind, with a use for what this one has none for? */
-static bool has_use(const endpoint *ep, const endpoint *other)
-{
-    return ep->listens != other->listens &&
-           (ep->listens ? strcmp(ep->tls.name, other->tls.name) == 0
-                        : ep->tls.client == other->tls.client);
-}
-
-/* What only the other kind of URL has a use for is an error, unless one is there that has it: then
- * it was given to all. */
-static patio_status check_sides(const patio_transport *t, patio_error *err)
-{
-    for (uint32_t i = 0; i < t->endpoint_count; i++) {
-        const endpoint *ep = &t->endpoints[i];
-        bool use = ep->listens ? ep->tls.name[0] == '\0' : ep->tls.client == TLS_CLIENT_NONE;
-        for (uint32_t k = 0; k < t->endpoint_count && !use; k++) {
-            use = has_use(ep, &t->endpoints[k]);
-        }
-        if (!use) {
-            return patio_fail(
-                err, PATIO_CONFIG, 0, "%s: %s is of who %s, and this side %s: leave it out",
-                ep->shown, tcp_options[ep->listens ? OPT_TLS_NAME : OPT_TLS_CLIENT]->name,
-                ep->listens ? "connects" : "listens", ep->listens ? "listens" : "connects");
-        }
-    }
-    return PATIO_OK;
-}
-
 patio_status tcp_read_settings(patio_transport *t, const patio_transport_params *params,
                                patio_error *err)
 {
@@ -314,11 +164,11 @@ patio_status tcp_read_settings(patio_transport *t, const patio_transport_params 
     }
     memset(t->endpoints, 0, count * sizeof(*t->endpoints));
     read_numbers(&t->set, params->endpoints);
-    patio_status st = agree_on_times(&t->set, params->endpoints, err);
+    patio_status st = options_agree(&t->set, params->endpoints, err);
     for (uint32_t i = 0; i < params->endpoint_count && st == PATIO_OK; i++) {
         const void           *at = base + i * params->endpoint_bytes;
         const patio_endpoint *e  = at;
-        st                       = check_first(params->endpoints, e, err);
+        st                       = options_check_first(params->endpoints, e, err);
         for (uint32_t k = 0; k < e->host_count && st == PATIO_OK; k++) {
             endpoint *ep = &t->endpoints[t->endpoint_count++];
             ep->t        = t;
@@ -327,8 +177,8 @@ patio_status tcp_read_settings(patio_transport *t, const patio_transport_params 
                 return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
             }
             st = tcp_read_address(ep, e, k, err);
-            st = st == PATIO_OK ? check_together(ep, e, err) : st;
+            st = st == PATIO_OK ? options_check_one(ep, e, err) : st;
         }
     }
-    return st == PATIO_OK ? check_sides(t, err) : st;
+    return st == PATIO_OK ? options_check_sides(t, err) : st;
 }
