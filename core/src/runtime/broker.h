@@ -3,7 +3,7 @@
  *
  *   broker_make.c   configuration -> routes, with broker_transport.c, broker_executor.c and
  *                   broker_elsewhere.c
- *   broker_life.c   start, stop, join
+ *   broker_life.c   start, stop, join;  broker_view.c  its parts, counts and statistics
  *   broker_event.c  what the transport says to the caller's side
  *   outgoing.c      what a call is made of;  call.c  the caller's way out
  *   future_*.c      waiting and reading;  callback.c
