@@ -18,6 +18,13 @@ case $err in # the caller's clock, or the task, which sees the same deadline
 *) complain "stderr: $err" ;;
 esac
 
+# Who came to the wrong port is told from who breaks the protocol.
+port=$(port_of w.log)
+exec 7<>"/dev/tcp/127.0.0.1/$port"
+printf 'GET / HTTP/1.0\r\n\r\n' >&7
+wait_for w.log "it does not speak patio"
+exec 7>&-
+
 # Too large: by which limit.
 head -c 100000 /dev/zero >zeros
 LAST="patio call echo --stdin, with max_frame_bytes=64KiB"

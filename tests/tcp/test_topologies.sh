@@ -26,6 +26,19 @@ wait "$worker" 2>/dev/null
 worker w3.log "unix+listen://$scratch/socket"
 call_is 8 "unix://$scratch/socket" mul 2 4
 
+# A path that cannot be: what is wrong with it.
+touch file
+run worker -b "unix+listen://$scratch/file" -m demo
+expect_code 6
+expect_err_has "what is there is no socket"
+[ -f file ] || complain "the file was removed"
+run call -b unix://socket mul 2 4
+expect_code 2
+expect_err_has "from the root on"
+run call -b "unix:///$(printf 'x%.0s' {1..120})" mul 2 4
+expect_code 2
+expect_err_has "the path has 121 bytes, and a socket's may have 107"
+
 # One caller, three workers that listen.
 urls=()
 for i in 1 2 3; do

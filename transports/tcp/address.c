@@ -26,10 +26,14 @@ patio_status tcp_read_address(endpoint *ep, const patio_endpoint *e, uint32_t k,
                           e->shown, scheme);
     }
     if (ep->is_unix) {
-        if (at->host[0] != '\0' || e->path[0] == '\0' || strlen(e->path) >= sizeof(ep->path)) {
+        if (at->host[0] != '\0' || e->path[0] == '\0') {
             return patio_fail(err, PATIO_CONFIG, 0,
-                              "%s: write unix:///path/of/socket, of at most %zu bytes", e->shown,
-                              sizeof(ep->path) - 1);
+                              "%s: write unix:///path/of/socket, from the root on", e->shown);
+        }
+        if (strlen(e->path) >= sizeof(ep->path)) {
+            return patio_fail(err, PATIO_CONFIG, 0,
+                              "%s: the path has %zu bytes, and a socket's may have %zu", e->shown,
+                              strlen(e->path), sizeof(ep->path) - 1);
         }
         memcpy(ep->path, e->path, strlen(e->path) + 1);
     } else if ((at->host[0] == '\0' && !ep->listens) || strlen(at->host) >= sizeof(ep->host) ||

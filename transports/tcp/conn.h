@@ -214,6 +214,9 @@ bool large_queue(conn *c, const frame_header *h, patio_bytes head, patio_buf *ta
 bool large_piece(conn *c);
 
 /* hello.c; the I/O thread, under the lock */
+/* Why a connection ends on which no HELLO comes first. */
+#define HELLO_STRANGE "it does not speak patio"
+
 void hello_begin(conn *c);
 /* NULL, or why the connection ends. */
 const char *hello_frame(conn *c, const frame_header *h, patio_bytes body, patio_status *status);

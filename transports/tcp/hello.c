@@ -134,7 +134,7 @@ static const char *got_hello(conn *c, patio_bytes body, patio_status *status)
     bool         key     = c->endpoint->keys[0][0] != '\0';
     frame_header welcome = {.type = FRAME_WELCOME};
     if (!frame_get_hello(body, &hello) || hello.connects == c->connects) {
-        return "it does not speak patio";
+        return HELLO_STRANGE;
     }
     if (hello.version_min > FRAME_VERSION || hello.version_max < FRAME_VERSION_MIN) {
         hello_goodbye(c, GOODBYE_VERSION);

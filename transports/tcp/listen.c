@@ -104,6 +104,11 @@ static patio_status listen_unix(endpoint *ep, patio_error *err)
         ep->file_dev  = (uint64_t)about.st_dev;
         ep->file_node = (uint64_t)about.st_ino;
     }
+    if (os_errno == EADDRINUSE && lstat(ep->path, &about) == 0 && !S_ISSOCK(about.st_mode)) {
+        return patio_fail(
+            err, PATIO_IO, os_errno,
+            "listen on %s: what is there is no socket: remove it, or take another path", ep->shown);
+    }
     return os_errno == 0 ? PATIO_OK : fail_listen(ep, (const struct sockaddr *)&a, os_errno, err);
 }
 

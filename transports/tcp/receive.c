@@ -43,6 +43,9 @@ static size_t parse(conn *c, const uint8_t *data, size_t size, effects *fx, cons
             *why = pieces_began(c, &h, body);
             return size;
         }
+        if (*why != NULL && c->state == CONN_GREETING) {
+            *why = HELLO_STRANGE; /* these are no frames at all */
+        }
         if (*why != NULL || body.size < h.size) {
             break;
         }
