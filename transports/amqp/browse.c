@@ -145,16 +145,25 @@ static bool send_to_work(patio_transport *t, browse *b, const inbound *in)
         return false;
     }
     p->browsed = in->number;
+    p->browse  = b->serial;
     b->moving++;
     post_submit(t, p);
     return true;
 }
 
+/* Whose copy it is, if that still waits for it. One that was given up has left its channel, and
+ * there the next one counts from 1 again. */
+static browse *sender_of(const patio_transport *t, const post *p)
+{
+    browse *b = t->browses;
+    return b != NULL && b->moving > 0 && b->serial == p->browse ? b : NULL;
+}
+
 /* Under the lock: the copy is safe, so the dead letter goes. */
 void browse_moved(patio_transport *t, const post *p)
 {
-    browse *b = t->browses;
-    if (b == NULL || b->moving == 0) {
+    browse *b = sender_of(t, p);
+    if (b == NULL) {
         return;
     }
     acknowledge(t, p->browsed);
@@ -168,8 +177,8 @@ void browse_moved(patio_transport *t, const post *p)
 /* Under the lock: work does not take it, nor those after it, so it stays dead. */
 void browse_refused(patio_transport *t, const post *p, patio_status status)
 {
-    browse *b = t->browses;
-    if (b == NULL || b->moving == 0) {
+    browse *b = sender_of(t, p);
+    if (b == NULL) {
         return;
     }
     connection         *c    = &t->links[CONSUMING];

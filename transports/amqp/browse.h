@@ -28,6 +28,7 @@ struct browse {
     uint64_t     limit;
     uint64_t     count;
     uint64_t     moving; /* copies that are not confirmed */
+    uint64_t     serial; /* which one it is */
     uint64_t     last;   /* delivery tag of the last one to be given back */
     obuf         back;   /* all such tags, where each is given back alone */
     letter      *letters;

@@ -43,8 +43,9 @@ static patio_status run(patio_transport *t, browse *b, const struct timespec *en
     while (*at != NULL) {
         at = &(*at)->next;
     }
-    *at     = b;
-    t->work = true;
+    *at       = b;
+    b->serial = ++t->browse_serial;
+    t->work   = true;
     loop_wake(t);
     while (!b->done && failed == 0) {
         failed = pthread_cond_timedwait(&t->calm, &t->lock, end);

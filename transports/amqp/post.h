@@ -26,6 +26,7 @@ struct post {
     uint32_t   head_size; /* method and header frame, ready to be written */
     uint8_t    kind;
     uint64_t   browsed;     /* delivery tag of the dead letter that goes with it; 0: none */
+    uint64_t   browse;      /* serial of the browse that was given that tag */
     uint64_t   retry_ns;    /* of `refused`: not sent again before */
     uint8_t    refusals;    /* how often the broker did not take it */
     bool       receipt;     /* acceptance is to be told */

@@ -170,6 +170,7 @@ struct patio_transport {
     uint32_t     renewed; /* to be told */
     browse      *browses; /* the first one is at work */
     bool         browse_opening;
+    uint64_t     browse_serial; /* the last one given out */
     ask         *asks;
     obuf         info;         /* what the host says of itself */
     char         product[200]; /* what the broker says of itself */
