@@ -42,10 +42,17 @@ static void leave_now(uint8_t how)
     conn_close(p->link, PATIO_PEER_LOST, "it leaves");
 }
 
+static void flush_written(void)
+{
+    pthread_mutex_lock(&t->lock);
+    loop_flush(t);
+    pthread_mutex_unlock(&t->lock);
+}
+
 /* What the loop does before it sleeps; and who has gone comes again. */
 static void flush(void)
 {
-    loop_flush(t);
+    flush_written();
     t->awake = true;
     (void)uv_run(&t->loop, UV_RUN_NOWAIT);
     for (unsigned i = 0; i < PEERS; i++) {
@@ -275,7 +282,7 @@ static void end(void)
     }
     conn_unref(peers[0].link);
     conn_unref(peers[1].link);
-    loop_flush(t);
+    flush_written();
     (void)uv_run(&t->loop, UV_RUN_NOWAIT);
     turn_end(&t->turn);
     book_buf_drop(NULL, small);
