@@ -41,7 +41,7 @@ static long bio_ctrl(BIO *b, int what, long number, void *pointer)
 
 BIO_METHOD *tls_bio_method(void)
 {
-    BIO_METHOD *m = BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "patio socket");
+    BIO_METHOD *m = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "patio socket");
     if (m != NULL) {
         (void)BIO_meth_set_write(m, bio_write);
         (void)BIO_meth_set_read(m, bio_read);

@@ -23,7 +23,8 @@ typedef struct patio_allocator {
     void (*free)(void *self, void *pointer);
 } patio_allocator;
 
-/* One finished line. Borrowed; any thread, also several at once. */
+/* One finished line. Borrowed; any thread, also several at once, and some of them hold locks of
+ * patio's: the function calls nothing of patio (it may not return) and does not block for long. */
 typedef struct patio_log_line {
     uint32_t    struct_size;
     int32_t     level;
