@@ -2,6 +2,7 @@
 #include "exits.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,6 +64,20 @@ static const char *next_step(patio_status status)
     }
 }
 
+void cli_put_text(const char *text)
+{
+    while (*text != '\0') {
+        char   some[512];
+        size_t size = 0;
+        for (; size < sizeof(some) && *text != '\0'; text++) {
+            unsigned char c      = (unsigned char)*text;
+            bool          steers = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F;
+            some[size++]         = steers ? '?' : *text;
+        }
+        (void)fwrite(some, 1, size, stderr);
+    }
+}
+
 static void print_error(const char *what, patio_status status, const patio_error *err)
 {
     flockfile(stderr); /* so that no line of the log comes between */
@@ -75,11 +90,12 @@ static void print_error(const char *what, patio_status status, const patio_error
     }
     const char *message = err->message[0] != '\0' ? err->message : patio_status_text(status);
     /* A list of reasons names their statuses itself. */
-    if (strchr(message, '\n') != NULL) {
-        fprintf(stderr, "%s\n", message);
-    } else {
-        fprintf(stderr, "%s (%s)\n", message, patio_status_name(status));
+    bool list = strchr(message, '\n') != NULL;
+    cli_put_text(message);
+    if (!list) {
+        fprintf(stderr, " (%s)", patio_status_name(status));
     }
+    fprintf(stderr, "\n");
     const char *next = next_step(status);
     if (next != NULL) {
         fprintf(stderr, "patio: hint: %s\n", next);

@@ -27,6 +27,10 @@ enum {
 /* The exit code for a status. */
 int cli_exit_code(patio_status status);
 
+/* On standard error a text that may be another process's: what would steer a terminal is a question
+ * mark. */
+void cli_put_text(const char *text);
+
 /* Print "patio: WHAT: MESSAGE (STATUS)" and, where there is one, what to do next. `what` may be
  * NULL. Returns the exit code. */
 int cli_fail(const char *what, patio_status status, const patio_error *err);

@@ -118,8 +118,13 @@ int cli_result_error(patio_future *future, const char *task, patio_status status
 {
     const patio_task_error *error = future != NULL ? patio_future_error(future) : NULL;
     if (status == PATIO_TASK_FAILED && error != NULL) {
-        fprintf(stderr, "patio: task \"%s\" failed: %s (%" PRId32 "): %s\n", task, error->type,
-                error->code, error->message);
+        flockfile(stderr);
+        fprintf(stderr, "patio: task \"%s\" failed: ", task);
+        cli_put_text(error->type);
+        fprintf(stderr, " (%" PRId32 "): ", error->code);
+        cli_put_text(error->message);
+        fprintf(stderr, "\n");
+        funlockfile(stderr);
         print_details(error->details);
         return CLI_EXIT_TASK;
     }

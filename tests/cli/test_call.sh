@@ -37,6 +37,11 @@ for command in call send; do
     expect_code 0
 done
 
+# What a task says steers no terminal.
+call fail $'\e[31mred\tand\a loud'
+expect_code 3
+expect_err_has $'?[31mred\tand? loud'
+
 call sleep 30 --timeout 200ms
 expect_code 4
 call nosuch
