@@ -16,9 +16,10 @@ extern "C" {
 
 /* Borrowed for the visit. */
 typedef struct patio_peer {
-    uint32_t           struct_size;
-    uint32_t           link;     /* PATIO_LINK_… */
-    const char        *address;  /* "192.0.2.7:15383", "[::1]:4000", "unix socket" */
+    uint32_t    struct_size;
+    uint32_t    link;    /* PATIO_LINK_…; what is not UP is tried again, or given up (DOWN) */
+    const char *address; /* "192.0.2.7:15383", "[::1]:4000", "unix socket"; of a URL that is
+                          * not connected the URL */
     const char        *security; /* "plain", "key", "TLSv1.3 CN=worker-1", "TLSv1.3 key" */
     const char        *project;  /* "" until it is known */
     const char *const *tasks;    /* what it can run */
