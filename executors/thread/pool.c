@@ -260,6 +260,8 @@ void *pool_work(void *arg)
     patio_executor *x  = me->pool;
     self               = me;
     me->since_ns       = patio_spin_now_ns();
+    /* nobody does that here; and to forbid it anew each time a job is read would cost */
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     pthread_mutex_lock(&x->lock);
     for (patio_job *job = wait_for_job(x, me); job != NULL; job = wait_for_job(x, me)) {
         worker *other = wake_or_watch(x);

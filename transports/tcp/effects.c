@@ -160,7 +160,9 @@ void effects_end(effects *fx)
         pthread_mutex_unlock(&t->lock);
         return;
     }
-    atomic_fetch_add_explicit(&t->calls, 1, memory_order_relaxed);
+    if (!fx->loop) { /* else the end of the loop is waited for */
+        atomic_fetch_add_explicit(&t->calls, 1, memory_order_relaxed);
+    }
     carry_out(fx);
     while (fx->again) {
         fx->again = false;
@@ -168,5 +170,7 @@ void effects_end(effects *fx)
         route_fill_all(t, fx);
         carry_out(fx);
     }
-    effects_release(t);
+    if (!fx->loop) {
+        effects_release(t);
+    }
 }

@@ -74,7 +74,7 @@ void loop_flush(patio_transport *t)
         pthread_mutex_lock(&t->lock);
         conn_unref(c);
     }
-    t->awake = false;
+    atomic_store_explicit(&t->awake, false, memory_order_relaxed);
     hold_watch(t);
 }
 

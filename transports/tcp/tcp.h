@@ -89,7 +89,7 @@ struct patio_transport {
 
     _Atomic bool     stopping;
     bool             idled; /* under the lock: no event runs any more */
-    _Atomic uint32_t calls; /* threads that raise events or write without the lock */
+    _Atomic uint32_t calls; /* threads that raise events or write without lock and loop */
     io_turn          turn;
     uv_timer_t       hold_limit;
     uv_timer_t       turn_limit; /* whoever runs the loop: the guest's time is over */
