@@ -2,9 +2,11 @@
 #include <json-c/json.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <patio/operate.h>
 #include <patio/peers.h>
 
 #include "commands.h"
@@ -14,7 +16,7 @@
 #include "result.h"
 #include "table.h"
 
-enum { LOOKS = 40, LOOK_US = 25 * 1000, TASKS_SHOWN = 60 };
+enum { LOOKS = 40, LOOK_US = 25 * 1000, TASKS_SHOWN = 60, ASK_MS = 1000 };
 
 enum { IPV4, IPV6, UNIX, FAMILIES };
 static const char *const families[FAMILIES] = {"IPv4", "IPv6", "unix"};
@@ -27,7 +29,15 @@ typedef struct sum {
     uint64_t bytes_out;
 } sum;
 
+/* What a peer said of itself. */
+typedef struct said {
+    uint64_t incarnation;
+    uint64_t running;
+} said;
+
 typedef struct listing {
+    said        *said;
+    size_t       said_count;
     bool         complete; /* of each peer all is known */
     size_t       count;
     cli_table    table;
@@ -41,6 +51,29 @@ static int32_t look(void *arg, const patio_peer *p)
     list->count++;
     list->complete = list->complete && p->project[0] != '\0' && p->rtt_ns != 0;
     return 0;
+}
+
+static int32_t hear(void *arg, const patio_worker_info *w)
+{
+    listing *list = arg;
+    said    *more = realloc(list->said, (list->said_count + 1) * sizeof(*more));
+    if (more == NULL) {
+        return 1;
+    }
+    list->said                     = more;
+    list->said[list->said_count++] = (said){w->incarnation, w->running};
+    return 0;
+}
+
+/* NULL: it did not say, as one that may not be asked. */
+static const said *said_by(const listing *list, const patio_peer *p)
+{
+    for (size_t i = 0; i < list->said_count; i++) {
+        if (p->incarnation != 0 && list->said[i].incarnation == p->incarnation) {
+            return &list->said[i];
+        }
+    }
+    return NULL;
 }
 
 static void add_up(listing *list, const patio_peer *p)
@@ -87,16 +120,20 @@ static int32_t add_row(void *arg, const patio_peer *p)
     listing *list = arg;
     char     tasks[512];
     char     flight[CLI_TEXT];
+    char     running[CLI_TEXT];
     char     rtt[32];
     char     bytes[CLI_TEXT];
+
+    const said *own = said_by(list, p);
     add_up(list, p);
     tasks_text(p, tasks, sizeof(tasks));
     (void)cli_count_text(p->in_flight, flight);
     (void)snprintf(rtt, sizeof(rtt), "%.3f ms", (double)p->rtt_ns / 1e6);
     bytes_text(p->bytes_in, p->bytes_out, bytes);
     CLI_ROW(&list->table, p->address, role(p), p->security[0] != '\0' ? p->security : NULL,
-            p->project[0] != '\0' ? p->project : NULL, tasks, flight, p->rtt_ns != 0 ? rtt : NULL,
-            bytes);
+            p->project[0] != '\0' ? p->project : NULL, tasks,
+            own != NULL ? cli_count_text(own->running, running) : NULL, flight,
+            p->rtt_ns != 0 ? rtt : NULL, bytes);
     return 0;
 }
 
@@ -108,6 +145,7 @@ static void add(json_object *to, const char *key, uint64_t number)
 static int32_t add_json(void *arg, const patio_peer *p)
 {
     listing     *list  = arg;
+    const said  *own   = said_by(list, p);
     json_object *one   = json_object_new_object();
     json_object *tasks = json_object_new_array();
     add_up(list, p);
@@ -121,6 +159,8 @@ static int32_t add_json(void *arg, const patio_peer *p)
     json_object_object_add(one, "project", json_object_new_string(p->project));
     json_object_object_add(one, "tasks", tasks);
     add(one, "credit", p->credit);
+    json_object_object_add(one, "running",
+                           own != NULL ? json_object_new_uint64(own->running) : NULL);
     add(one, "in_flight", p->in_flight);
     add(one, "rtt_us", p->rtt_ns / 1000);
     add(one, "bytes_in", p->bytes_in);
@@ -179,17 +219,23 @@ static int run_peers(cli_operation *op)
         list.complete = true;
         st            = patio_broker_peers(op->broker, look, &list, &err);
     }
+    patio_status asked = patio_worker_list(
+        op->broker, op->timeout_ms < ASK_MS ? op->timeout_ms : ASK_MS, hear, &list, NULL);
+    if (asked != PATIO_OK && asked != PATIO_TIMEOUT) {
+        list.said_count = 0; /* with TIMEOUT it is what those said that have answered */
+    }
     if (st == PATIO_OK && op->json) {
         list.array = json_object_new_array();
         st         = patio_broker_peers(op->broker, add_json, &list, &err);
         print_json(&list);
     } else if (st == PATIO_OK) {
-        CLI_ROW(&list.table, "ADDRESS", "ROLE", "SECURITY", "PROJECT", "TASKS", "IN FLIGHT", "RTT",
-                "BYTES IN / OUT");
+        CLI_ROW(&list.table, "ADDRESS", "ROLE", "SECURITY", "PROJECT", "TASKS", "RUNNING",
+                "IN FLIGHT", "RTT", "BYTES IN / OUT");
         st = patio_broker_peers(op->broker, add_row, &list, &err);
         cli_table_print(&list.table, "");
         print_sums(&list);
     }
+    free(list.said);
     return st == PATIO_OK ? cli_finish_output() : cli_fail("list the peers", st, &err);
 }
 
@@ -198,8 +244,9 @@ int cmd_peers(int argc, char **argv)
     static const cli_operation_spec spec = {
         .command = "peers",
         .doc   = "Connect as a call would, and list who is at the other ends: address, who went to "
-                 "whom, how it is secured, project, tasks, tasks of this side that are with it, "
-                 "round-trip time and bytes; and what the links of IPv4, of IPv6 and of UNIX "
+                 "whom, how it is secured, project, tasks, how many it runs at the moment, for "
+                 "whomever, and how many of this side are with it, round-trip time and bytes; and "
+                 "what the links of IPv4, of IPv6 and of UNIX "
                  "sockets are together. A URL that nobody answers at is \"not connected\"; "
                  "patio doctor says why."
                  "\v"

@@ -21,6 +21,20 @@ LAST="patio peers --json"
 jq -e '.peers[0] | .rtt_us > 0 and .bytes_in > 0 and .bytes_out > 0 and (.tasks | index("mul")) != null' \
     <<<"$out" >/dev/null || complain "$out"
 
+# What it runs for others is asked of it.
+[ "$(jq '.peers[0].running' <<<"$out")" = 0 ] || complain "$out"
+"$PATIO" call -b "tcp://127.0.0.1:$port" -p shop --progress sleep 50 >/dev/null 2>sleeps &
+sleeper=$!
+pids+=("$sleeper")
+for _ in {1..100}; do
+    run peers -b "tcp://127.0.0.1:$port" -p shop --json
+    [ "$(jq '.peers[0].running' <<<"$out")" != 1 ] || break
+done
+[ "$(jq '.peers[0].running' <<<"$out")" = 1 ] || complain "$out"
+run peers -b "tcp://127.0.0.1:$port" -p shop
+expect_out_has "RUNNING"
+kill "$sleeper"
+
 # Two of them, one through TLS with a certificate.
 worker t.log "tls+listen://127.0.0.1:0?tls_cert_file=$certs/server.crt&tls_key_file=$certs/server.key" -p shop
 tls="tls://127.0.0.1:$(port_of t.log)?tls_ca_file=$certs/ca.crt"
