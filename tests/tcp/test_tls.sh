@@ -98,11 +98,13 @@ cp "$certs/expired.crt" live.crt
 cp "$certs/expired.key" live.key
 worker l.log "tls+listen://127.0.0.1:0?tls_cert_file=$scratch/live.crt&tls_key_file=$scratch/live.key&tls_reload_ms=100"
 live=$(port_of l.log)
+wait_for l.log "tls_cert_file $scratch/live.crt has expired"
 fails AUTH "has expired" "tls://localhost:$live?$trust"
 cp "$certs/server.key" live.key
 wait_for l.log "stays in use"
 cp "$certs/server.crt" live.crt
 wait_for l.log "read again"
+[ "$(grep -c "has expired; peers" l.log)" = 1 ] || complain "a good certificate was complained of: $(<l.log)"
 call_is 6 "tls://localhost:$live?$trust" mul 2 3
 
 # Old versions, other protocols inside, plain on a TLS port, TLS on a plain port.

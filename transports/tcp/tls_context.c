@@ -5,7 +5,7 @@
 
 #include <openssl/x509v3.h>
 
-enum { READ_AHEAD_BYTES = 128 * 1024 };
+enum { READ_AHEAD_BYTES = 128 * 1024, SOON_DAYS = 14 };
 
 const char *tls_reason(void)
 {
@@ -133,6 +133,35 @@ static patio_status set_up(SSL_CTX *ctx, const endpoint *ep, patio_error *err)
     return st == PATIO_OK ? load_trust(ctx, ep, err) : st;
 }
 
+/* It is the other side that refuses such a certificate, and says so in its own log. */
+static void look_at_dates(const SSL_CTX *ctx, const endpoint *ep)
+{
+    const patio_host *host = ep->t->host;
+    const X509       *own  = SSL_CTX_get0_certificate(ctx);
+    int               days = 0;
+    int               secs = 0;
+    if (own == NULL) {
+        return;
+    }
+    if (ASN1_TIME_diff(&days, &secs, X509_get0_notBefore(own), NULL) == 1 && days + secs < 0) {
+        patio_host_log(host, PATIO_LOG_WARN,
+                       "%s: the certificate of tls_cert_file %s is not valid yet", ep->shown,
+                       ep->tls.cert);
+    }
+    if (ASN1_TIME_diff(&days, &secs, NULL, X509_get0_notAfter(own)) != 1 || days >= SOON_DAYS) {
+        return;
+    }
+    if (days + secs < 0) {
+        patio_host_log(host, PATIO_LOG_WARN,
+                       "%s: the certificate of tls_cert_file %s has expired; peers refuse it",
+                       ep->shown, ep->tls.cert);
+    } else {
+        patio_host_log(host, PATIO_LOG_WARN,
+                       "%s: the certificate of tls_cert_file %s expires in %d days and %d hours",
+                       ep->shown, ep->tls.cert, days, secs / 3600);
+    }
+}
+
 patio_status tls_context_new(const endpoint *ep, tls_context **out, patio_error *err)
 {
     const patio_host *host = ep->t->host;
@@ -147,6 +176,9 @@ patio_status tls_context_new(const endpoint *ep, tls_context **out, patio_error 
     patio_status st = made->ctx != NULL && made->method != NULL
                           ? set_up(made->ctx, ep, err)
                           : patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory for TLS");
+    if (st == PATIO_OK) {
+        look_at_dates(made->ctx, ep);
+    }
     ERR_clear_error();
     if (st != PATIO_OK) {
         tls_context_unref(ep, made);
