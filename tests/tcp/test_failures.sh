@@ -46,6 +46,8 @@ expect_err_has "give it longer with --timeout"
 run send -b "$url" div 1 0
 expect_code 0
 expect_err_has "dead letter: task \"div\" of queue \"default\", $out: failed: division by zero"
+wait_for w.log 'dead letter: task "div", attempt 1, failed: '
+grep "dead letter: task" w.log | grep -q "$out" || complain "the worker's log does not name $out: $(<w.log)"
 expect_err_has "dead letters that are lost with this process: 1"
 kill -9 "$worker"
 

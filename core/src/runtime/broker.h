@@ -172,6 +172,10 @@ struct patio_broker {
         _Atomic uint32_t planned;
         _Atomic uint32_t returned; /* given back, and still with the executor */
     } ahead;
+    struct {
+        _Atomic uint64_t word;    /* a second of the host's clock, and lines in it */
+        _Atomic uint32_t unnamed; /* what got none */
+    } dead_named;                 /* see dead_log.c */
     uint64_t              share_timer;
     bool                  sharing;    /* credit among several queues */
     struct pt_cancelling *cancelling; /* whose outcome somebody waits for */

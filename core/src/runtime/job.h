@@ -30,6 +30,7 @@ typedef struct pt_ending {
     uint32_t         flags; /* PATIO_MESSAGE_… */
     uint32_t         reserved;
     uint64_t         call_ends_ns; /* host clock; 0: this attempt ends before its call does */
+    patio_id         id;
 } pt_ending;
 
 /* One delivered task, from `delivered` until it has run. It is free again before its delivery is

@@ -64,6 +64,7 @@ static void reject(const pt_ending *end, const char *cause, const patio_outcome 
     patio_settlement s = answer(end, PATIO_REJECT, out);
     s.cause            = pt_write_death(&arena, &death);
     PT_COUNT(b->worked.rejected);
+    pt_dead_log(end, &death);
     settle(b, end->tag, &s);
     pt_arena_reset(&reading);
     pt_arena_reset(&arena);

@@ -52,6 +52,7 @@ static void fill_job(pt_job *job, const pt_route *route, const patio_delivery *d
     job->await.ops        = route->executor != NULL ? route->executor->suspend : NULL;
     job->await.executor   = route->executor != NULL ? route->executor->instance : NULL;
     job->end.tag          = d->tag;
+    job->end.id           = m->id;
     job->end.attempt      = job->base.attempt;
     job->end.crashes      = m->crashes;
     job->end.flags        = m->flags;

@@ -58,6 +58,11 @@ void pt_settle_outcome(const pt_ending *end, const patio_outcome *outcome);
 /* Back to the transport, uncharged; it is handed out again after the delay. */
 void pt_settle_return(patio_broker *broker, patio_tag tag, uint64_t delay_ms);
 
+/* dead_log.c */
+/* Name it in the log, before it is settled. */
+struct pt_death;
+void pt_dead_log(const pt_ending *end, const struct pt_death *death);
+
 /* settle_later.c */
 /* Settle and free a job that was not run, on the timer thread: nothing of the transport may be
  * called inside `delivered`. */
