@@ -1,5 +1,6 @@
 /* 04_send_retry: work that nobody waits for. Send and go on; run later; try again with a growing
- * pause; and where a task ends up that never succeeds: with the dead letters, counted, and named in the log. */
+ * pause; and where a task ends up that never succeeds: with the dead letters, counted, and named in
+ * the log. */
 #include <stdatomic.h>
 #include <threads.h>
 
