@@ -92,6 +92,8 @@ static void share_again(void *self)
     patio_broker *b = self;
     pt_claim      shares[PT_QUEUES_MAX];
     pthread_mutex_lock(&b->lock);
+    /* if it is not the timer that called: one that is forgotten here would outlive the broker */
+    pt_timers_drop(b->runtime->timers, b->share_timer);
     b->share_timer = 0;
     bool on        = b->sharing;
     pthread_mutex_unlock(&b->lock);
