@@ -95,7 +95,7 @@ patio_broker *start_broker(fixture *f, patio_registry *registry, const char *con
 patio_counts counts_of(patio_broker *broker, const char *queue)
 {
     patio_counts counts = {PATIO_SIZED(patio_counts)};
-    assert_status(patio_broker_counts(broker, queue, 1000, &counts, NULL), PATIO_OK);
+    assert_status(patio_broker_counts(broker, queue, 10000, &counts, NULL), PATIO_OK);
     return counts;
 }
 
