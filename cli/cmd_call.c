@@ -3,11 +3,11 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <patio/value.h>
 
+#include "base/clock.h"
 #include "call_options.h"
 #include "commands.h"
 #include "exits.h"
@@ -153,13 +153,6 @@ static int check_window(const cli_session *session, const cli_call *call, const 
                                     "option dedup is args");
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
-}
-
 /* One deadline for both, connecting and the call. */
 static void take_off(cli_call *call, uint64_t spent_ms)
 {
@@ -178,9 +171,9 @@ static int run(cli_call *call, bool send)
         code = check_window(&session, call, command);
     }
     if (code == CLI_EXIT_OK) {
-        uint64_t begun = now_ms();
+        uint64_t begun = pt_now_ns();
         code           = cli_session_start(&session);
-        take_off(call, now_ms() - begun);
+        take_off(call, (pt_now_ns() - begun) / PT_NS_PER_MS);
         if (code == CLI_EXIT_OK) {
             code = send ? send_task(&session, call) : call_task(&session, call);
         }

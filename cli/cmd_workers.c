@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "commands.h"
 #include "exits.h"
 #include "inspect.h"
@@ -145,13 +146,6 @@ static int run_workers(cli_operation *op)
     return st == PATIO_OK ? cli_finish_output() : cli_fail("list the workers", st, &err);
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static int32_t add_answer(void *arg, const patio_worker_info *w)
 {
     listing *l = arg;
@@ -180,14 +174,14 @@ static int run_ping(cli_operation *op)
 {
     patio_error  err  = PATIO_ERROR_INIT;
     listing      l    = {.array = json_object_new_array()};
-    uint64_t     from = now_ns();
+    uint64_t     from = pt_now_ns();
     patio_status st   = patio_worker_list(op->broker, op->timeout_ms,
                                         op->json ? add_json_only : add_answer, &l, &err);
     if (st == PATIO_OK && op->json) {
         cli_inspect_print(json_object_get(l.array));
     } else if (st == PATIO_OK) {
         printf("%zu worker%s, asked for %.3f ms\n", l.count, l.count == 1 ? "" : "s",
-               (double)(now_ns() - from) / 1e6);
+               (double)(pt_now_ns() - from) / 1e6);
     }
     json_object_put(l.array);
     if (st != PATIO_OK) {

@@ -13,14 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TOUCH_MS = 5000, TOLD_NOTHING = UINT32_MAX };
+#include "base/clock.h"
 
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
-}
+enum { TOUCH_MS = 5000, TOLD_NOTHING = UINT32_MAX };
 
 /* ---- systemd: one datagram to $NOTIFY_SOCKET; '@' stands for an abstract address ---- */
 
@@ -92,7 +87,7 @@ static void make_file(cli_notify *n)
                 strerror(errno));
     }
     n->there      = fd >= 0;
-    n->touched_ms = now_ms();
+    n->touched_ms = pt_now_ns() / PT_NS_PER_MS;
     if (fd >= 0) {
         (void)close(fd);
     }
@@ -101,7 +96,7 @@ static void make_file(cli_notify *n)
 /* Its time says that the process lives: a probe may look whether it is recent. */
 static void touch_file(cli_notify *n)
 {
-    uint64_t now = now_ms();
+    uint64_t now = pt_now_ns() / PT_NS_PER_MS;
     if (now - n->touched_ms >= TOUCH_MS) {
         (void)utimensat(AT_FDCWD, n->ready_file, NULL, AT_SYMLINK_NOFOLLOW);
         n->touched_ms = now;

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "exits.h"
 
 /* Who ends a process and its group, as timeout(1) does, sends it the same signal twice. */
@@ -17,20 +18,13 @@ static sem_t       arrived;
 static atomic_int  first_signal;
 static atomic_bool hung_up;
 
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
-}
-
 /* A thread of its own, so that the second signal is heard while everything else is busy or stuck.
  */
 static void *listen_for_signals(void *arg)
 {
     static const char goodbye[] = "patio: second signal, ending at once\n";
     sigset_t         *signals   = arg;
-    uint64_t          first_ms  = 0;
+    uint64_t          first_ns  = 0;
     for (;;) {
         int number;
         if (sigwait(signals, &number) != 0) {
@@ -43,11 +37,11 @@ static void *listen_for_signals(void *arg)
         }
         int none = 0;
         if (atomic_compare_exchange_strong(&first_signal, &none, number)) {
-            first_ms = now_ms();
+            first_ns = pt_now_ns();
             (void)sem_post(&arrived);
             continue;
         }
-        if (number == none && now_ms() < first_ms + ECHO_MS) {
+        if (number == none && pt_now_ns() < first_ns + ECHO_MS * PT_NS_PER_MS) {
             continue;
         }
         ssize_t written = write(STDERR_FILENO, goodbye, sizeof(goodbye) - 1);

@@ -52,6 +52,24 @@ patio_broker *open_quiet_broker(patio_registry *registry, const char *url, const
     return broker;
 }
 
+patio_broker *open_both(const char *listens, const char *connects)
+{
+    patio_config *config = NULL;
+    patio_broker *broker = NULL;
+    patio_error   err    = PATIO_ERROR_INIT;
+    if (patio_config_create(&config, &err) != PATIO_OK ||
+        patio_config_set(config, "broker.0", listens, "test", &err) != PATIO_OK ||
+        patio_config_set(config, "broker.1", connects, "test", &err) != PATIO_OK ||
+        patio_config_set(config, "log.level", "off", "test", &err) != PATIO_OK ||
+        patio_broker_create(NULL, NULL, config, &broker, &err) != PATIO_OK ||
+        patio_broker_start(broker, &err) != PATIO_OK) {
+        (void)fprintf(stderr, "open %s and %s: %s\n", listens, connects, err.message);
+        exit(1);
+    }
+    patio_config_destroy(config);
+    return broker;
+}
+
 uint64_t sleeps_of(const char *thread)
 {
     uint64_t       sum = 0;

@@ -19,6 +19,10 @@ patio_status start_quiet_broker(patio_registry *registry, const char *url, const
 /* The same. NULL: why was said on standard error, so that a child process can use it, too. */
 patio_broker *open_quiet_broker(patio_registry *registry, const char *url, const char *workers);
 
+/* A caller that listens, so that its start waits for nobody, and connects; without a log. Ends the
+ * program if it cannot be had. */
+patio_broker *open_both(const char *listens, const char *connects);
+
 /* How often the threads of this process whose name that is have gone to sleep. */
 uint64_t sleeps_of(const char *thread);
 

@@ -33,24 +33,6 @@ static patio_status add(patio_context *ctx)
     return st == PATIO_OK ? PATIO_RETURN(ctx, a + b) : st;
 }
 
-/* A broker that listens, so that its start waits for nobody, and connects. */
-static patio_broker *open_caller(const char *listens, const char *connects)
-{
-    patio_config *config = NULL;
-    patio_broker *broker = NULL;
-    patio_error   err    = PATIO_ERROR_INIT;
-    assert_int_equal(patio_config_create(&config, &err), PATIO_OK);
-    assert_int_equal(patio_config_set(config, "broker.0", listens, "test", &err), PATIO_OK);
-    assert_int_equal(patio_config_set(config, "broker.1", connects, "test", &err), PATIO_OK);
-    assert_int_equal(patio_config_set(config, "log.level", "off", "test", &err), PATIO_OK);
-    if (patio_broker_create(NULL, NULL, config, &broker, &err) != PATIO_OK ||
-        patio_broker_start(broker, &err) != PATIO_OK) {
-        fail_msg("%s: %s", connects, err.message);
-    }
-    patio_config_destroy(config);
-    return broker;
-}
-
 static void expect_service(patio_broker *caller, int how)
 {
     patio_error        err     = PATIO_ERROR_INIT;
@@ -112,7 +94,7 @@ static void be_refused(patio_registry *registry, int how, bool known)
     (void)snprintf(there, sizeof(there), "unix+listen://%s?key=" KEY, path);
     (void)snprintf(to, sizeof(to), "unix://%s?key=" KEY, path);
     honest               = known ? open_quiet_broker(registry, there, "1") : NULL;
-    patio_broker *caller = open_caller(own, to);
+    patio_broker *caller = open_both(own, to);
     if (known) {
         assert_non_null(honest);
         expect_service(caller, how);
@@ -163,7 +145,7 @@ static void a_caller_waits_no_longer_than_it_said(void **state)
     (void)snprintf(own, sizeof(own),
                    "unix+listen://%s/own?reconnect_min_ms=20min&reconnect_max_ms=20min", folder);
     (void)snprintf(to, sizeof(to), "unix://%s/nobody", folder);
-    patio_broker *caller = open_caller(own, to);
+    patio_broker *caller = open_both(own, to);
     for (int waits = 0; waits < 2; waits++) {
         patio_error        err     = PATIO_ERROR_INIT;
         patio_future      *f       = NULL;

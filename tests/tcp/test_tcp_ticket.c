@@ -139,23 +139,11 @@ static BIO *make_ticket(SSL *ssl, char **data, size_t *size, size_t *first)
 
 static patio_broker *open_caller(uint16_t port)
 {
-    patio_config *config = NULL;
-    patio_broker *broker = NULL;
-    patio_error   err    = PATIO_ERROR_INIT;
-    char          listens[128];
-    char          connects[URL_ROOM];
+    char listens[128];
+    char connects[URL_ROOM];
     (void)snprintf(listens, sizeof(listens), "unix+listen://%s/caller", folder);
     place_connect_url(connects, "tls", port, "");
-    assert_int_equal(patio_config_create(&config, &err), PATIO_OK);
-    assert_int_equal(patio_config_set(config, "broker.0", listens, "test", &err), PATIO_OK);
-    assert_int_equal(patio_config_set(config, "broker.1", connects, "test", &err), PATIO_OK);
-    assert_int_equal(patio_config_set(config, "log.level", "off", "test", &err), PATIO_OK);
-    if (patio_broker_create(NULL, NULL, config, &broker, &err) != PATIO_OK ||
-        patio_broker_start(broker, &err) != PATIO_OK) {
-        fail_msg("%s: %s", connects, err.message);
-    }
-    patio_config_destroy(config);
-    return broker;
+    return open_both(listens, connects);
 }
 
 static patio_future *call(patio_broker *caller)
