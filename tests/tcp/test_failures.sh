@@ -160,13 +160,17 @@ LAST="a silent connection"
 timeout 5 cat <&7 >silence || complain "a connection that says nothing is still open after 5 s"
 exec 7>&-
 
-# One too many is told so.
-worker full.log "tcp+listen://127.0.0.1:0?max_connections=2"
-exec 7<>"/dev/tcp/127.0.0.1/$(port_of full.log)"
-exec 8<>"/dev/tcp/127.0.0.1/$(port_of full.log)"
-run call -b "tcp://127.0.0.1:$(port_of full.log)" -o connect_timeout_ms=500 mul 2 3
+# One too many is told so; those that say nothing make room.
+worker full.log "tcp+listen://127.0.0.1:0?max_connections=2&handshake_ms=10min"
+url=tcp://127.0.0.1:$(port_of full.log)
+exec 7<>"/dev/tcp/127.0.0.1/$(port_of full.log)" 8<>"/dev/tcp/127.0.0.1/$(port_of full.log)"
+call_is 6 "$url" mul 2 3
+exec 7>&- 8>&-
+worker one.log "$url"
+worker two.log "$url"
+run call -b "$url" -o connect_timeout_ms=500 mul 2 3
 expect_code 6
 expect_err_has "too many"
-exec 7>&- 8>&-
-call_is 6 "tcp://127.0.0.1:$(port_of full.log)" mul 2 3
+kill "$worker"
+call_is 6 "$url" mul 2 3
 finish

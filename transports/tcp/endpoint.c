@@ -9,6 +9,9 @@
 
 enum { ACCEPTS_AT_ONCE = 64 };
 
+/* So long anybody may take to say who it is, whoever else wants to come. */
+#define STRANGER_NS UINT64_C(250000000)
+
 void endpoint_address_text(const struct sockaddr *a, char *text, size_t room)
 {
     char host[INET6_ADDRSTRLEN] = "";
@@ -30,11 +33,26 @@ void endpoint_address_text(const struct sockaddr *a, char *text, size_t room)
                    v4 && a->sa_family == AF_INET6 ? host + strlen("::ffff:") : host, port);
 }
 
+/* Who came and has not said who it is makes room for the next, the one that came first before all
+ * others: who means to, and is not far away, has said so by then. */
+static bool make_room(patio_transport *t, uint64_t now)
+{
+    conn *first = NULL;
+    for (conn *c = t->conns; c != NULL; c = c->next) { /* the last one came first */
+        first = c->self || c->connects || c->state == CONN_OPEN ? first : c;
+    }
+    if (first == NULL || now < first->since_ns + STRANGER_NS) {
+        return false;
+    }
+    conn_close(first, PATIO_UNREACHABLE, "it did not say who it is, and others want to come");
+    return true;
+}
+
 /* Is there room for one more, in total and from there? */
-static bool may_enter(const patio_transport *t, const uint8_t from[16], bool is_unix)
+static bool may_enter(patio_transport *t, const uint8_t from[16], bool is_unix, uint64_t now)
 {
     uint64_t same = 0;
-    if (t->conn_count >= t->set.max_connections) {
+    if (t->conn_count >= t->set.max_connections && !make_room(t, now)) {
         return false;
     }
     if (is_unix || t->set.max_connections_per_address == 0) {
@@ -78,7 +96,7 @@ static void let_in(endpoint *ep, int fd, const struct sockaddr *a)
     if (!ep->is_unix) {
         limits_address(a, from);
     }
-    if (slow_down || !may_enter(t, from, ep->is_unix)) {
+    if (slow_down || !may_enter(t, from, ep->is_unix, now)) {
         turn_away(ep, fd, a, slow_down ? GOODBYE_BUSY : GOODBYE_FULL, now);
         return;
     }
@@ -91,10 +109,26 @@ static void let_in(endpoint *ep, int fd, const struct sockaddr *a)
     secure_begin(c);
 }
 
+/* The next one waits: for the descriptor of one that is put out, which is free when this listener
+ * is looked at again, or for the next tick. */
+static void no_descriptor(listener *l, int os_errno)
+{
+    patio_transport *t   = l->ep->t;
+    uint64_t         now = t->host->now_ns(t->host->self);
+    if (limits_may_warn(t, now)) {
+        patio_host_log(t->host, PATIO_LOG_ERROR,
+                       "accept on %s: %s; those who are connected stay, others wait", l->ep->shown,
+                       strerrordesc_np(os_errno));
+    }
+    if (!make_room(t, now)) {
+        (void)uv_poll_stop(&l->poll);
+        l->paused = true;
+    }
+}
+
 static void on_accept(uv_poll_t *poll, int status, int events)
 {
-    listener        *l = poll->data;
-    patio_transport *t = l->ep->t;
+    listener *l = poll->data;
     (void)events;
     for (int i = 0; status == 0 && i < ACCEPTS_AT_ONCE; i++) {
         struct sockaddr_storage a    = {0};
@@ -103,14 +137,7 @@ static void on_accept(uv_poll_t *poll, int status, int events)
         if (fd >= 0) {
             let_in(l->ep, fd, (struct sockaddr *)&a);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            int os_errno = errno;
-            if (limits_may_warn(t, t->host->now_ns(t->host->self))) {
-                patio_host_log(t->host, PATIO_LOG_ERROR,
-                               "accept on %s: %s; those who are connected stay, others wait",
-                               l->ep->shown, strerrordesc_np(os_errno));
-            }
-            (void)uv_poll_stop(&l->poll);
-            l->paused = true;
+            no_descriptor(l, errno);
             return;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;

@@ -2,11 +2,13 @@
 #include "tcp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024, PORT_TRIES = 32 };
+enum { BACKLOG = 1024, PORT_TRIES = 32, LOCK_TRIES = 100, LOCK_PAUSE_NS = 10 * 1000 * 1000 };
 
 static int fail_bind(int fd)
 {
@@ -92,13 +94,34 @@ static void remove_dead_socket(const endpoint *ep, const struct sockaddr_un *a)
     }
 }
 
+/* Two that start at once both see a dead socket, and the second would remove what the first has
+ * bound meanwhile: they take turns, by a lock on the folder that leaves no file behind. Whoever may
+ * read a folder may lock it, so nobody is waited for longer than a second. -1: without. */
+static int lock_folder(const endpoint *ep)
+{
+    char        folder[sizeof(ep->path)];
+    const char *slash = strrchr(ep->path, '/');
+    size_t      size  = slash == NULL ? 0 : (size_t)(slash - ep->path);
+    memcpy(folder, ep->path, size);
+    memcpy(folder + size, size == 0 && slash == NULL ? "." : "/", 2);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; fd >= 0 && i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_NS}, NULL);
+    }
+    return fd;
+}
+
 static patio_status listen_unix(endpoint *ep, patio_error *err)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     struct stat        about;
     memcpy(a.sun_path, ep->path, strlen(ep->path) + 1);
+    int lock = lock_folder(ep);
     remove_dead_socket(ep, &a);
     int os_errno = bind_to(ep, (const struct sockaddr *)&a, sizeof(a));
+    if (lock >= 0) {
+        (void)close(lock);
+    }
     if (os_errno == 0 && lstat(ep->path, &about) == 0) {
         ep->bound     = true;
         ep->file_dev  = (uint64_t)about.st_dev;
