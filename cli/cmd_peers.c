@@ -219,11 +219,9 @@ static int run_peers(cli_operation *op)
         list.complete = true;
         st            = patio_broker_peers(op->broker, look, &list, &err);
     }
-    patio_status asked = patio_worker_list(
-        op->broker, op->timeout_ms < ASK_MS ? op->timeout_ms : ASK_MS, hear, &list, NULL);
-    if (asked != PATIO_OK && asked != PATIO_TIMEOUT) {
-        list.said_count = 0; /* with TIMEOUT it is what those said that have answered */
-    }
+    /* what those said that have answered is true of them, whoever else did not */
+    (void)!patio_worker_list(op->broker, op->timeout_ms < ASK_MS ? op->timeout_ms : ASK_MS, hear,
+                             &list, NULL);
     if (st == PATIO_OK && op->json) {
         list.array = json_object_new_array();
         st         = patio_broker_peers(op->broker, add_json, &list, &err);

@@ -67,6 +67,9 @@ run peers -b "unix://$scratch/s" -b "tcp://127.0.0.1:$port" -p shop
 expect_code 0
 expect_out_has "unix socket"
 expect_out_has "tcp://127.0.0.1:$port  not connected"
+run peers -b "unix://$scratch/s" -b "tcp://127.0.0.1:$port" -p shop --json
+LAST="the one that answers says how many it runs, whoever else does not"
+[ "$(jq -c '[.peers[] | .running]' <<<"$out")" = '[0,null]' ] || complain "$out"
 
 run peers -b memory://
 expect_err_has "UNSUPPORTED"

@@ -141,4 +141,23 @@ run worker -b "tls+listen://0.0.0.0:0?$good" -m demo
 expect_err_has "tls_client=required"
 run call -b "tcp://127.0.0.1:$port?$trust" mul 2 3
 expect_err_has "tls_ca_file is of tls://"
+run call -b "tcp://127.0.0.1:$port?$trust" -b "tls://localhost:$port" mul 2 3
+expect_err_has "tls_ca_file is of tls://"
+
+# What is given to all URLs counts where it has a use: a mesh behind TLS, and a socket of this machine.
+to_all=(-o "transport.tls_cert_file=$scratch/both.pem" -o "transport.tls_ca_file=$certs/ca.crt"
+    -o transport.tls_client=required -o "transport.tls_allow_file=$scratch/allow-all")
+cat "$certs/server.crt" "$certs/server.key" >both.pem
+echo '* * *' >allow-all
+worker one.log tls+listen://127.0.0.1:0 "${to_all[@]}"
+one=$(port_of one.log)
+run worker -b "tls://localhost:$one" -m demo "${to_all[@]}"
+expect_code 2
+expect_err_has "is of who listens, and this side connects"
+worker two.log tls+listen://127.0.0.1:0 -b "unix+listen://$scratch/s" -b "tls://localhost:$one" "${to_all[@]}"
+call_is 6 "unix://$scratch/s" mul 2 3
+run call -b "tls://localhost:$(port_of two.log)?$trust" mul 2 3
+expect_err_has AUTH
+call_is 6 "tls://localhost:$(port_of two.log)?$trust&tls_cert_file=$certs/client.crt&tls_key_file=$certs/client.key" mul 2 3
+wait_for two.log "connection to tls://localhost:$one: connected"
 finish

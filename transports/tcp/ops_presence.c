@@ -39,8 +39,8 @@ static patio_status list_present(patio_transport *t, uint64_t timeout_ms,
     pthread_mutex_lock(&t->lock);
     patio_buf *own = t->ask.info != NULL ? host->buf_ref(host->self, t->ask.info) : NULL;
     pthread_mutex_unlock(&t->lock);
-    int32_t stop = st == PATIO_OK ? 0 : 1;
-    if (own != NULL && stop == 0) {
+    int32_t stop = 0; /* what was said is true, also when not all could be asked */
+    if (own != NULL) {
         patio_presence p = {PATIO_SIZED(patio_presence), .incarnation = t->incarnation, .rtt_ns = 1,
                             .info = host->buf_view(host->self, own)};
         stop             = visit(arg, &p);

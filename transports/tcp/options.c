@@ -110,7 +110,7 @@ static char *copy_text(const patio_transport *t, const char *text)
     return copy != NULL ? memcpy(copy, text, size) : NULL;
 }
 
-/* Copies of all texts; false: out of memory. */
+/* Copies of all texts, those of TLS only where it is; false: out of memory. */
 static bool copy_texts(endpoint *ep, const patio_endpoint *e)
 {
     const struct {
@@ -125,10 +125,11 @@ static bool copy_texts(endpoint *ep, const patio_endpoint *e)
     };
     bool ok = true;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        *texts[i].to = copy_text(ep->t, e->values[texts[i].option].text);
+        bool has_use = ep->is_tls || texts[i].option < OPT_TLS_CERT;
+        *texts[i].to = copy_text(ep->t, has_use ? e->values[texts[i].option].text : "");
         ok           = ok && *texts[i].to != NULL;
     }
-    ep->tls.client    = (uint32_t)option_number(e, OPT_TLS_CLIENT);
+    ep->tls.client    = ep->is_tls ? (uint32_t)option_number(e, OPT_TLS_CLIENT) : TLS_CLIENT_NONE;
     ep->tls.min_1_3   = option_number(e, OPT_TLS_MIN) != 0;
     ep->tls.reload_ms = option_number(e, OPT_TLS_RELOAD_MS);
     return ok;
@@ -173,11 +174,11 @@ patio_status tcp_read_settings(patio_transport *t, const patio_transport_params 
             endpoint *ep = &t->endpoints[t->endpoint_count++];
             ep->t        = t;
             ep->insecure = e->values[OPT_INSECURE].number != 0;
+            st           = tcp_read_address(ep, e, k, err);
             if (!copy_texts(ep, e)) {
                 return patio_fail(err, PATIO_NO_MEMORY, 0, "out of memory");
             }
-            st = tcp_read_address(ep, e, k, err);
-            st = st == PATIO_OK ? options_check_one(ep, e, err) : st;
+            st = st == PATIO_OK ? options_check_one(ep, params, e, err) : st;
         }
     }
     return st == PATIO_OK ? options_check_sides(t, err) : st;

@@ -47,7 +47,8 @@ static inline uint64_t option_number(const patio_endpoint *e, unsigned which)
 
 /* options_check.c; CONFIG. */
 /* Of one URL. */
-patio_status options_check_one(const endpoint *ep, const patio_endpoint *e, patio_error *err);
+patio_status options_check_one(const endpoint *ep, const patio_transport_params *params,
+                               const patio_endpoint *e, patio_error *err);
 /* Times of the transport as a whole. What is not given follows what is. */
 patio_status options_agree(settings *set, const patio_endpoint *e, patio_error *err);
 /* What is of the whole broker is taken from the first URL: another one must not say otherwise. */

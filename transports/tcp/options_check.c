@@ -1,10 +1,28 @@
 /* Options that contradict each other, or mean nothing where they stand, are refused. */
 #include "options.h"
 
-patio_status options_check_one(const endpoint *ep, const patio_endpoint *e, patio_error *err)
+/* Has a URL that is inside TLS the same? Then it was given to all, and this one has no use for it.
+ */
+static bool is_of_another(const patio_transport_params *params, const char *text, unsigned option)
+{
+    const uint8_t *base = (const uint8_t *)params->endpoints;
+    for (uint32_t i = 0; i < params->endpoint_count; i++) {
+        const void           *at = base + i * params->endpoint_bytes;
+        const patio_endpoint *e  = at;
+        if (strncmp(e->scheme, "tls", 3) == 0 && e->values[option].given != 0 &&
+            strcmp(e->values[option].text, text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+patio_status options_check_one(const endpoint *ep, const patio_transport_params *params,
+                               const patio_endpoint *e, patio_error *err)
 {
     for (unsigned i = OPT_TLS_CERT; i <= OPT_TLS_RELOAD_MS; i++) {
-        if (!ep->is_tls && e->values[i].given != 0) {
+        if (!ep->is_tls && e->values[i].given != 0 &&
+            !is_of_another(params, e->values[i].text, i)) {
             return patio_fail(err, PATIO_CONFIG, 0, "%s: %s is of tls:// and tls+listen:// only",
                               e->shown, tcp_options[i]->name);
         }
@@ -29,9 +47,8 @@ patio_status options_check_one(const endpoint *ep, const patio_endpoint *e, pati
             "asked for one: set tls_client=required (or optional), or leave it out",
             e->shown);
     }
-    if (ep->tls.allow[0] != '\0' && (!ep->listens || ep->tls.client != TLS_CLIENT_REQUIRED)) {
-        return patio_fail(err, PATIO_CONFIG, 0,
-                          "%s: tls_allow_file needs a listening side with tls_client=required",
+    if (ep->tls.allow[0] != '\0' && ep->listens && ep->tls.client != TLS_CLIENT_REQUIRED) {
+        return patio_fail(err, PATIO_CONFIG, 0, "%s: tls_allow_file needs tls_client=required",
                           e->shown);
     }
     return PATIO_OK;
@@ -80,27 +97,50 @@ patio_status options_check_first(const patio_endpoint *first, const patio_endpoi
     return PATIO_OK;
 }
 
-/* Is it of the other kind, with a use for what this one has none for? */
-static bool has_use(const endpoint *ep, const endpoint *other)
+/* Is it given here, to a side that has no use for it? */
+static bool is_out_of_place(const endpoint *ep, unsigned option)
 {
-    return ep->listens != other->listens &&
-           (ep->listens ? strcmp(ep->tls.name, other->tls.name) == 0
-                        : ep->tls.client == other->tls.client);
+    switch (option) {
+    case OPT_TLS_NAME:
+        return ep->listens && ep->tls.name[0] != '\0';
+    case OPT_TLS_ALLOW:
+        return !ep->listens && ep->tls.allow[0] != '\0';
+    default:
+        return !ep->listens && ep->tls.client != TLS_CLIENT_NONE;
+    }
+}
+
+/* Is the other one of the kind that has a use for it, and has it the same? */
+static bool has_use(const endpoint *ep, const endpoint *other, unsigned option)
+{
+    if (ep->listens == other->listens) {
+        return false;
+    }
+    switch (option) {
+    case OPT_TLS_NAME:
+        return strcmp(ep->tls.name, other->tls.name) == 0;
+    case OPT_TLS_ALLOW:
+        return strcmp(ep->tls.allow, other->tls.allow) == 0;
+    default:
+        return ep->tls.client == other->tls.client;
+    }
 }
 
 patio_status options_check_sides(const patio_transport *t, patio_error *err)
 {
-    for (uint32_t i = 0; i < t->endpoint_count; i++) {
-        const endpoint *ep = &t->endpoints[i];
-        bool use = ep->listens ? ep->tls.name[0] == '\0' : ep->tls.client == TLS_CLIENT_NONE;
+    static const unsigned of_one_side[] = {OPT_TLS_NAME, OPT_TLS_CLIENT, OPT_TLS_ALLOW};
+    for (uint32_t i = 0; i < 3 * t->endpoint_count; i++) {
+        const endpoint *ep     = &t->endpoints[i / 3];
+        unsigned        option = of_one_side[i % 3];
+        bool            use    = !is_out_of_place(ep, option);
         for (uint32_t k = 0; k < t->endpoint_count && !use; k++) {
-            use = has_use(ep, &t->endpoints[k]);
+            use = has_use(ep, &t->endpoints[k], option);
         }
         if (!use) {
-            return patio_fail(
-                err, PATIO_CONFIG, 0, "%s: %s is of who %s, and this side %s: leave it out",
-                ep->shown, tcp_options[ep->listens ? OPT_TLS_NAME : OPT_TLS_CLIENT]->name,
-                ep->listens ? "connects" : "listens", ep->listens ? "listens" : "connects");
+            return patio_fail(err, PATIO_CONFIG, 0,
+                              "%s: %s is of who %s, and this side %s: leave it out", ep->shown,
+                              tcp_options[option]->name, ep->listens ? "connects" : "listens",
+                              ep->listens ? "listens" : "connects");
         }
     }
     return PATIO_OK;

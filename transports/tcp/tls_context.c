@@ -79,12 +79,11 @@ static patio_status load_own(SSL_CTX *ctx, const endpoint *ep, patio_error *err)
 {
     const tls_settings *set = &ep->tls;
     if (set->cert[0] == '\0') {
-        return ep->listens
-                   ? patio_fail(
-                         err, PATIO_CONFIG, 0,
-                         "%s: a listening side needs tls_cert_file=FILE and tls_key_file=FILE",
-                         ep->shown)
-                   : PATIO_OK;
+        return ep->listens ? patio_fail(err, PATIO_CONFIG, 0,
+                                        "%s: a listening side needs tls_cert_file=FILE, and "
+                                        "tls_key_file=FILE if the key is not in the same file",
+                                        ep->shown)
+                           : PATIO_OK;
     }
     const char *key = set->cert_key[0] != '\0' ? set->cert_key : set->cert;
     if (SSL_CTX_use_certificate_chain_file(ctx, set->cert) != 1) {

@@ -148,7 +148,8 @@ typedef struct patio_worker_info {
 } patio_worker_info;
 typedef int32_t (*patio_worker_visit_fn)(void *arg, const patio_worker_info *info);
 
-/* Every worker of the project that is alive. */
+/* Every worker of the project that is alive. With an error those that answered may have been
+ * visited all the same. */
 PATIO_API PATIO_CHECKED patio_status patio_worker_list(patio_broker *broker, uint64_t timeout_ms,
                                                        patio_worker_visit_fn visit, void *arg,
                                                        patio_error *err);

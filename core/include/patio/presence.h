@@ -40,7 +40,8 @@ typedef struct patio_presence_ops {
     patio_status (*announce)(patio_transport *t, patio_bytes info, patio_error *err);
     /* [any, but not inside an event] [may block up to timeout_ms] Every instance of the project
      * that is described and alive, this one included. A transport that has to ask them waits for
-     * answers until the timeout at most; a missing answer is no error. */
+     * answers until the timeout at most; a missing answer is no error. With an error some may have
+     * been visited all the same. */
     patio_status (*list)(patio_transport *t, uint64_t timeout_ms, patio_presence_visit_fn visit,
                          void *arg, patio_error *err);
 } patio_presence_ops;
