@@ -23,6 +23,13 @@ run peers -b "tcp://[::1]:$port"
 expect_out_has "[::1]:$port"
 expect_out_has mul
 
+# 127.0.0.1 written as IPv6 is as near as it is otherwise, and 192.0.2.1 as far.
+worker near.log tcp+listen://127.0.0.1:0
+call_is 10 "tcp://[::ffff:127.0.0.1]:$(port_of near.log)" mul 2 5
+run call -b "tcp://[::ffff:192.0.2.1]:$(port_of near.log)" mul 2 5
+expect_code 2
+expect_err_has "is not on this machine and there is no key"
+
 # The name in a certificate may be an address.
 certs=$scratch/certs
 "$PATIO_SOURCE/scripts/demo-certificates" "$certs" || complain "no certificates"

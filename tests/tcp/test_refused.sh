@@ -41,4 +41,31 @@ cp "$certs/server.crt" live.crt
 LAST="a call after the certificate was replaced"
 wait "$caller" || complain "$(<call.log)"
 [ "$(<answer)" = 42 ] || complain "$(<answer)"
+
+# The only URL: a worker that was never let in ends, for its supervisor to notice; who was let in once goes on.
+free_port
+url="tcp://127.0.0.1:$port?reconnect_max_ms=100&key"
+"$PATIO" worker -b "$url=open-sesame" -m demo -o connect_timeout_ms=200 2>never.log &
+never=$!
+pids+=("$never")
+wait_for never.log "going on without"
+worker first.log "tcp+listen://127.0.0.1:$port?key=open-simsim"
+LAST="a worker with a wrong key, there before who listens"
+wait "$never"
+code=$? out="" err=$(<never.log)
+expect_code 6
+expect_err_has "it has another key; it has given up"
+listener=$worker
+worker once.log "$url=open-simsim"
+once=$worker
+kill -9 "$listener"
+wait "$listener" 2>/dev/null
+worker second.log "tcp+listen://127.0.0.1:$port?key=open-barley"
+wait_for once.log "it has another key"
+kill -9 "$worker"
+wait "$worker" 2>/dev/null
+call_is 42 "tcp+listen://127.0.0.1:$port?key=open-simsim" --wait-route --timeout 30s mul 6 7
+kill -TERM "$once"
+LAST="a worker that was let in once"
+wait "$once" || complain "ended with $?: $(<once.log)"
 finish

@@ -61,7 +61,8 @@ patio_status tcp_check_trust(const endpoint *ep, const struct sockaddr *a, patio
         near                         = ntohl(in->sin_addr.s_addr) >> 24 == 127;
     } else if (a->sa_family == AF_INET6) {
         const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)(const void *)a;
-        near                          = IN6_IS_ADDR_LOOPBACK(&in->sin6_addr) != 0;
+        near                          = IN6_IS_ADDR_LOOPBACK(&in->sin6_addr) != 0 ||
+               (IN6_IS_ADDR_V4MAPPED(&in->sin6_addr) != 0 && in->sin6_addr.s6_addr[12] == 127);
     }
     /* a certificate says who the other side is: always who listens, if asked for who connects */
     bool known = ep->is_tls && (!ep->listens || ep->tls.client == TLS_CLIENT_REQUIRED);
