@@ -52,6 +52,7 @@ case $err in *"dead letters"*) complain "stderr: $err" ;; esac
 run send -b "$url&$client" -p shop-1 div 6 3
 expect_code 0
 expect_err_has "dead letters that are lost with this process: 1"
+expect_err_has ": refused: the peer does not allow this side to call the task"
 run call -b "$url&$client" -p shop-1 div 6 3
 expect_err_has AUTH
 

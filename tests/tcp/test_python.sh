@@ -12,6 +12,7 @@ echoed 0 0 0 0"
 python() {
     LAST="peer.py $*"
     timeout 60 python3 "$peer" "$@" >out 2>err
+    # shellcheck disable=SC2034 # for what is expected of them
     code=$? out=$(<out) err=$(<err)
 }
 
@@ -19,7 +20,7 @@ python() {
 worker w.log "tcp+listen://127.0.0.1:0?key=$key&key_next=open-simsim"
 port=$(port_of w.log)
 for good in $key open-simsim; do
-    python call "$port" $good
+    python call "$port" "$good"
     expect_code 0
     expect_out "$expected"
 done

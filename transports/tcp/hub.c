@@ -88,9 +88,12 @@ static const uint8_t expired[]           = {0x0a, 7, 'e', 'x', 'p', 'i', 'r', 'e
 static const uint8_t crashes[]           = {0x0a, 7, 'c', 'r', 'a', 's', 'h', 'e', 's'};
 static const uint8_t too_large[]         = "\x0a\x07refused\x1a\x36"
                                            "larger than any connected worker that has it will take";
+static const uint8_t forbidden[]         = "\x0a\x07refused\x1a\x32"
+                                           "the peer does not allow this side to call the task";
 const patio_bytes    hub_cause_expired   = {expired, sizeof(expired)};
 const patio_bytes    hub_cause_crashes   = {crashes, sizeof(crashes)};
 const patio_bytes    hub_cause_too_large = {too_large, sizeof(too_large) - 1};
+const patio_bytes    hub_cause_forbidden = {forbidden, sizeof(forbidden) - 1};
 
 void hub_bury(entry *e, patio_bytes cause, effects *fx)
 {

@@ -60,6 +60,7 @@ void hub_say_gone(const entry *e, patio_status status, const char *why, effects 
 extern const patio_bytes hub_cause_expired;
 extern const patio_bytes hub_cause_crashes;
 extern const patio_bytes hub_cause_too_large;
+extern const patio_bytes hub_cause_forbidden;
 /* It is in no list and no peer's: to the dead letters. */
 void hub_bury(entry *e, patio_bytes cause, effects *fx);
 void hub_keep_result(entry *e, uint32_t state, uint64_t ttl_ms, patio_buf *reply);

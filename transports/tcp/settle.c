@@ -159,7 +159,8 @@ static uint64_t rest_ms(entry *e, const conn *c, uint64_t took_ns)
 
 static void finish(entry *e, const frame_settle *s, patio_buf *reply, effects *fx)
 {
-    bool call = (e->flags & PATIO_MESSAGE_CALL) != 0;
+    bool call      = (e->flags & PATIO_MESSAGE_CALL) != 0;
+    bool forbidden = (s->flags & SETTLE_FORBIDDEN) != 0;
     if (s->delay_ms != 0) {
         hub_keep_result(e, state_after(s->verdict), s->delay_ms, reply);
     }
@@ -173,7 +174,7 @@ static void finish(entry *e, const frame_settle *s, patio_buf *reply, effects *f
         x->id     = e->id;
         x->body   = reply;
         reply     = NULL;
-    } else if (call && (s->flags & SETTLE_FORBIDDEN) != 0) {
+    } else if (call && forbidden) {
         effect *x = effects_add(fx, EFFECT_REJECTED);
         x->id     = e->id;
         x->status = PATIO_AUTH;
@@ -187,8 +188,8 @@ static void finish(entry *e, const frame_settle *s, patio_buf *reply, effects *f
         hub_say_gone(e, PATIO_PROTOCOL, "the worker ended the task without a reply", fx);
     }
     e->t->host->buf_drop(e->t->host->self, reply);
-    if (s->verdict == PATIO_REJECT && !(call && (s->flags & SETTLE_FORBIDDEN) != 0)) {
-        hub_bury(e, s->cause, fx);
+    if (s->verdict == PATIO_REJECT && !(call && forbidden)) {
+        hub_bury(e, forbidden ? hub_cause_forbidden : s->cause, fx);
     } else {
         hub_entry_free(e);
     }
