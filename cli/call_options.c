@@ -17,6 +17,7 @@ enum {
     KEY_CONTENT_TYPE,
     KEY_HEADER,
     KEY_WAIT_ROUTE,
+    KEY_IDEMPOTENT,
     KEY_QUEUE,
     KEY_PRIORITY,
     KEY_DELAY,
@@ -65,6 +66,8 @@ static const struct argp_option call_option_table[] = {
     PAYLOAD_OPTIONS,
     {"timeout", KEY_TIMEOUT, "TIME", 0,
      "Deadline of the call: 500ms, 5s, 2min, forever (default: the task's, 30s)", 3},
+    {"idempotent", KEY_IDEMPOTENT, NULL, 0,
+     "It may run twice: give it to another worker if the first one is lost, instead of failing", 3},
     POLICY_OPTIONS,
     {"json", KEY_JSON, NULL, 0, "Print every result as JSON", 4},
     {"progress", KEY_PROGRESS, NULL, 0, "Show on standard error how far the task has come", 4},
@@ -173,6 +176,9 @@ static error_t parse_delivery(int key, const char *arg, cli_call *call, struct a
         return 0;
     case KEY_WAIT_ROUTE:
         call->options.flags |= PATIO_CALL_WAIT_ROUTE;
+        return 0;
+    case KEY_IDEMPOTENT:
+        call->options.flags |= PATIO_CALL_IDEMPOTENT;
         return 0;
     case KEY_QUEUE:
         call->options.queue = arg;

@@ -29,7 +29,7 @@ mentions() {
     mentions worker $config_options $broker_options --drain-timeout --exec -q --queues --strict-order \
         --ready-file
     policy="--level --max-attempts --max-crashes --backoff --attempt-timeout --ack --dedup-key --dedup-window --dedup-conflict --queue-ttl --result-ttl"
-    mentions call $config_options $broker_options $payload_options $policy --json --progress
+    mentions call $config_options $broker_options $payload_options $policy --idempotent --json --progress
     mentions send $config_options $broker_options $payload_options $policy --delay --at --json
     reach="-b --broker -p --project $config_options"
     mentions stats $reach --timeout -q --queue --json

@@ -63,6 +63,19 @@ wait "$caller"
 [ $((SECONDS - begun)) -lt 20 ] || complain "the caller waited for a dead worker"
 grep -q PEER_LOST lost || complain "the caller was told: $(<lost)"
 
+# One that may run twice does, with whoever comes next.
+worker first.log tcp+listen://127.0.0.1:0
+port=$(port_of first.log)
+"$PATIO" call -b "tcp://127.0.0.1:$port?reconnect_max_ms=100" --progress --idempotent --wait-route sleep 2 >slept 2>twice &
+caller=$!
+wait_for twice " of 2000" # it runs
+kill -9 "$worker"
+wait "$worker" 2>/dev/null
+worker second.log "tcp+listen://127.0.0.1:$port"
+wait "$caller" || complain "an idempotent call was not run again: $(<twice)"
+[ "$(<slept)" = 2.0 ] || complain "$(<slept)"
+kill -9 "$worker"
+
 # Who was halted himself does not say that the other fell silent.
 worker patient.log "tcp+listen://127.0.0.1:0?dead_ms=60s"
 "$PATIO" call -b "tcp://127.0.0.1:$(port_of patient.log)?dead_ms=1500&ping_ms=300" --progress sleep 5 >slept 2>halted &
