@@ -76,6 +76,16 @@ wait "$caller" || complain "an idempotent call was not run again: $(<twice)"
 [ "$(<slept)" = 2.0 ] || complain "$(<slept)"
 kill -9 "$worker"
 
+# A peer that breaks the rules is closed, and the log warns of it: HELLO, and a frame of a type that there is not.
+worker rules.log tcp+listen://127.0.0.1:0
+exec 3<>"/dev/tcp/127.0.0.1/$(port_of rules.log)"
+printf '\x40\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0PATIO1\x01\x02\x01\0\0\0\0\0\x10\0anybody!\0\0\0\0\0\0\0\0%032d' 0 >&3
+printf '\0\0\0\0\x14\0\0\0\0\0\0\0\0\0\0\0' >&3
+wait_for rules.log "a frame of unknown type"
+exec 3>&-
+LAST="the log of a worker with a peer that breaks the rules"
+grep "a frame of unknown type" rules.log | grep -q " warn " || complain "$(<rules.log)"
+
 # Who was halted himself does not say that the other fell silent.
 worker patient.log "tcp+listen://127.0.0.1:0?dead_ms=60s"
 "$PATIO" call -b "tcp://127.0.0.1:$(port_of patient.log)?dead_ms=1500&ping_ms=300" --progress sleep 5 >slept 2>halted &

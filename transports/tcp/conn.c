@@ -236,7 +236,8 @@ void conn_close(conn *c, patio_status status, const char *why)
     (void)patio_fail(&err, status, 0, "%s %s: %s", c->connects ? "connection to" : "peer",
                      c->connects ? ep->shown : c->name, why);
     /* of a connect that fails again and again the link's events tell; OK is nothing bad */
-    if (was_open || c->connects || status == PATIO_OK) {
+    bool broke_rules = was_open && !c->connects && status == PATIO_PROTOCOL;
+    if (!broke_rules && (was_open || c->connects || status == PATIO_OK)) {
         patio_host_log(t->host, was_open ? PATIO_LOG_INFO : PATIO_LOG_DEBUG, "%s", err.message);
     } else if (limits_may_warn(t, t->host->now_ns(t->host->self))) {
         patio_host_log(t->host, PATIO_LOG_WARN, "%s", err.message);

@@ -90,8 +90,8 @@ void limits_warn_summary(patio_transport *t, uint64_t now)
     }
     if (t->unwarned > 0) {
         patio_host_log(t->host, PATIO_LOG_WARN,
-                       "%u more peers were turned away or failed to say who they are since then, "
-                       "and are not listed",
+                       "%u more peers were turned away, failed to say who they are or broke the "
+                       "rules since then, and are not listed",
                        t->unwarned);
     }
     t->warned   = 0;
