@@ -30,6 +30,15 @@ run call -b "tcp://[::ffff:192.0.2.1]:$(port_of near.log)" mul 2 5
 expect_code 2
 expect_err_has "is not on this machine and there is no key"
 
+# A link-local address is one of an interface, which has a name or a number.
+for url in "tcp://[fe80::1]:1?key=one" "tcp+listen://[fe80::1]:0?key=one"; do
+    run call -b "$url" mul 2 5
+    expect_code 2
+    expect_err_has "a link-local address needs its interface: [fe80::1%25eth0]"
+done
+run call -b "tcp://[fe80::1%251]:$port?key=one" mul 2 5 -o connect_timeout_ms=200
+expect_code 6
+
 # The name in a certificate may be an address.
 certs=$scratch/certs
 "$PATIO_SOURCE/scripts/demo-certificates" "$certs" || complain "no certificates"

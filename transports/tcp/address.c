@@ -1,10 +1,19 @@
 /* What a URL names, and whom that may be without a key. */
 #include "tcp.h"
 
+#include <arpa/inet.h>
+
 enum { PORT_DEFAULT = 15383 };
 
 const char *const tcp_schemes[] = {"tcp",  "tcp+listen",  "tls", "tls+listen",
                                    "unix", "unix+listen", NULL};
+
+/* One without its interface: the system would say "Invalid argument". */
+static bool lacks_interface(const char *host)
+{
+    struct in6_addr a;
+    return inet_pton(AF_INET6, host, &a) == 1 && IN6_IS_ADDR_LINKLOCAL(&a);
+}
 
 patio_status tcp_read_address(endpoint *ep, const patio_endpoint *e, uint32_t k, patio_error *err)
 {
@@ -40,6 +49,10 @@ patio_status tcp_read_address(endpoint *ep, const patio_endpoint *e, uint32_t k,
                (e->path[0] != '\0' && strcmp(e->path, "/") != 0)) {
         return patio_fail(err, PATIO_CONFIG, 0, "%s: write %s://host:port or %s+listen://:port",
                           e->shown, ep->is_tls ? "tls" : "tcp", ep->is_tls ? "tls" : "tcp");
+    } else if (lacks_interface(at->host)) {
+        return patio_fail(err, PATIO_CONFIG, 0,
+                          "%s: a link-local address needs its interface: [%s%%25eth0]", e->shown,
+                          at->host);
     } else {
         memcpy(ep->host, at->host, strlen(at->host) + 1);
         ep->port = at->port == 0 ? PORT_DEFAULT : at->port == PATIO_PORT_ANY ? 0 : at->port;
