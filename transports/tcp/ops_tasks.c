@@ -164,6 +164,16 @@ static patio_status dead_list(patio_transport *t, const char *name, const patio_
     return st;
 }
 
+/* Somebody has it, and it could not be had. */
+static bool is_too_large(const ask *a)
+{
+    const part *p = a->first;
+    while (p != NULL && p->answer.status != PATIO_TOO_LARGE) {
+        p = p->next;
+    }
+    return p != NULL;
+}
+
 static patio_status dead_get(patio_transport *t, const char *name, const patio_id *id,
                              uint64_t timeout_ms, patio_dead_visit_fn visit, void *arg,
                              patio_error *err)
@@ -185,6 +195,9 @@ static patio_status dead_get(patio_transport *t, const char *name, const patio_i
         one.body  = p->tail;
         (void)visit(arg, &one);
         st = PATIO_OK;
+    } else if (st == PATIO_OK && is_too_large(&a)) {
+        st = patio_fail(err, PATIO_TOO_LARGE, 0,
+                        "show: the dead letter is larger than this side takes or has memory for");
     } else if (st == PATIO_OK) {
         st = patio_fail(err, PATIO_NOT_FOUND, 0, "show: no such dead letter");
     }
@@ -268,12 +281,17 @@ static patio_status results_get(patio_transport *t, const char *name, const pati
         patio_status st = ask_all(t, &a, timeout_ms, err);
         for (const part *p = a.first; p != NULL; p = p->next) {
             uint32_t state = (uint32_t)p->answer.number;
-            if (p->answer.number <= PATIO_STATE_CANCELLED && rank_of(state) > rank_of(best.state)) {
+            if (p->answer.status != PATIO_TOO_LARGE && p->answer.number <= PATIO_STATE_CANCELLED &&
+                rank_of(state) > rank_of(best.state)) {
                 host->buf_drop(host->self, best.reply);
                 best.state  = state;
                 best.ttl_ms = p->answer.rows.size == 8 ? frame_get64(p->answer.rows.data) : 0;
                 best.reply  = p->tail != NULL ? host->buf_ref(host->self, p->tail) : NULL;
             }
+        }
+        if (st == PATIO_OK && best.state == PATIO_STATE_UNKNOWN && is_too_large(&a)) {
+            st = patio_fail(err, PATIO_TOO_LARGE, 0,
+                            "result: it is larger than this side takes or has memory for");
         }
         ask_forget(t, &a);
         if (st != PATIO_OK && best.state == PATIO_STATE_UNKNOWN) {
