@@ -11,7 +11,8 @@
 
 static bool must_fail(failing_alloc *fa)
 {
-    if (atomic_fetch_add(&fa->calls, 1) + 1 != fa->fail_at) {
+    size_t call = atomic_fetch_add(&fa->calls, 1) + 1;
+    if (fa->fail_at == 0 || call < fa->fail_at || call - fa->fail_at >= fa->in_row) {
         return false;
     }
     atomic_store(&fa->failed, true);
@@ -60,6 +61,7 @@ void failing_alloc_init(failing_alloc *fa, size_t fail_at)
         .free        = counting_free,
     };
     fa->fail_at = fail_at;
+    fa->in_row  = 1;
     atomic_init(&fa->calls, 0);
     atomic_init(&fa->live, 0);
     atomic_init(&fa->failed, false);

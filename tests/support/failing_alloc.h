@@ -14,6 +14,7 @@ typedef struct failing_alloc {
     atomic_size_t   calls;   /* alloc and resize so far */
     atomic_size_t   live;    /* blocks not freed yet */
     size_t          fail_at; /* this call fails, counted from 1; 0: none does */
+    size_t          in_row;  /* and so do those behind it: so many in all; 1 */
     atomic_bool     failed;  /* it did */
 } failing_alloc;
 

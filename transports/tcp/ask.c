@@ -94,6 +94,8 @@ void ask_put(ask *a, conn *c, effects *fx)
     if (ask_write(c, a->question.number, &a->question, fx)) {
         a->targets[a->target_count++] = (ask_target){.c = c, .pending = 1};
         a->pending++;
+    } else {
+        ask_fail(a, PATIO_PEER_LOST, "was not asked: nothing more can be written to it", c->name);
     }
 }
 

@@ -7,13 +7,16 @@ bool peer_set_self(queue *q, const patio_subscription *in)
     if (ps == NULL || !taker_reserve(ps)) {
         return false;
     }
+    for (size_t i = 0; i < in->task_count; i++) {
+        lane *l = store_lane(q, in->tasks[i], false);
+        if (l == NULL || !taker_room(l)) {
+            return false;
+        }
+    }
     taker_forget(ps);
     ps->credit = in->credit;
     for (size_t i = 0; i < in->task_count; i++) {
-        lane *l = store_lane(q, in->tasks[i], false);
-        if (l != NULL) {
-            (void)taker_add(ps, l); /* without memory others have the task, not this side */
-        }
+        (void)taker_add(ps, store_lane(q, in->tasks[i], false)); /* needs no memory any more */
     }
     ps->active = in->task_count > 0;
     return true;
@@ -147,6 +150,10 @@ const char *peer_announced(conn *c, patio_bytes body, effects *fx)
             left_out += take_queue(c, &q);
         }
     }
+    const store_room *room = &c->t->room;
+    if (left_out > 0 && room->lanes < LANES_MAX && room->queue_count < QUEUES_MAX) {
+        return "no memory for the tasks it announced"; /* they come again, with a new connection */
+    }
     warn_left_out(c, left_out, fx->now);
     bool again = c->announced;
     if (!again) {
@@ -229,7 +236,8 @@ bool peer_announce(conn *c)
     }
     patio_buf *body = host->buf_new(host->self, size, &data);
     if (body == NULL) {
-        c->broken = true;
+        c->broken = true; /* better gone than taken for one without tasks */
+        write_mark_dirty(c);
         return false;
     }
     (void)put_announce(data, c->t, fits);

@@ -97,6 +97,7 @@ bool route_give(entry *e, peersub *to, effects *fx)
     if (!taken) {
         route_take_back(e);
         e->fence--;
+        e->t->starved = e->t->starved || c->self; /* a peer's link ends, and so it goes on */
         return false;
     }
     if (!c->self) {

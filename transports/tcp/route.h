@@ -34,6 +34,8 @@ bool peer_set_self(queue *q, const patio_subscription *in);
 peersub *taker_find(conn *c, queue *q);
 /* Its set has room for all lanes of the queue. False: out of memory, here and below. */
 bool taker_reserve(peersub *ps);
+/* One more may take the lane. */
+bool taker_room(lane *l);
 bool taker_add(peersub *ps, lane *l);
 void taker_forget(peersub *ps);
 /* Those that have no task any more, and nothing outstanding. */

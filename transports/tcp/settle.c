@@ -17,6 +17,8 @@ static bool write_settle(conn *c, uint64_t remote, const frame_settle *s, patio_
     size_t       size = FRAME_SETTLE_BYTES + s->cause.size;
     uint8_t     *head = size <= sizeof(small) ? small : c->t->host->alloc(c->t->host->self, size);
     if (head == NULL) {
+        c->broken = true; /* or the caller would wait for it */
+        write_mark_dirty(c);
         return false;
     }
     frame_put_settle(head, s);

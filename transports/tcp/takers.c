@@ -50,7 +50,7 @@ bool taker_reserve(peersub *ps)
     return true;
 }
 
-static bool grow_routes(lane *l)
+bool taker_room(lane *l)
 {
     if (l->route_count < l->route_room) {
         return true;
@@ -74,7 +74,7 @@ bool taker_add(peersub *ps, lane *l)
     if (has_lane(ps, l->index)) {
         return true;
     }
-    if (!grow_routes(l)) {
+    if (!taker_room(l)) {
         return false;
     }
     l->routes[l->route_count++] = ps;

@@ -65,6 +65,7 @@ struct patio_transport {
     pthread_mutex_t lock;
     pthread_cond_t  calm; /* something was settled, flushed or closed */
     bool            running;
+    bool            starved;      /* there was no memory to give this side a task of its own */
     bool            waiting_calm; /* stop waits for `calm` */
     _Atomic bool    quit;         /* the I/O thread is to end */
     store_room      room;         /* of what goes out; what comes in has its entries there, too */

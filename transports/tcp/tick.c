@@ -62,6 +62,8 @@ static void look_around(patio_transport *t)
         takers_tidy(t); /* of sends that are over, no peer's leaving tells */
     }
     ask_tick(t, &fx);
+    fx.again   = fx.again || t->starved;
+    t->starved = false;
     for (queue *q = t->room.queues; q != NULL; q = q->next) {
         if (q->own != NULL && q->own->waiting > 0) {
             inbox_return_old(q->own, fx.now, &fx);
