@@ -186,6 +186,9 @@ static uint64_t serve_all(patio_transport *t, uint64_t now, uint64_t next)
 static uint64_t work_all(patio_transport *t, uint64_t now, uint64_t next)
 {
     cluster_place(t);
+    if (t->sentinel) {
+        conn_flush(&t->sentinel_conn);
+    }
     for (queue *q = t->queues; q != NULL; q = q->next) {
         next = queue_tick(q, now, next);
     }
