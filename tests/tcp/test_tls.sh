@@ -134,6 +134,25 @@ call_is 6 "$keyed&key=open-barley&key_next=open-simsim" mul 2 3
 fails AUTH "key" "$keyed&key=open-barley"
 fails AUTH "key" "$keyed"
 
+# Full is no refusal: who is turned away before TLS has begun comes again, and is let in when there is room.
+worker full.log "tls+listen://127.0.0.1:0?$good&max_connections=1"
+full="tls://localhost:$(port_of full.log)?$trust&reconnect_max_ms=100"
+"$PATIO" call -b "$full" --progress sleep 50 >/dev/null 2>holds &
+holder=$!
+pids+=("$holder")
+wait_for holds " of 50000" # it runs
+run call -b "$full" --timeout 500ms mul 2 3
+expect_code 6
+expect_err_has "it has too many connections"
+"$PATIO" call -b "$full" --wait-route mul 2 3 >later 2>later.log &
+caller=$!
+pids+=("$caller")
+wait_for later.log "it has too many connections"
+kill -9 "$holder"
+LAST="a call that was turned away at first"
+wait "$caller" || complain "$(<later.log)"
+[ "$(<later)" = 6 ] || complain "$(<later)"
+
 # What cannot be meant.
 run worker -b "tls+listen://127.0.0.1:0" -m demo
 expect_err_has "needs tls_cert_file"

@@ -222,6 +222,8 @@ void hello_begin(conn *c);
 const char *hello_frame(conn *c, const frame_header *h, patio_bytes body, patio_status *status);
 /* What conn_close() will say, behind all that is still to be written. */
 void hello_goodbye(conn *c, enum goodbye reason);
+/* What this reason says, if it is that there is no room for one more; else NULL. */
+const char *hello_no_room(uint64_t reason);
 
 /* auth.c */
 /* `binding`: TLS_BINDING_BYTES of the channel, or NULL on a plain one. */

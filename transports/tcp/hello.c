@@ -185,6 +185,13 @@ static const char *got_proof(conn *c, patio_bytes body, patio_status *status)
     return open_up(c, status);
 }
 
+const char *hello_no_room(uint64_t reason)
+{
+    return reason == GOODBYE_FULL   ? "it has too many connections"
+           : reason == GOODBYE_BUSY ? "it had too many handshakes from this address"
+                                    : NULL;
+}
+
 static const char *got_goodbye(const conn *c, uint64_t reason, patio_status *status)
 {
     if (reason == GOODBYE_AUTH || reason == GOODBYE_NEEDS_KEY) {
@@ -210,10 +217,9 @@ static const char *got_goodbye(const conn *c, uint64_t reason, patio_status *sta
         return "this side's certificate is not good any more for it";
     }
     *status = PATIO_UNREACHABLE;
-    return reason == GOODBYE_FULL      ? "it has too many connections"
-           : reason == GOODBYE_BUSY    ? "it had too many handshakes from this address"
-           : reason == GOODBYE_VERSION ? "it speaks another version of the protocol"
-                                       : "it said goodbye";
+    return hello_no_room(reason) != NULL ? hello_no_room(reason)
+           : reason == GOODBYE_VERSION   ? "it speaks another version of the protocol"
+                                         : "it said goodbye";
 }
 
 const char *hello_frame(conn *c, const frame_header *h, patio_bytes body, patio_status *status)

@@ -22,6 +22,7 @@ struct tls {
     pthread_mutex_t lock;
     tls_context    *context;
     SSL            *ssl;
+    bool            heard;      /* something has come */
     bool            more;       /* the last read was as long as its buffer */
     bool            read_room;  /* reading waits until the socket can be written */
     _Atomic bool    write_data; /* writing waits until more was read */
