@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tcp_world.h"
+
 static _Atomic uint32_t notes[NOTES];
 static _Atomic uint32_t waiting;
 static char             about[120];
@@ -135,10 +137,30 @@ static void make_half(half *h, const char *url, bool works)
     }
 }
 
+/* With everything: certificates on both sides, and a list of who is let in. */
+static void add_trust(char listens[URL_ROOM], char connects[URL_ROOM])
+{
+    char        path[80];
+    const char *certs = certificates();
+    (void)snprintf(path, sizeof(path), "%s/allow", folder);
+    FILE *list = fopen(path, "we");
+    assert_non_null(list);
+    assert_true(fputs("* * * operate\n", list) >= 0);
+    assert_int_equal(fclose(list), 0);
+    (void)snprintf(listens + strlen(listens), URL_ROOM - strlen(listens),
+                   "&tls_client=required&tls_ca_file=%s/ca.crt&tls_allow_file=%s", certs, path);
+    (void)snprintf(connects + strlen(connects), URL_ROOM - strlen(connects),
+                   "&tls_cert_file=%s/client.crt&tls_key_file=%s/client.key", certs, certs);
+}
+
 void pair_make(pair *p, const char *scheme)
 {
-    place_make(&p->where, scheme, "key=theirs",
-               "key=theirs&reconnect_min_ms=5&reconnect_max_ms=20");
+    char listens[URL_ROOM]  = "key=theirs";
+    char connects[URL_ROOM] = "key=theirs&reconnect_min_ms=5&reconnect_max_ms=20";
+    if (strcmp(scheme, "tls") == 0) {
+        add_trust(listens, connects);
+    }
+    place_make(&p->where, scheme, listens, connects);
     make_half(&p->worker, p->where.listen_url, true);
     make_half(&p->caller, p->where.connect_url, false);
     failing_alloc_init(&p->worker.memory, 0);

@@ -106,22 +106,25 @@ static bool check_trusted(conn *c)
     return false;
 }
 
-/* What the list says of the peer's certificate, in memory of its own; NULL: nothing, or there is no
- * memory. */
-static grant *find_grant(conn *c)
+/* What the list says of the peer's certificate, in memory of its own. NULL: nothing, AUTH; or there
+ * is no memory. */
+static grant *find_grant(conn *c, patio_status *status)
 {
     const patio_host *host = c->t->host;
-    const grant      *may  = NULL;
-    grant            *copy = NULL;
+    grant            *copy = host->alloc(host->self, sizeof(*copy));
     char(*names)[256]      = host->alloc(host->self, ALLOW_NAMES_MAX * sizeof(*names));
-    if (names != NULL) {
-        may = allow_find(c->endpoint->allow, names, tls_peer_names(c, names, ALLOW_NAMES_MAX));
-        host->free(host->self, names);
+    const grant *may       = NULL;
+    *status                = PATIO_NO_MEMORY;
+    if (copy != NULL && names != NULL) {
+        may     = allow_find(c->endpoint->allow, names, tls_peer_names(c, names, ALLOW_NAMES_MAX));
+        *status = PATIO_AUTH;
     }
-    copy = may != NULL ? host->alloc(host->self, sizeof(*copy)) : NULL;
-    if (copy != NULL) {
-        *copy = *may;
+    host->free(host->self, names);
+    if (may == NULL) {
+        host->free(host->self, copy);
+        return NULL;
     }
+    *copy = *may;
     return copy;
 }
 
@@ -133,7 +136,8 @@ static bool check_allowed(conn *c)
     if (ep->allow == NULL || c->connects) {
         return true;
     }
-    grant *copy = find_grant(c);
+    patio_status status = PATIO_OK;
+    grant       *copy   = find_grant(c, &status);
     if (copy != NULL) {
         pthread_mutex_lock(&c->t->lock);
         grant *before = c->allow;
@@ -143,8 +147,12 @@ static bool check_allowed(conn *c)
         host->free(host->self, before);
         return true;
     }
+    if (status == PATIO_NO_MEMORY) { /* which is no refusal: it comes again */
+        conn_close(c, status, "no memory to look it up in tls_allow_file");
+        return false;
+    }
     hello_goodbye(c, GOODBYE_ALLOW);
-    conn_close(c, PATIO_AUTH, "tls_allow_file does not have its certificate");
+    conn_close(c, status, "tls_allow_file does not have its certificate");
     return false;
 }
 
