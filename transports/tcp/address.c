@@ -15,6 +15,19 @@ static bool lacks_interface(const char *host)
     return inet_pton(AF_INET6, host, &a) == 1 && IN6_IS_ADDR_LINKLOCAL(&a);
 }
 
+/* False: there is no such one. */
+static bool read_scheme(endpoint *ep, const char *scheme)
+{
+    bool known  = false;
+    ep->is_unix = strncmp(scheme, "unix", 4) == 0;
+    ep->is_tls  = strncmp(scheme, "tls", 3) == 0;
+    ep->listens = strstr(scheme, "+listen") != NULL;
+    for (size_t i = 0; tcp_schemes[i] != NULL; i++) {
+        known = known || strcmp(tcp_schemes[i], scheme) == 0;
+    }
+    return known;
+}
+
 patio_status tcp_read_address(endpoint *ep, const patio_endpoint *e, uint32_t k, patio_error *err)
 {
     const patio_host_port *at     = &e->hosts[k];
@@ -22,14 +35,7 @@ patio_status tcp_read_address(endpoint *ep, const patio_endpoint *e, uint32_t k,
     if (e->user[0] != '\0' || e->password[0] != '\0') {
         return patio_fail(err, PATIO_CONFIG, 0, "%s: tcp has no users; it has key=…", e->shown);
     }
-    ep->is_unix = strncmp(scheme, "unix", 4) == 0;
-    ep->is_tls  = strncmp(scheme, "tls", 3) == 0;
-    ep->listens = strstr(scheme, "+listen") != NULL;
-    bool known  = false;
-    for (size_t i = 0; tcp_schemes[i] != NULL; i++) {
-        known = known || strcmp(tcp_schemes[i], scheme) == 0;
-    }
-    if (!known) {
+    if (!read_scheme(ep, scheme)) {
         return patio_fail(err, PATIO_CONFIG, 0,
                           "%s: scheme %s is not one of tcp, tls, unix, or these with +listen",
                           e->shown, scheme);

@@ -18,7 +18,7 @@ static const patio_peers_ops *find(const patio_broker *b, patio_error *err, pati
     }
     if (ops == NULL) {
         *st = pt_fail(err, PATIO_UNSUPPORTED, "broker",
-                      "peers: transport %s has no peers, but a server",
+                      "peers: transport %s does not connect processes directly",
                       b->transport_plugin->identity->name);
     }
     return ops;
