@@ -4,7 +4,7 @@
 has_transport tcp || skip "the tcp transport is not built"
 command -v python3 >/dev/null || skip "no python3"
 peer=$PATIO_SOURCE/tests/tcp/peer.py
-key=open-sesame
+key="open-sesame"
 expected="42
 echoed 0 0 0 0"
 
