@@ -175,14 +175,14 @@ static int32_t see_queue(void *arg, const char *name)
     return 0;
 }
 
-/* Both are there for an operator. A link that breaks meanwhile may leave one out. */
-static bool sees_both(const half *h)
+/* All are there for an operator. A link that breaks meanwhile may leave one out. */
+static bool sees_all(const half *h)
 {
     patio_error  err    = PATIO_ERROR_INIT;
     patio_counts counts = {PATIO_SIZED(patio_counts)};
     patio_status st     = patio_broker_counts(h->broker, NULL, DEADLINE_MS, &counts, &err);
     expect_clean(st, &err, "counts");
-    return st == PATIO_OK && counts.consumers == 2;
+    return st == PATIO_OK && counts.consumers == 3;
 }
 
 static void look_around(const half *h)
@@ -191,7 +191,7 @@ static void look_around(const half *h)
     bool        seen   = false;
     uint64_t    number = 0;
     uint32_t    state  = 0;
-    (void)sees_both(h);
+    (void)sees_all(h);
     expect_clean(patio_queue_list(h->broker, DEADLINE_MS, see_queue, &seen, &err), &err, "queues");
     seen = false;
     expect_clean(patio_worker_list(h->broker, DEADLINE_MS, see_worker, &seen, &err), &err,
@@ -275,5 +275,5 @@ void expect_well(const pair *p)
           "it does not recover");
     UNTIL(call_note(&p->worker, "back", 6, &soon, "call back afterwards") == PATIO_OK,
           "the other side does not recover");
-    UNTIL(sees_both(&p->caller) && sees_both(&p->worker), "an operator does not see both");
+    UNTIL(sees_all(&p->caller) && sees_all(&p->worker), "an operator does not see all");
 }

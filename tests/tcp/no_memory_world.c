@@ -113,22 +113,21 @@ void expect_clean(patio_status st, const patio_error *err, const char *what)
 
 /* ---- brokers ---- */
 
-static void make_half(half *h, const char *url, bool works)
+typedef struct named {
+    const char   *name;
+    patio_task_fn fn;
+} named;
+
+static void make_half(half *h, const char *name, const char *url, const named *tasks, size_t count)
 {
-    static const struct {
-        const char   *name;
-        patio_task_fn fn;
-    } tasks[]             = {{"note", note}, {"same", same}, {"broken", broken}, {"wait", wait}};
-    patio_error       err = PATIO_ERROR_INIT;
+    patio_error       err           = PATIO_ERROR_INIT;
     const char *const settings[][2] = {
         {"broker", url}, {"log.level", "off"}, {"executor.workers", "2"}};
-    *h = (half){.url = url, .name = works ? "worker" : "caller"};
+    *h = (half){.name = name};
+    failing_alloc_init(&h->memory, 0);
     assert_int_equal(patio_registry_create(NULL, &h->registry, &err), PATIO_OK);
-    for (size_t i = 0; works && i < sizeof(tasks) / sizeof(tasks[0]); i++) {
+    for (size_t i = 0; i < count; i++) {
         assert_int_equal(PATIO_ADD_AS(h->registry, tasks[i].name, tasks[i].fn, &err), PATIO_OK);
-    }
-    if (!works) {
-        assert_int_equal(PATIO_ADD_AS(h->registry, "back", note, &err), PATIO_OK);
     }
     assert_int_equal(patio_config_create(&h->config, &err), PATIO_OK);
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
@@ -161,10 +160,13 @@ void pair_make(pair *p, const char *scheme)
         add_trust(listens, connects);
     }
     place_make(&p->where, scheme, listens, connects);
-    make_half(&p->worker, p->where.listen_url, true);
-    make_half(&p->caller, p->where.connect_url, false);
-    failing_alloc_init(&p->worker.memory, 0);
-    failing_alloc_init(&p->caller.memory, 0);
+    static const named work[] = {
+        {"note", note}, {"same", same}, {"broken", broken}, {"wait", wait}};
+    static const named back[]  = {{"back", note}};
+    static const named other[] = {{"other", note}};
+    make_half(&p->worker, "worker", p->where.listen_url, work, sizeof(work) / sizeof(work[0]));
+    make_half(&p->caller, "caller", p->where.connect_url, back, 1);
+    make_half(&p->onlooker, "onlooker", p->where.connect_url, other, 1);
 }
 
 static void free_half(half *h)
@@ -177,6 +179,7 @@ void pair_free(pair *p)
 {
     free_half(&p->worker);
     free_half(&p->caller);
+    free_half(&p->onlooker);
 }
 
 static patio_status try_half(half *h, patio_error *err)
@@ -217,6 +220,7 @@ void pair_begin(pair *p)
 {
     half_begin(&p->worker);
     half_begin(&p->caller);
+    half_begin(&p->onlooker);
 }
 
 void half_end(half *h)
@@ -234,6 +238,7 @@ void half_end(half *h)
 
 void pair_end(pair *p)
 {
+    half_end(&p->onlooker);
     half_end(&p->caller);
     half_end(&p->worker);
 }

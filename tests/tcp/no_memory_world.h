@@ -21,7 +21,6 @@ enum { LONG_BYTES = 300 * 1000, NOTES = 8, DEADLINE_MS = 20000 };
 
 typedef struct half {
     const char     *name;
-    const char     *url;
     failing_alloc   memory;
     patio_registry *registry;
     patio_config   *config;
@@ -29,22 +28,24 @@ typedef struct half {
     patio_broker   *broker;
 } half;
 
-/* The worker listens; the caller goes to it, and has a task, too. */
+/* The worker listens; the caller goes to it, and has a task, too; and so does the onlooker, so that
+ * questions of an operator's are passed on. */
 typedef struct pair {
     place where;
     half  worker;
     half  caller;
+    half  onlooker;
 } pair;
 
 void pair_make(pair *p, const char *scheme);
 void pair_free(pair *p);
 
-/* Both are up; whoever has too little memory for that tries again. */
+/* All are up; whoever has too little memory for that tries again. */
 void pair_begin(pair *p);
 /* One of them alone. */
 void half_begin(half *h);
 void half_end(half *h);
-/* Both are gone, and nothing of theirs is left. */
+/* All are gone, and nothing of theirs is left. */
 void pair_end(pair *p);
 
 /* How often the task "note" ran with that number, since forget_notes(). */
