@@ -64,9 +64,11 @@ static void sweep(const char *scheme, bool worker, size_t in_row)
     pair   p;
     size_t n     = number_of("NO_MEMORY_FROM", 1);
     size_t last  = number_of("NO_MEMORY_LAST", NO_MORE_THAN);
-    size_t step  = number_of("NO_MEMORY_STEP", in_row > 1 ? 41 : 7);
+    size_t step  = number_of("NO_MEMORY_STEP", 7);
     size_t count = 0;
     bool   more  = true;
+    /* those in a row overlap, and each is waited for: what is given back rests for a second */
+    step *= in_row > 1 ? 5 : 1;
     pair_make(&p, scheme);
     for (; more && n <= last; n += step) {
         char text[80];
