@@ -12,7 +12,7 @@ shaky() {
     worker "w$((++count)).log" "$1" -m bench_tasks -p shaky
     LAST="patio bench -b $caller, shaken"
     "${shaken[@]}" "$PATIO" bench --no-floors -b "$caller" -p shaky --remote --count 300 --in-flight 24 --size 9000 >out 2>err
-    code=$? err=$(<err)
+    code=$? out=$(<out) err=$(<err)
     expect_code 0
     case $err in *preload*) complain "$err" ;; esac
     kill -9 "$worker"
