@@ -214,6 +214,24 @@ static void forget_dirty(patio_transport *t)
     pthread_mutex_unlock(&t->lock);
 }
 
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+/* Whoever ran it has closed what was open; if it was never run, that is done here. */
+static void close_loop(patio_transport *t)
+{
+    while (uv_loop_close(&t->loop) == UV_EBUSY) {
+        uv_walk(&t->loop, close_handle, NULL);
+        (void)uv_run(&t->loop, UV_RUN_NOWAIT);
+    }
+    t->loop_made = false;
+}
+
 void loop_stop(patio_transport *t)
 {
     if (t->has_thread) {
@@ -228,7 +246,6 @@ void loop_stop(patio_transport *t)
     forget_dirty(t);
     tick_stop(t);
     if (t->loop_made) {
-        (void)uv_loop_close(&t->loop);
-        t->loop_made = false;
+        close_loop(t);
     }
 }
