@@ -11,6 +11,8 @@
 
 #include "place.h"
 
+#include "tcp_world.h"
+
 enum { CALLS = 1000, DEADLINE_MS = 15000, LEDGER_IDS = 100000 };
 
 /* Where the listener of this test is, and the ledger of its workers. */
@@ -29,20 +31,19 @@ pid_t fault_begin(const char *role, const char *url, const char *file);
 void  fault_end(pid_t pid);
 
 typedef struct outcomes {
-    int64_t      begun_ms;
-    int64_t      ended_ms[CALLS];
+    uint64_t     begun_ms;
+    uint64_t     ended_ms[CALLS];
     patio_status status[CALLS];
     int          ok;
     int          lost; /* PEER_LOST */
 } outcomes;
 
-int64_t now_ms(void);
 /* Calls of ids first, first + 1 …, which take so long each; all are accepted. */
 void start_all(patio_broker *broker, int64_t first, int64_t task_us, uint32_t flags, outcomes *o);
 /* All end by their one deadline, as what they asked for or PEER_LOST. */
 void end_all(int64_t first, outcomes *o);
 /* Those that were lost were told of it within so long after that moment. */
-void expect_told(const outcomes *o, int64_t since_ms, int64_t within_ms);
+void expect_told(const outcomes *o, uint64_t since_ms, uint64_t within_ms);
 
 /* Until the ledger has so many lines. */
 void wait_lines(long count);

@@ -12,13 +12,6 @@ enum { FLOOD = 3000, NEWCOMERS = 60, MOST = 50, PER_SECOND = 20 };
 
 static int flood[FLOOD];
 
-static uint64_t now_ms(void)
-{
-    struct timespec ts;
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 /* Another one comes from elsewhere: one by hand, which is let in when it knocks first, and a
  * broker. */
 static void expect_newcomers(int number)

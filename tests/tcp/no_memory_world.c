@@ -28,13 +28,6 @@ void give_up(const char *text)
     fail_msg("%s: %s", about, text);
 }
 
-uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-}
-
 /* ---- tasks ---- */
 
 static patio_status note(patio_context *ctx)

@@ -17,6 +17,8 @@
 #include "failing_alloc.h"
 #include "place.h"
 
+#include "tcp_world.h"
+
 enum { LONG_BYTES = 300 * 1000, NOTES = 8, DEADLINE_MS = 20000 };
 
 typedef struct half {
@@ -72,7 +74,6 @@ void use(const pair *p, size_t in_row);
 /* There is memory again: everybody can be called, and is seen by an operator. */
 void expect_well(const pair *p);
 
-uint64_t now_ms(void);
 #define UNTIL(condition, text)                                                                     \
     do {                                                                                           \
         for (uint64_t end_ = now_ms() + 60000; !(condition); usleep(200)) {                        \

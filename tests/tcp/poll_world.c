@@ -12,13 +12,6 @@ const char *io_thread = "patio-tcp";
 _Atomic uint32_t gate_waits;
 _Atomic bool     gate_open;
 
-uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-}
-
 /* ---- the worker ---- */
 
 static patio_status twice(patio_context *ctx)

@@ -26,8 +26,7 @@ extern const char *io_thread; /* what I/O threads are called */
 extern _Atomic uint32_t gate_waits;
 extern _Atomic bool     gate_open;
 
-uint64_t now_ms(void);
-void     await_count(_Atomic uint32_t *count, uint32_t wanted);
+void await_count(_Atomic uint32_t *count, uint32_t wanted);
 
 /* A process that is only the worker, until it is killed. */
 int be_worker(const char *url);

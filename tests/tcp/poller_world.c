@@ -22,13 +22,6 @@ _Atomic uint32_t counted;
 static char listen_url[160];
 static char connect_url[160];
 
-uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-}
-
 /* ---- the tasks ---- */
 
 static patio_status twice(patio_context *ctx)

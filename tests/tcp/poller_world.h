@@ -9,6 +9,8 @@
 
 #include <patio/patio.h>
 
+#include "tcp_world.h"
+
 enum { LONG_MS = 60000 };
 
 typedef struct world {
@@ -30,7 +32,6 @@ void  meet_here(void);
 world open_world(void);
 void  close_world(world *w);
 
-uint64_t      now_ms(void);
 patio_future *start(patio_broker *b, const char *task, int64_t n);
 void          finish(patio_future *f, patio_status expected);
 void          call_doubling(patio_broker *b, const char *task, int64_t n);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 char folder[] = "/tmp/patio-tcp-XXXXXX";
 
@@ -68,6 +69,13 @@ patio_broker *open_both(const char *listens, const char *connects)
     }
     patio_config_destroy(config);
     return broker;
+}
+
+uint64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 
 uint64_t sleeps_of(const char *thread)

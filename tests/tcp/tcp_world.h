@@ -23,6 +23,9 @@ patio_broker *open_quiet_broker(patio_registry *registry, const char *url, const
  * program if it cannot be had. */
 patio_broker *open_both(const char *listens, const char *connects);
 
+/* Of the monotonic clock. */
+uint64_t now_ms(void);
+
 /* How often the threads of this process whose name that is have gone to sleep. */
 uint64_t sleeps_of(const char *thread);
 

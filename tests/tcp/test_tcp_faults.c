@@ -34,7 +34,7 @@ static void lose_a_worker(const char *scheme, int signal_number, uint32_t flags)
     wait_consumers(broker, 2);
     start_all(broker, 0, TASK_US, flags, &o);
     wait_lines(20);
-    int64_t since = now_ms();
+    uint64_t since = now_ms();
     (void)kill(first, signal_number);
     end_all(0, &o);
     assert_int_equal(o.ok + o.lost, CALLS);

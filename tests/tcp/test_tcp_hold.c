@@ -28,13 +28,6 @@ static char connect_url[160];
 static _Atomic bool     gate_open;
 static _Atomic uint32_t gate_waits;
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-}
-
 static patio_status twice(patio_context *ctx)
 {
     int64_t      n  = 0;

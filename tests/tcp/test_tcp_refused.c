@@ -128,13 +128,6 @@ static void a_stranger_in_the_place_of_a_peer_does_not_end_it(void **state)
     }
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec ts;
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 /* A URL where nobody is, and that is not tried again for minutes: who calls hears in time. */
 static void a_caller_waits_no_longer_than_it_said(void **state)
 {

@@ -28,7 +28,7 @@ static void restart(const char *scheme, int rounds)
         long    lines = ledger_lines();
         start_all(broker, first, TASK_US, PATIO_CALL_WAIT_ROUTE, &o);
         wait_lines(lines + 20);
-        int64_t since = now_ms();
+        uint64_t since = now_ms();
         fault_end(worker);
         worker = fault_begin("worker", site.listen_url, ledger);
         expect_whole(broker, first + CALLS, WHOLE_MS); /* behind all the others */

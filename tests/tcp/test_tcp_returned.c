@@ -76,13 +76,6 @@ static void settle(int fd, uint64_t tag, uint8_t verdict)
     assert_true(raw_frame(fd, FRAME_SETTLE, tag, head, sizeof(head)));
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-}
-
 /* The first time is free: the one who gave it back may be all there is. */
 static void who_gives_back_at_once_waits_for_it_longer_and_longer(void **state)
 {

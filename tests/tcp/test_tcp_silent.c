@@ -38,13 +38,6 @@ enum { BESIDE = 8 * MIB, DEAD_MS = 1200 };
 
 static uint8_t data[TASK];
 
-static int64_t now_ms(void)
-{
-    struct timespec ts;
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static void expect_resident(pid_t pid, uint64_t before, uint64_t bound)
 {
     uint64_t now = worker_resident_bytes(pid);
@@ -113,7 +106,7 @@ static account call_until_it_is_out(patio_broker *broker, patio_future **f, uint
     account  last   = {0};
     account  now    = examine(broker);
     uint64_t before = worker_resident_bytes(getpid());
-    int64_t  end_ms = now_ms() + DEAD_MS + SLACK_MS;
+    uint64_t end_ms = now_ms() + DEAD_MS + SLACK_MS;
     while (now.there) {
         size_t index = 0;
         for (int i = 0; i < AT_ONCE; i++) {
@@ -238,7 +231,7 @@ static void one_that_calls_and_reads_nothing(void **state)
     expect_service();
     uint64_t before = worker_resident_bytes(worker);
     for (int round = 0; round < 2; round++) {
-        int64_t  end_ms = now_ms() + DEAD_MS + SLACK_MS;
+        uint64_t end_ms = now_ms() + DEAD_MS + SLACK_MS;
         uint64_t number = 1;
         int      fd     = insider();
         assert_true(raw_frame(fd, FRAME_ANNOUNCE, 0, body, raw_announce(body, "", 0)));

@@ -96,15 +96,13 @@ static void remove_dead_socket(const endpoint *ep, const struct sockaddr_un *a)
 
 /* Two that start at once both see a dead socket, and the second would remove what the first has
  * bound meanwhile: they take turns, by a lock on the folder that leaves no file behind. Whoever may
- * read a folder may lock it, so nobody is waited for longer than a second. -1: without. */
+ * read a folder may lock it, so after a second, or where it may not be read, it goes on without. */
 static int lock_folder(const endpoint *ep)
 {
-    char        folder[sizeof(ep->path)];
-    const char *slash = strrchr(ep->path, '/');
-    size_t      size  = slash == NULL ? 0 : (size_t)(slash - ep->path);
-    memcpy(folder, ep->path, size);
-    memcpy(folder + size, size == 0 && slash == NULL ? "." : "/", 2);
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char folder[sizeof(ep->path)];
+    memcpy(folder, ep->path, sizeof(folder));
+    strrchr(folder, '/')[1] = '\0'; /* a path begins at the root */
+    int fd                  = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (int i = 0; fd >= 0 && i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
         (void)nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_NS}, NULL);
     }

@@ -126,22 +126,28 @@ static bool has_use(const endpoint *ep, const endpoint *other, unsigned option)
     }
 }
 
+static patio_status check_side(const patio_transport *t, const endpoint *ep, unsigned option,
+                               patio_error *err)
+{
+    bool use = !is_out_of_place(ep, option);
+    for (uint32_t i = 0; i < t->endpoint_count && !use; i++) {
+        use = has_use(ep, &t->endpoints[i], option);
+    }
+    return use ? PATIO_OK
+               : patio_fail(err, PATIO_CONFIG, 0,
+                            "%s: %s is of who %s, and this side %s: leave it out", ep->shown,
+                            tcp_options[option]->name, ep->listens ? "connects" : "listens",
+                            ep->listens ? "listens" : "connects");
+}
+
 patio_status options_check_sides(const patio_transport *t, patio_error *err)
 {
-    static const unsigned of_one_side[] = {OPT_TLS_NAME, OPT_TLS_CLIENT, OPT_TLS_ALLOW};
-    for (uint32_t i = 0; i < 3 * t->endpoint_count; i++) {
-        const endpoint *ep     = &t->endpoints[i / 3];
-        unsigned        option = of_one_side[i % 3];
-        bool            use    = !is_out_of_place(ep, option);
-        for (uint32_t k = 0; k < t->endpoint_count && !use; k++) {
-            use = has_use(ep, &t->endpoints[k], option);
-        }
-        if (!use) {
-            return patio_fail(err, PATIO_CONFIG, 0,
-                              "%s: %s is of who %s, and this side %s: leave it out", ep->shown,
-                              tcp_options[option]->name, ep->listens ? "connects" : "listens",
-                              ep->listens ? "listens" : "connects");
-        }
+    patio_status st = PATIO_OK;
+    for (uint32_t i = 0; i < t->endpoint_count && st == PATIO_OK; i++) {
+        const endpoint *ep = &t->endpoints[i];
+        st                 = check_side(t, ep, OPT_TLS_NAME, err);
+        st                 = st == PATIO_OK ? check_side(t, ep, OPT_TLS_CLIENT, err) : st;
+        st                 = st == PATIO_OK ? check_side(t, ep, OPT_TLS_ALLOW, err) : st;
     }
-    return PATIO_OK;
+    return st;
 }

@@ -163,8 +163,8 @@ static void finish(entry *e, const frame_settle *s, patio_buf *reply, effects *f
 {
     bool call      = (e->flags & PATIO_MESSAGE_CALL) != 0;
     bool forbidden = (s->flags & SETTLE_FORBIDDEN) != 0;
-    bool lost      = reply == NULL && (s->flags & SETTLE_TOO_LARGE) != 0;
-    if (s->delay_ms != 0 && !lost) { /* else only the worker has it */
+    bool left      = reply == NULL && (s->flags & SETTLE_TOO_LARGE) != 0;
+    if (s->delay_ms != 0 && !left) { /* with the worker, who alone has it */
         hub_keep_result(e, state_after(s->verdict), s->delay_ms, reply);
     }
     hub_end_key(e, reply, PATIO_PEER_LOST,
